@@ -1,0 +1,34 @@
+# `make run` and `make test` do all the set-up: a virtual environment in .venv, the install, then the job.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Real traffic for the main job, if it lies here; without it `simmst run` makes a synthetic target city.
+SIMMST_DATA ?= $(wildcard ../shared/data/jinan.npz)
+export SIMMST_DATA
+
+.PHONY: run test test-slow lint clean setup
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "cutplane needs Python 3.11 to 3.13, this is %d.%d: make PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[simmst,reference,plot,test]'
+	touch $(STAMP)
+
+run: $(STAMP)
+	$(BIN)/simmst run
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy cutplane simmst
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Bi-level optimisation by cutting planes."""

@@ -1,0 +1,1 @@
+"""One way each to move on a fixed polyhedron."""

@@ -1,0 +1,1 @@
+"""Real traffic in: the data set, its windows and its sources."""

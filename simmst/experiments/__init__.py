@@ -1,0 +1,1 @@
+"""Protocols, runs and reports: what the paper measures, as functions."""

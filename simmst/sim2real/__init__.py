@@ -1,0 +1,1 @@
+"""The K-step oracle and the re-weighting that plugs it into cutplane."""

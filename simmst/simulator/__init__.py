@@ -1,0 +1,1 @@
+"""Simulated traffic: worlds drawn from a randomised prior."""
