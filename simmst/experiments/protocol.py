@@ -1,0 +1,195 @@
+"""Who trains, validates and tests on which days, and how errors are counted (Protocol J, generalised)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simmst.errors import SimmstError
+from simmst.models.naive import naive_periods, seasonal_naive
+from simmst.models.ridge import default_lags, fit_ridge
+
+Values = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The steps ``start .. stop - 1``, zero-based."""
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.stop:
+            raise SimmstError(f"span: needs 0 <= start < stop, got {self.start} .. {self.stop}")
+
+    @property
+    def steps(self) -> slice:
+        """The span as a slice of the time axis."""
+        return slice(self.start, self.stop)
+
+    def origins(self, horizon: int) -> npt.NDArray[np.int64]:
+        """Every step of the span from which the whole horizon still lies within it."""
+        return np.arange(self.start, self.stop - horizon + 1, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """Training, validation and test parts of one series, in this order and without overlap.
+
+    Errors are counted over every origin of the test part whose whole horizon fits into it, every forecast
+    step and every node. Inputs may reach back before the part that is forecast. Models are fitted on the
+    training part alone and chosen on the validation part.
+
+    Attributes
+    ----------
+    train, validation, test : Span
+    steps_per_day : int
+    """
+
+    train: Span
+    validation: Span
+    test: Span
+    steps_per_day: int = 24
+
+    def __post_init__(self) -> None:
+        if not (self.train.stop <= self.validation.start and self.validation.stop <= self.test.start):
+            raise SimmstError("protocol: the parts must follow each other: train, validation, test")
+
+    @classmethod
+    def proportional(cls, steps: int, step_minutes: int = 60, horizon: int = 24) -> "Protocol":
+        """Split whole days as 14 : 3 : 5, the parts of the 22 days of Jinan.
+
+        Of D whole days the last round(5 D / 22) test, the round(3 D / 22) before them validate (at least
+        one each, and as many as the horizon needs), the rest trains; steps after the last whole day are
+        left out. For 22 days this is Protocol J: days 1-14, 15-17, 18-22.
+
+        Parameters
+        ----------
+        steps : int
+            Length of the series.
+        step_minutes : int
+            Minutes per step; must divide a day.
+        horizon : int
+            Longest forecast in steps.
+
+        Raises
+        ------
+        SimmstError
+            If the training part would not hold the week that the inputs reach back, the horizon and one day
+            of origins.
+        """
+        if 1440 % step_minutes:
+            raise SimmstError(f"step_minutes: must divide a day (1440 minutes), got {step_minutes}")
+        day = 1440 // step_minutes
+        days, reach = steps // day, -(-horizon // day)
+        validation = max(reach, round(3 * days / 22))
+        test = max(reach, round(5 * days / 22))
+        train = days - validation - test
+        if train * day < 8 * day + horizon:
+            raise SimmstError(
+                f"data: {days} whole days are too few: the training part would be {max(train, 0)} days, and "
+                f"one week of inputs, one day of origins and a horizon of {horizon} steps need {8 + reach}; "
+                "give a longer file or a shorter horizon"
+            )
+        return cls(
+            Span(0, train * day),
+            Span(train * day, (train + validation) * day),
+            Span((train + validation) * day, days * day),
+            day,
+        )
+
+    def fit_origins(self, horizon: int) -> npt.NDArray[np.int64]:
+        """Training origins with one week of inputs before them."""
+        return Span(self.train.start + 7 * self.steps_per_day, self.train.stop).origins(horizon)
+
+
+def truth(values: Values, origins: npt.NDArray[np.integer], horizon: int) -> Values:
+    """What was to be forecast: [O, H, N, S] from values [T, N, S]."""
+    actual: Values = values[origins[:, None] + np.arange(horizon)]
+    return actual
+
+
+def baseline_forecasts(values: Values, protocol: Protocol, horizon: int) -> dict[str, Values]:
+    """Forecast the test part by the rows every table carries: three naive ones and the ridge.
+
+    Parameters
+    ----------
+    values : array [T, N, S]
+        Traffic in raw units.
+    protocol : Protocol
+    horizon : int
+        Number of forecast steps H. The ridge is fitted on targets of this horizon.
+
+    Returns
+    -------
+    dict of str to array [O, H, N, S]
+        In the order of the table.
+    """
+    origins = protocol.test.origins(horizon)
+    periods = naive_periods(protocol.steps_per_day)
+    rows: dict[str, Values] = {
+        name: seasonal_naive(values, origins, horizon, period) for name, period in periods.items()
+    }
+    lags = default_lags(protocol.steps_per_day)
+    ridge = fit_ridge(values, protocol.train.steps, protocol.fit_origins(horizon), horizon, lags)
+    rows["ridge"] = ridge.predict(values, origins)
+    return rows
+
+
+def scores(forecast: Values, actual: Values, services: Sequence[str]) -> Mapping[str, Any]:
+    """Count errors per service, over all leads and per lead.
+
+    MAE = mean |e|, RMSE = sqrt(mean e^2), both in the units of the data; WAPE = sum |e| / sum |y|, in 0..,
+    None where the truth sums to 0. Means run over origins, nodes and (for the overall figure) leads.
+
+    Parameters
+    ----------
+    forecast, actual : array [O, H, N, S]
+        In raw units.
+    services : sequence of str
+        Names along the last axis.
+
+    Returns
+    -------
+    mapping
+        ``{"tasks": {service: figures}, "mean": {"mae", "rmse", "wape"}}``, where figures are
+        ``{"mae", "rmse", "wape", "by_lead": {"mae": [H], "rmse": [H], "wape": [H]}}`` and the mean is the
+        plain mean over services.
+
+    Raises
+    ------
+    SimmstError
+        If the shapes differ, or a forecast is not finite.
+    """
+    if forecast.shape != actual.shape or forecast.ndim != 4 or forecast.shape[3] != len(services):
+        raise SimmstError(
+            f"forecast: needs the shape [O, H, N, S] of the truth {actual.shape}, {len(services)} services, "
+            f"got {forecast.shape}"
+        )
+    if not np.isfinite(forecast).all():
+        raise SimmstError(f"forecast: {np.count_nonzero(~np.isfinite(forecast))} values are not finite")
+    error = np.asarray(forecast, dtype=np.float64) - actual
+    tasks: dict[str, Any] = {}
+    for s, service in enumerate(services):
+        leads = [_figures(error[:, h, :, s], actual[:, h, :, s]) for h in range(error.shape[1])]
+        by_lead = {name: [lead[name] for lead in leads] for name in ("mae", "rmse", "wape")}
+        tasks[service] = {**_figures(error[..., s], actual[..., s]), "by_lead": by_lead}
+    mean = {name: _mean([task[name] for task in tasks.values()]) for name in ("mae", "rmse", "wape")}
+    return {"tasks": tasks, "mean": mean}
+
+
+def _figures(error: npt.NDArray[np.float64], actual: Values) -> dict[str, float | None]:
+    total = float(np.abs(actual).sum(dtype=np.float64))
+    return {
+        "mae": float(np.abs(error).mean()),
+        "rmse": float(np.sqrt(np.square(error).mean())),
+        "wape": float(np.abs(error).sum()) / total if total > 0 else None,
+    }
+
+
+def _mean(figures: list[float | None]) -> float | None:
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) / len(known) if len(known) == len(figures) else None
