@@ -1,0 +1,300 @@
+"""TrafficData: a city's traffic as one array over time, node and service, checked at the door."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simmst.errors import DataError
+
+#: Units that a service name may end in ("5g_down_MB"): they move to `TrafficData.units`.
+UNIT_SUFFIXES = ("B", "KB", "MB", "GB", "TB", "kbit", "Mbit", "Gbit")
+# The grid of the Telecom Italia Milano data [K]: 100 x 100 squares of 235 m, ids 1..10000 row by row from the
+# south-west corner. Only neighbourhood is read from it, so the equirectangular approximation is ample.
+_MILANO_SIDE = 100
+_MILANO_CORNER = (9.0115, 45.3566)
+_MILANO_STEP = (0.003010, 0.002115)
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficData:
+    """
+    Traffic of `N` nodes and `S` services at `T` regular steps of local time.
+
+    Parameters
+    ----------
+    values
+        Traffic, float32 `[T, N, S]`, finite and not negative.
+    start
+        Local time of the first step, `datetime64[m]`; a value covers the time up to the next step.
+    step_minutes
+        Length of a step in minutes.
+    services
+        Names of the services, `S` of them.
+    node_ids
+        Names of the nodes (grid squares, streets, cells), `N` of them.
+    coordinates
+        Longitude and latitude in degrees, float64 `[N, 2]`, or None where they are not known.
+    units
+        Unit of the values, "unknown" where the file does not say.
+
+    Raises
+    ------
+    DataError
+        If a shape, a name or a value is impossible; the message names the argument.
+    """
+
+    values: NDArray[np.float32]
+    start: np.datetime64
+    step_minutes: int
+    services: tuple[str, ...]
+    node_ids: tuple[str, ...]
+    coordinates: NDArray[np.float64] | None = None
+    units: str = "unknown"
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def times(self) -> NDArray[np.datetime64]:
+        """Local time of each step, `datetime64[m]` `[T]`."""
+        return self.start + np.arange(len(self.values)) * np.timedelta64(self.step_minutes, "m")
+
+    @property
+    def hours_per_step(self) -> float:
+        """Length of a step in hours."""
+        return self.step_minutes / 60
+
+    @property
+    def steps_per_day(self) -> int:
+        """Number of steps in a day (a step that does not divide the day is refused at the door)."""
+        return 1440 // self.step_minutes
+
+    def select(
+        self,
+        services: Sequence[str] | None = None,
+        nodes: Sequence[str] | None = None,
+        start: int | str | np.datetime64 | None = None,
+        stop: int | str | np.datetime64 | None = None,
+    ) -> TrafficData:
+        """
+        Part of the data, in the order asked for.
+
+        Parameters
+        ----------
+        services, nodes
+            Names to keep; all by default.
+        start, stop
+            First step kept and first step left out: a step number, or a local time such as
+            "2024-08-01T00:00".
+
+        Raises
+        ------
+        DataError
+            If a name is unknown (the known ones are listed) or no step is left.
+        """
+        first = 0 if start is None else self._step(start, "start")
+        last = len(self.values) if stop is None else self._step(stop, "stop")
+        if not 0 <= first < last <= len(self.values):
+            raise DataError(
+                f"start={start}, stop={stop}: leaves no steps or goes past the data, which have "
+                f"{len(self.values)} steps from {self.times[0]} to {self.times[-1]}"
+            )
+        service_at = _positions(services, self.services, "service")
+        node_at = _positions(nodes, self.node_ids, "node")
+        return TrafficData(
+            values=np.ascontiguousarray(self.values[first:last][:, node_at][:, :, service_at]),
+            start=self.times[first],
+            step_minutes=self.step_minutes,
+            services=tuple(self.services[i] for i in service_at),
+            node_ids=tuple(self.node_ids[i] for i in node_at),
+            coordinates=None if self.coordinates is None else self.coordinates[node_at],
+            units=self.units,
+        )
+
+    def _step(self, when: int | str | np.datetime64, argument: str) -> int:
+        if isinstance(when, (int, np.integer)):
+            return int(when)
+        try:
+            moment = np.datetime64(str(when), "m")
+        except ValueError:
+            raise DataError(f"{argument}={when!r}: not a time; write it as 2024-08-01T00:00") from None
+        step, between = divmod(int((moment - self.start).astype(int)), self.step_minutes)
+        if between:
+            raise DataError(f"{argument}={when}: lies between two steps of {self.step_minutes} minutes")
+        return step
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> TrafficData:
+        """
+        Read an npz file with `values`, `start`, `step_minutes`, `services`, and what is known of the nodes.
+
+        The nodes are named by `node_ids`, or by `square_ids` (squares of the Telecom Italia grid of Milano,
+        whose coordinates follow from the ids), or by their number; `lonlat` `[N, 2]` and `units` are
+        optional. A unit that every service name ends in ("5g_down_MB") moves to `units`. Pickled arrays are
+        never read.
+
+        Parameters
+        ----------
+        path
+            The file.
+
+        Raises
+        ------
+        DataError
+            If the file is missing or damaged, lacks a key, or holds values that cannot be traffic.
+        """
+        keys = _read_npz(Path(path))
+        for name in ("values", "start", "step_minutes", "services"):
+            if name not in keys:
+                raise DataError(f"{path}: the key {name!r} is missing (found: {', '.join(sorted(keys))})")
+        try:
+            return cls(**_fields(keys))
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the npz file that `load` reads; the file appears whole or not at all."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        arrays: dict[str, Any] = {
+            "values": self.values,
+            "start": np.array(str(self.start)),
+            "step_minutes": np.array(self.step_minutes),
+            "services": np.array(self.services),
+            "node_ids": np.array(self.node_ids),
+            "units": np.array(self.units),
+        }
+        if self.coordinates is not None:
+            arrays["lonlat"] = self.coordinates
+        handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                np.savez_compressed(stream, **arrays)
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+
+def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if not zipfile.is_zipfile(path):
+        raise DataError(f"{path}: not an npz file (or cut off)")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        pickled = "allow_pickle" in str(error)
+        reason = "it holds pickled objects, which are never read" if pickled else str(error)
+        raise DataError(f"{path}: not a readable npz file: {reason}") from None
+
+
+def _fields(keys: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """Turn the arrays of a file into the arguments of `TrafficData`."""
+    values = keys["values"]
+    if values.ndim != 3 or values.dtype.kind not in "fiu":
+        raise DataError(f"values: must be numbers [T, N, S], not {values.dtype} of shape {values.shape}")
+    try:
+        start = np.datetime64(str(keys["start"]), "m")
+        step = int(keys["step_minutes"])
+    except (ValueError, TypeError):
+        raise DataError("start, step_minutes: must be one local time and one whole number") from None
+    services = tuple(str(name) for name in np.atleast_1d(keys["services"]))
+    services, units = _split_units(services)
+    squares = keys.get("square_ids")
+    names = keys.get("node_ids", squares if squares is not None else np.arange(values.shape[1]))
+    coordinates = keys.get("lonlat")
+    if coordinates is None and squares is not None:
+        coordinates = _milano_coordinates(squares)
+    return {
+        "values": values.astype(np.float32),
+        "start": start,
+        "step_minutes": step,
+        "services": services,
+        "node_ids": tuple(str(name) for name in np.atleast_1d(names)),
+        "coordinates": None if coordinates is None else np.asarray(coordinates, dtype=np.float64),
+        "units": str(keys["units"]) if "units" in keys else units,
+    }
+
+
+def _split_units(services: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """Move a unit that all the names end in out of them: ("5g_down_MB",) -> ("5g_down",), "MB"."""
+    ends = {name.rpartition("_")[2] for name in services}
+    if len(ends) == 1 and ends <= set(UNIT_SUFFIXES) and all("_" in name for name in services):
+        return tuple(name.rpartition("_")[0] for name in services), ends.pop()
+    return services, "unknown"
+
+
+def _milano_coordinates(squares: NDArray[Any]) -> NDArray[np.float64] | None:
+    ids = np.atleast_1d(squares)
+    if ids.dtype.kind not in "iu" or ids.min() < 1 or ids.max() > _MILANO_SIDE**2:
+        return None
+    row, column = np.divmod(ids - 1, _MILANO_SIDE)
+    cell = np.stack([column, row], axis=1) + 0.5
+    return np.asarray(_MILANO_CORNER + cell * _MILANO_STEP, dtype=np.float64)
+
+
+def _positions(wanted: Sequence[str] | None, known: tuple[str, ...], what: str) -> list[int]:
+    if wanted is None:
+        return list(range(len(known)))
+    if isinstance(wanted, str):
+        wanted = (wanted,)
+    place = {name: i for i, name in enumerate(known)}
+    unknown = [name for name in wanted if name not in place]
+    if unknown or not wanted:
+        listed = ", ".join(known[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "")
+        asked = ", ".join(map(repr, unknown)) or "(none asked for)"
+        raise DataError(f"unknown {what} {asked}; known: {listed}")
+    return [place[name] for name in wanted]
+
+
+def _check(data: TrafficData) -> None:
+    """Refuse what cannot be traffic."""
+    values = data.values
+    if not isinstance(values, np.ndarray) or values.ndim != 3 or values.dtype != np.float32:
+        raise DataError("values: must be a float32 array [T, N, S]")
+    if values.size == 0:
+        raise DataError(f"values: empty, shape {values.shape}")
+    for name, size, axis in (("node_ids", values.shape[1], "N"), ("services", values.shape[2], "S")):
+        names = getattr(data, name)
+        if len(names) != size:
+            raise DataError(f"{name}: {len(names)} names, but values [T, N, S] have {axis} = {size}")
+        if len(set(names)) != size:
+            raise DataError(f"{name}: a name occurs twice")
+    if not isinstance(data.start, np.datetime64) or np.isnat(data.start):
+        raise DataError(f"start: must be a local time (datetime64), not {data.start!r}")
+    if data.step_minutes < 1 or 1440 % data.step_minutes:
+        raise DataError(f"step_minutes: must divide the 1440 minutes of a day, not {data.step_minutes}")
+    if data.coordinates is not None and (
+        data.coordinates.shape != (values.shape[1], 2) or not np.isfinite(data.coordinates).all()
+    ):
+        raise DataError(f"coordinates: must be finite [N, 2] = [{values.shape[1]}, 2] (longitude, latitude)")
+    _check_values(data)
+
+
+def _check_values(data: TrafficData) -> None:
+    # The minimum is NaN if any value is, so two cheap passes settle the usual case.
+    if data.values.min() >= 0 and data.values.max() < np.inf:
+        return
+    for what, bad, mend in (
+        ("NaN", np.isnan(data.values), "fill the gaps first and record how"),
+        ("infinite", np.isinf(data.values), "mend the source"),
+        ("negative", data.values < 0, "traffic in its own unit is needed, not z-scores"),
+    ):
+        if bad.any():
+            t, n, s = np.argwhere(bad)[0]
+            raise DataError(
+                f"values: {int(bad.sum())} {what}, first at {data.times[t]}, node {data.node_ids[n]!r}, "
+                f"service {data.services[s]!r}; {mend}"
+            )

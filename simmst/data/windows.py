@@ -1,0 +1,346 @@
+"""Windows of traffic for training: scaling, calendar marks, neighbours, and lazy cutting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simmst.data.dataset import TrafficData
+from simmst.errors import ConfigError, DataError
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+#: Columns of `calendar_marks`.
+N_MARKS = 4
+
+
+def calendar_marks(times: NDArray[np.datetime64]) -> FloatArray:
+    """
+    Hour of day and day of week, each as a sine and a cosine.
+
+    Parameters
+    ----------
+    times
+        Local times, any shape `[...]`.
+
+    Returns
+    -------
+    ndarray
+        float32 `[..., 4]`: sin and cos of the hour of day, sin and cos of the (continuous) day of week.
+    """
+    minutes = times.astype("datetime64[m]").astype(np.int64)
+    day = 2 * np.pi * (minutes % 1440) / 1440
+    week = 2 * np.pi * (minutes % 10080) / 10080
+    return np.stack([np.sin(day), np.cos(day), np.sin(week), np.cos(week)], axis=-1).astype(np.float32)
+
+
+def neighbour_patches(data: TrafficData, size: int = 3) -> IntArray:
+    """
+    Indices of the nodes in a square patch around each node.
+
+    See `patches_from_positions`; positions come from the coordinates. Without coordinates no neighbour is
+    known, so every slot repeats the centre.
+
+    Parameters
+    ----------
+    data
+        The traffic, for its `coordinates`.
+    size
+        Side of the patch, odd.
+
+    Returns
+    -------
+    ndarray
+        int64 `[N, P]` with `P = size * size`, row-major from the north-west; slot `P // 2` is the node.
+    """
+    n_nodes = data.values.shape[1]
+    if data.coordinates is None:
+        _check_size(size)
+        return np.repeat(np.arange(n_nodes)[:, None], size * size, axis=1)
+    longitude, latitude = data.coordinates.T
+    east = (longitude - longitude.mean()) * np.cos(np.deg2rad(latitude.mean()))
+    return patches_from_positions(np.stack([east, latitude - latitude.mean()], axis=1), size)
+
+
+def patches_from_positions(positions: NDArray[np.float64], size: int = 3) -> IntArray:
+    """
+    Indices of the nodes in a square patch around each node of the plane.
+
+    The slots of ring r (r = 1 .. size // 2) look in the directions of a square lattice's ring r. Each slot
+    takes the nearest node of its sector that no inner ring has taken; an empty sector repeats the centre. On
+    a regular grid this gives exactly the grid's neighbours, elsewhere the slots keep their direction.
+
+    Parameters
+    ----------
+    positions
+        East and north, float `[N, 2]`, in any one unit.
+    size
+        Side of the patch, odd.
+
+    Returns
+    -------
+    ndarray
+        int64 `[N, P]` with `P = size * size`, row-major from the north-west; slot `P // 2` is the node.
+    """
+    _check_size(size)
+    half = size // 2
+    rings = [_ring(r, half) for r in range(1, half + 1)]
+    patches = np.repeat(np.arange(len(positions))[:, None], size * size, axis=1)
+    for node in range(len(positions)):
+        east, north = (positions - positions[node]).T
+        order = np.argsort(np.hypot(east, north), kind="stable")
+        order = order[order != node]
+        bearing = np.arctan2(north[order], east[order])
+        free = np.ones(len(order), dtype=bool)
+        for slots, angles in rings:
+            candidates = np.flatnonzero(free)
+            turn = np.abs(np.angle(np.exp(1j * (bearing[candidates, None] - angles))))
+            # The first of each sector is the nearest, because the candidates are ordered by distance.
+            sectors, first = np.unique(turn.argmin(axis=1), return_index=True)
+            patches[node, slots[sectors]] = order[candidates[first]]
+            free[candidates[first]] = False
+    return patches
+
+
+def _ring(r: int, half: int) -> tuple[IntArray, NDArray[np.float64]]:
+    """Slots of ring `r` and the directions in which they look."""
+    side = np.arange(-r, r + 1)
+    east, north = (axis.ravel() for axis in np.meshgrid(side, side))
+    edge = np.maximum(np.abs(east), np.abs(north)) == r
+    east, north = east[edge], north[edge]
+    return (half - north) * (2 * half + 1) + half + east, np.arctan2(north, east)
+
+
+def _check_size(size: int) -> None:
+    if size < 1 or size % 2 == 0:
+        raise ConfigError(f"patch size={size}: must be an odd number, so that a node is its patch's centre")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeScaler:
+    """
+    Per-node and per-service z-scores of log(1 + traffic).
+
+    Parameters
+    ----------
+    mean, scale
+        Mean and standard deviation of log(1 + traffic) over the steps it was fitted on, float64 `[N, S]`. A
+        series that was constant there has scale 1.
+    """
+
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, values: NDArray[np.floating]) -> NodeScaler:
+        """
+        Fit on a training part only.
+
+        Parameters
+        ----------
+        values
+            Traffic of the training part, `[T, N, S]`; cut it before the call, so that nothing later leaks in.
+        """
+        if values.ndim != 3 or len(values) < 2:
+            raise DataError(f"values: two or more steps [T, N, S] are needed for a scale, not {values.shape}")
+        logs = np.log1p(values, dtype=np.float64)
+        spread = logs.std(axis=0)
+        return cls(logs.mean(axis=0), np.where(spread > 1e-6, spread, 1.0))
+
+    def transform(self, values: NDArray[np.floating]) -> FloatArray:
+        """Scale traffic `[..., N, S]` to z-scores of the same shape."""
+        scaled = (np.log1p(values, dtype=np.float64) - self.mean) / self.scale
+        return np.asarray(scaled, dtype=np.float32)
+
+    def inverse(self, scaled: NDArray[np.floating], node: IntArray | None = None) -> NDArray[np.float64]:
+        """
+        Traffic from z-scores; what would be negative becomes 0.
+
+        Parameters
+        ----------
+        scaled
+            z-scores: `[..., N, S]` without `node`, else `[B, H, S]`.
+        node
+            The node of each sample, int `[B]`.
+        """
+        mean, scale = self.mean, self.scale
+        if node is not None:
+            mean, scale = mean[node][:, None], scale[node][:, None]
+        return np.maximum(np.expm1(np.asarray(scaled, dtype=np.float64) * scale + mean), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowBatch:
+    """
+    Samples for a network; traffic is scaled.
+
+    Parameters
+    ----------
+    history
+        float32 `[B, L, P, S]`: the last L steps before the origin, of the node's patch.
+    history_marks, future_marks
+        Calendar marks float32 `[B, L, M]` and `[B, H, M]`.
+    target
+        float32 `[B, H, S]`: the node itself, from the origin on.
+    node
+        Node of each sample, int64 `[B]`.
+    origin
+        Step of the first target, int64 `[B]`.
+    world
+        Simulated world of each sample, int64 `[B]`; None for real traffic.
+    """
+
+    history: FloatArray
+    history_marks: FloatArray
+    future_marks: FloatArray
+    target: FloatArray
+    node: IntArray
+    origin: IntArray
+    world: IntArray | None = None
+
+
+class WindowSource(Protocol):
+    """What a trainer needs of a set of windows, real or simulated: a length, and batches cut on demand."""
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        ...
+
+    def batch(self, index: IntArray) -> WindowBatch:
+        """Cut the windows with these numbers, int `[B]`."""
+        ...
+
+
+def iterate_batches(
+    windows: WindowSource, size: int, rng: np.random.Generator | None = None
+) -> Iterator[tuple[IntArray, WindowBatch]]:
+    """
+    Pass over all windows once.
+
+    Parameters
+    ----------
+    windows
+        Real or simulated windows.
+    size
+        Windows in a batch; the last one may hold fewer.
+    rng
+        Shuffles the order; without it the order is that of the numbers.
+
+    Yields
+    ------
+    tuple
+        The numbers of the windows, int64 `[B]`, and the batch.
+    """
+    if size < 1:
+        raise ConfigError(f"batch size={size}: must be at least 1")
+    order = np.arange(len(windows)) if rng is None else rng.permutation(len(windows))
+    for first in range(0, len(order), size):
+        index = order[first : first + size]
+        yield index, windows.batch(index)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowDataset:
+    """
+    Windows of real traffic, cut when asked for: sample `i` is origin `i // N` and node `i % N`.
+
+    Parameters
+    ----------
+    scaled
+        Scaled traffic, float32 `[T, N, S]`.
+    marks
+        Calendar marks, float32 `[T, M]`.
+    patches
+        Nodes of each patch, int64 `[N, P]`.
+    origins
+        Steps of the first targets, int64 `[O]`.
+    lookback, horizon
+        Steps of history L and of target H.
+    """
+
+    scaled: FloatArray
+    marks: FloatArray
+    patches: IntArray
+    origins: IntArray
+    lookback: int
+    horizon: int
+
+    @classmethod
+    def cut(
+        cls,
+        data: TrafficData,
+        scaler: NodeScaler,
+        lookback: int,
+        horizon: int,
+        first: int = 0,
+        stop: int | None = None,
+        patch: int = 3,
+    ) -> WindowDataset:
+        """
+        All windows whose targets lie wholly in the steps `first .. stop - 1`.
+
+        The history may reach back before `first` (it is known at the origin), but not before the data.
+
+        Parameters
+        ----------
+        data
+            The traffic.
+        scaler
+            Fitted on the training part.
+        lookback, horizon
+            Steps of history and of target.
+        first, stop
+            Part of the data that the targets come from; all by default.
+        patch
+            Side of the neighbour patch.
+
+        Raises
+        ------
+        ConfigError
+            If no window fits.
+        """
+        total = len(data.values)
+        stop = total if stop is None else stop
+        if lookback < 1 or horizon < 1 or not 0 <= first < stop <= total:
+            raise ConfigError(
+                f"lookback={lookback}, horizon={horizon}, first={first}, stop={stop}: need lookback and "
+                f"horizon >= 1 and 0 <= first < stop <= {total} steps"
+            )
+        origins = np.arange(max(first, lookback), stop - horizon + 1)
+        if not origins.size:
+            raise ConfigError(
+                f"lookback={lookback}, horizon={horizon}: no window fits in steps {first}..{stop - 1}; "
+                f"shorten them or give more data"
+            )
+        return cls(
+            scaled=scaler.transform(data.values),
+            marks=calendar_marks(data.times),
+            patches=neighbour_patches(data, patch),
+            origins=origins,
+            lookback=lookback,
+            horizon=horizon,
+        )
+
+    def __len__(self) -> int:
+        """Return the number of windows, `O * N`."""
+        return len(self.origins) * len(self.patches)
+
+    def batch(self, index: IntArray) -> WindowBatch:
+        """Cut the windows with these numbers, int `[B]`."""
+        place, node = np.divmod(np.asarray(index), len(self.patches))
+        origin = self.origins[place]
+        past = origin[:, None] + np.arange(-self.lookback, 0)
+        future = origin[:, None] + np.arange(self.horizon)
+        return WindowBatch(
+            history=self.scaled[past[:, :, None], self.patches[node][:, None, :]],
+            history_marks=self.marks[past],
+            future_marks=self.marks[future],
+            target=self.scaled[future, node[:, None]],
+            node=node,
+            origin=origin,
+        )

@@ -1,0 +1,13 @@
+"""The errors a user sees: one clear line that names the argument and the mend."""
+
+
+class SimmstError(ValueError):
+    """Base of every error that simmst raises on purpose; the command line prints it and exits with 2."""
+
+
+class DataError(SimmstError):
+    """Traffic data that cannot be used as they are: a file, a shape, a value, an unknown name."""
+
+
+class ConfigError(SimmstError):
+    """A setting that has no meaning, or that contradicts another one."""
