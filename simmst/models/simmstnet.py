@@ -1,0 +1,184 @@
+"""Sim-MSTNet: the multi-task spatio-temporal forecaster of Ma et al. (ICASSP 2026, arXiv 2601.21384)."""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from simmst.errors import ConfigError
+from simmst.nn.attention import Distilling, EncoderLayer
+from simmst.nn.decoder import GenerativeDecoder
+from simmst.nn.embedding import Embedding
+from simmst.nn.interaction import Interaction
+from simmst.nn.spatial import SpatialAttention
+
+
+@dataclass(frozen=True, slots=True)
+class SimMSTNetConfig:
+    """Shape of a Sim-MSTNet; sizes in steps, cells or channels.
+
+    Parameters
+    ----------
+    services : int
+        Number of tasks S.
+    history, horizon : int
+        Input length L and forecast length H, in steps.
+    patch : int
+        Cells in the neighbour patch P, an odd number squared; the centre slot is the cell itself.
+    marks : int
+        Calendar marks a time step, M.
+    width, heads, hidden : int
+        Channels D, attention heads (dividing D), width of the feed-forward maps.
+    encoder_layers, decoder_layers : int
+        Depths. Between two encoder layers the time axis is halved (distilling).
+    label : int
+        Start token of the decoder, in steps of the history.
+    factor : int
+        ProbSparse sampling factor c. At cellular windows it comes close to full attention: with c = 5, 20 of
+        36 queries attend to all keys, and every query where there are at most 15.
+    dropout : float
+        Dropout rate while training.
+    season : int or None
+        Departure from the paper: the network forecasts the difference from the same phase of the last
+        `season` steps (24 hourly steps: the same hour yesterday). None forecasts the value itself.
+    interaction, spatial : bool
+        False switches off the cross-task attention, or the spatial branch: the paper's ablations. With one
+        service and no interaction this is its single-task form, STNet.
+    """
+
+    services: int
+    history: int = 48
+    horizon: int = 24
+    patch: int = 9
+    marks: int = 4
+    width: int = 16
+    heads: int = 2
+    hidden: int = 32
+    encoder_layers: int = 2
+    decoder_layers: int = 1
+    label: int = 12
+    factor: int = 5
+    dropout: float = 0.0
+    season: int | None = 24
+    interaction: bool = True
+    spatial: bool = True
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type is int and (not isinstance(value, int) or value < 1):
+                raise ConfigError(f"{field.name} must be a whole number of at least 1, got {value!r}")
+        if self.width % self.heads:
+            raise ConfigError(f"heads must divide width, got width={self.width}, heads={self.heads}")
+        if self.label > self.history:
+            raise ConfigError(f"label ({self.label}) must not exceed history ({self.history})")
+        if self.season is not None and not 1 <= self.season <= self.history:
+            raise ConfigError(f"season must lie in 1..history ({self.history}) or be None, got {self.season}")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
+
+    @classmethod
+    def small(cls, services: int, history: int = 48, horizon: int = 24, **changes: object) -> Self:
+        """About 12 k parameters a task: trains on two CPU cores."""
+        sizes = {"label": min(12, history), "season": 24 if history >= 24 else None, **changes}
+        return cls(services, history, horizon, **sizes)  # type: ignore[arg-type]
+
+    @classmethod
+    def paper(cls, services: int, history: int = 96, horizon: int = 24, **changes: object) -> Self:
+        """Informer's published sizes; the paper states none, so this is a conjecture."""
+        sizes = {
+            "width": 512,
+            "heads": 8,
+            "hidden": 2048,
+            "label": min(48, history),
+            "dropout": 0.05,
+            "season": None,
+            **changes,
+        }
+        return cls(services, history, horizon, **sizes)  # type: ignore[arg-type]
+
+
+class SimMSTNet(nn.Module):
+    """Forecast all services of a cell from its own past and its neighbours' (equations (9) to (12)).
+
+    Per task: an attention encoder over time with distilling, and a CNN with attention over the neighbour
+    patch; then cross-task attention on both, one memory a task, and a generative decoder. The equations'
+    bodies are reconstructed (see `docs/network.md` for what is stated and what is a reading).
+
+    Parameters
+    ----------
+    config : SimMSTNetConfig
+    seed : int
+        Seed of the initial weights.
+    """
+
+    def __init__(self, config: SimMSTNetConfig, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._build(config)
+
+    def _build(self, c: SimMSTNetConfig) -> None:
+        self.embedding = Embedding(c.services, c.marks, c.width, c.dropout)
+        self.encoder = nn.ModuleList(
+            [EncoderLayer(c.services, c.width, c.heads, c.hidden, c.dropout) for _ in range(c.encoder_layers)]
+        )
+        gaps = c.encoder_layers - 1
+        self.distilling = nn.ModuleList([Distilling(c.services, c.width) for _ in range(gaps)])
+        self.spatial: SpatialAttention | None = None
+        if c.spatial:
+            self.spatial = SpatialAttention(c.services, c.patch, c.width, c.heads, stride=2**gaps)
+        self.interaction = Interaction(
+            c.services, c.width, c.heads, c.hidden, c.interaction, c.spatial, c.dropout
+        )
+        self.decoder = GenerativeDecoder(
+            c.services, c.marks, c.width, c.heads, c.hidden, c.decoder_layers, c.factor, c.label, c.dropout
+        )
+
+    def forward(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> Tensor:
+        """Forecast `[B, H, S]` in the units of the history.
+
+        Parameters
+        ----------
+        history : Tensor `[B, L, P, S]`
+            Scaled traffic of the patch, centre slot P // 2.
+        history_marks, future_marks : Tensor `[B, L, M]`, `[B, H, M]`
+            Calendar marks.
+        """
+        self._check(history, history_marks, future_marks)
+        patches = history.permute(3, 0, 1, 2)  # [S, B, L, P]
+        own = patches[..., self.config.patch // 2]  # [S, B, L]
+        spatial = None if self.spatial is None else self.spatial(patches)
+        memory = self.interaction(self._temporal(own, history_marks), spatial)  # [S, B, L', D]
+        forecast = self.decoder(own, history_marks, future_marks, memory)  # [S, B, H]
+        if self.config.season is not None:
+            forecast = forecast + seasonal_naive(own, self.config.season, self.config.horizon)
+        return forecast.permute(1, 2, 0)
+
+    def _temporal(self, own: Tensor, marks: Tensor) -> Tensor:
+        """Encode the cell's own history: `[S, B, L, D]`, L halved by each distilling."""
+        x = self.embedding(own, marks)
+        for depth, layer in enumerate(self.encoder):
+            x = layer(x)
+            if depth < len(self.distilling):
+                x = self.distilling[depth](x)
+        return x
+
+    def _check(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> None:
+        c, batch = self.config, history.shape[0]
+        expected = {
+            "history": (history, (batch, c.history, c.patch, c.services)),
+            "history_marks": (history_marks, (batch, c.history, c.marks)),
+            "future_marks": (future_marks, (batch, c.horizon, c.marks)),
+        }
+        for name, (tensor, shape) in expected.items():
+            if tuple(tensor.shape) != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {tuple(tensor.shape)}")
+
+
+def seasonal_naive(values: Tensor, season: int, horizon: int) -> Tensor:
+    """Repeat the last `season` steps of `[..., L]` over the horizon: `[..., H]`."""
+    phase = torch.arange(horizon, device=values.device) % season
+    return values[..., values.shape[-1] - season + phase]

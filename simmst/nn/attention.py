@@ -1,0 +1,169 @@
+"""Multi-head attention, full and ProbSparse, and the distilling step between encoder layers."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from simmst.nn.per_task import TaskConv1d, TaskLinear, TaskMLP, TaskNorm
+
+
+def full_attention(query: Tensor, key: Tensor, value: Tensor, causal: bool = False) -> Tensor:
+    """Scaled dot-product attention.
+
+    Written out instead of `scaled_dot_product_attention`: that one's fused CPU kernel has no second
+    derivative, which the K-step oracle needs.
+
+    Parameters
+    ----------
+    query : Tensor `[..., Q, D]`
+    key, value : Tensor `[..., K, D]`
+    causal : bool
+        Hide keys that lie after the query's own position.
+
+    Returns
+    -------
+    Tensor `[..., Q, D]`
+    """
+    scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
+    if causal:
+        hidden = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+        scores = scores.masked_fill(hidden, -math.inf)
+    return torch.softmax(scores, dim=-1) @ value
+
+
+def sample_keys(queries: int, keys: int, count: int, generator: torch.Generator | None = None) -> Tensor:
+    """Key positions `[queries, count]`, without repetition within a query."""
+    return torch.rand(queries, keys, generator=generator).argsort(dim=1)[:, :count]
+
+
+def sparse_count(length: int, factor: int) -> int:
+    """Informer's u = factor * ceil(ln length), at least 1 and at most `length`."""
+    return max(1, min(length, factor * math.ceil(math.log(length)))) if length > 1 else 1
+
+
+def prob_sparse_attention(
+    query: Tensor, key: Tensor, value: Tensor, factor: int, generator: torch.Generator | None = None
+) -> Tensor:
+    """ProbSparse attention (Zhou et al., Informer, arXiv 2012.07436).
+
+    Each query is measured on u_K sampled keys by max - mean of its scores; the u_Q queries that stand out
+    most attend to every key, the others return the mean of the values. The draw is shared by batch and
+    heads. Where u_Q reaches Q (with factor 5: Q <= 15) this is full attention exactly.
+
+    The selection is a piecewise constant function of the input: gradients pass through the selected rows
+    and the mean, not through the choice.
+
+    Parameters
+    ----------
+    query : Tensor `[..., Q, D]`
+    key, value : Tensor `[..., K, D]`
+    factor : int
+        Informer's sampling factor c, u = c * ceil(ln length).
+    generator : torch.Generator, optional
+        Source of the draw (on the CPU); torch's default generator if absent.
+
+    Returns
+    -------
+    Tensor `[..., Q, D]`
+    """
+    queries, keys = query.shape[-2], key.shape[-2]
+    selected = sparse_count(queries, factor)
+    if selected == queries:
+        return full_attention(query, key, value)
+    sample = sample_keys(queries, keys, sparse_count(keys, factor), generator).to(key.device)
+    with torch.no_grad():
+        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])  # [..., Q, K]
+        scores = scores.gather(-1, sample.expand(*scores.shape[:-1], -1))  # [..., Q, u_K]
+        sparsity = scores.amax(-1) - scores.mean(-1)
+        top = sparsity.topk(selected, dim=-1).indices  # [..., u_Q]
+    rows = top.unsqueeze(-1).expand(*top.shape, query.shape[-1])
+    active = full_attention(query.gather(-2, rows), key, value)  # [..., u_Q, D]
+    lazy = value.mean(-2, keepdim=True).expand(*query.shape[:-1], value.shape[-1])
+    return lazy.scatter(-2, rows, active)
+
+
+class MultiHeadAttention(nn.Module):
+    """Multi-head attention with one set of projections a task.
+
+    Parameters
+    ----------
+    tasks, width, heads : int
+        S, D and the number of heads, which must divide D.
+    causal : bool
+        Mask the future (full attention only).
+    factor : int or None
+        ProbSparse with this sampling factor; None means full attention.
+    seed : int
+        Seed of the ProbSparse draw in evaluation mode, which is therefore the same at every call. In
+        training mode the draw comes from torch's default generator, like dropout's.
+    """
+
+    def __init__(
+        self,
+        tasks: int,
+        width: int,
+        heads: int,
+        causal: bool = False,
+        factor: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"heads must divide width, got width={width}, heads={heads}")
+        if causal and factor is not None:
+            raise ValueError("ProbSparse attention is not defined here with a causal mask: pass factor=None")
+        self.heads, self.causal, self.factor, self.seed = heads, causal, factor, seed
+        self.query = TaskLinear(tasks, width, width)
+        self.key = TaskLinear(tasks, width, width)
+        self.value = TaskLinear(tasks, width, width)
+        self.out = TaskLinear(tasks, width, width)
+
+    def forward(self, query: Tensor, memory: Tensor) -> Tensor:
+        """Attend from `[S, ..., Q, D]` to `[S, ..., K, D]`; returns `[S, ..., Q, D]`."""
+        projected = self.query(query), self.key(memory), self.value(memory)
+        q, k, v = (self._split(x) for x in projected)
+        if self.factor is None:
+            heads = full_attention(q, k, v, self.causal)
+        else:
+            generator = None if self.training else torch.Generator().manual_seed(self.seed)
+            heads = prob_sparse_attention(q, k, v, self.factor, generator)
+        return self.out(heads.transpose(-2, -3).flatten(-2))
+
+    def _split(self, x: Tensor) -> Tensor:
+        """`[..., L, D]` -> `[..., heads, L, D / heads]`."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention and a feed-forward map, each with residual and LayerNorm (post-norm, as Informer)."""
+
+    def __init__(self, tasks: int, width: int, heads: int, hidden: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.attention = MultiHeadAttention(tasks, width, heads)
+        self.mlp = TaskMLP(tasks, width, hidden, width, dropout)
+        self.norms = nn.ModuleList([TaskNorm(tasks, width) for _ in range(2)])
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode `[S, B, L, D]`."""
+        x = self.norms[0](x + self.dropout(self.attention(x, x)))
+        return self.norms[1](x + self.dropout(self.mlp(x)))
+
+
+class Distilling(nn.Module):
+    """Halve the time axis: convolution, ELU, max-pooling of width 3 and stride 2.
+
+    Informer puts a BatchNorm between the first two. It is left out: it couples the samples of a batch and
+    holds state, so a sample's weight would no longer weigh that sample alone.
+    """
+
+    def __init__(self, tasks: int, width: int) -> None:
+        super().__init__()
+        self.convolution = TaskConv1d(tasks, width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[S, B, L, D]` -> `[S, B, ceil(L / 2), D]`."""
+        x = nn.functional.elu(self.convolution(x)).flatten(0, 1).transpose(1, 2)  # [S*B, D, L]
+        pooled = nn.functional.max_pool1d(x, kernel_size=3, stride=2, padding=1)
+        return pooled.transpose(1, 2).unflatten(0, (self.convolution.weight.shape[0], -1))

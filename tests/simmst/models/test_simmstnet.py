@@ -1,0 +1,150 @@
+"""The whole network: shapes, ablations, what it may and may not see."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simmst.errors import ConfigError
+from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig, seasonal_naive
+
+
+def inputs(config: SimMSTNetConfig, batch: int = 2, seed: int = 0) -> tuple[torch.Tensor, ...]:
+    g = torch.Generator().manual_seed(seed)
+    c = config
+    return (
+        torch.randn(batch, c.history, c.patch, c.services, generator=g),
+        torch.randn(batch, c.history, c.marks, generator=g),
+        torch.randn(batch, c.horizon, c.marks, generator=g),
+    )
+
+
+@given(
+    services=st.integers(1, 5),
+    history=st.sampled_from([1, 7, 24, 48]),
+    horizon=st.sampled_from([1, 6, 24, 30]),
+    patch=st.sampled_from([1, 9, 25]),
+    layers=st.integers(1, 3),
+    interaction=st.booleans(),
+    spatial=st.booleans(),
+)
+@settings(max_examples=25, deadline=None)
+def test_any_number_of_tasks_any_horizon(
+    services: int, history: int, horizon: int, patch: int, layers: int, interaction: bool, spatial: bool
+) -> None:
+    config = SimMSTNetConfig.small(
+        services,
+        history,
+        horizon,
+        patch=patch,
+        encoder_layers=layers,
+        interaction=interaction,
+        spatial=spatial,
+    )
+    model = SimMSTNet(config)
+    out = model(*inputs(config))
+    assert out.shape == (2, horizon, services)
+    out.square().sum().backward()
+    missing = [name for name, p in model.named_parameters() if p.grad is None]
+    assert not missing
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+def test_small_presets_parameter_count() -> None:
+    counts = {s: sum(p.numel() for p in SimMSTNet(SimMSTNetConfig.small(s)).parameters()) for s in (1, 3, 4)}
+    assert counts == {1: 14_273, 3: 38_339, 4: 50_372}
+
+
+def test_paper_preset_is_informers_size() -> None:
+    config = SimMSTNetConfig.paper(3)
+    assert (config.width, config.heads, config.hidden, config.encoder_layers) == (512, 8, 2048, 2)
+    assert config.season is None
+
+
+def test_the_seed_fixes_the_weights_and_leaves_torchs_generator_alone() -> None:
+    config = SimMSTNetConfig.small(2)
+    before = torch.random.get_rng_state()
+    one, again, other = (SimMSTNet(config, seed).state_dict() for seed in (3, 3, 4))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(torch.equal(one[k], again[k]) for k in one)
+    assert any(not torch.equal(one[k], other[k]) for k in one)
+
+
+@pytest.mark.parametrize("interaction", [True, False])
+def test_interaction_alone_joins_the_tasks(interaction: bool) -> None:
+    config = SimMSTNetConfig.small(3, interaction=interaction)
+    model = SimMSTNet(config).eval()
+    history, a, b = inputs(config)
+    changed = history.clone()
+    changed[..., 0] += 1.0
+    same = torch.allclose(model(changed, a, b)[..., 1:], model(history, a, b)[..., 1:])
+    assert same is not interaction
+
+
+@pytest.mark.parametrize("spatial", [True, False])
+def test_the_spatial_branch_alone_reads_the_neighbours(spatial: bool) -> None:
+    config = SimMSTNetConfig.small(2, spatial=spatial)
+    model = SimMSTNet(config).eval()
+    history, a, b = inputs(config)
+    changed = history.clone()
+    changed[:, :, 0] += 1.0
+    assert torch.allclose(model(changed, a, b), model(history, a, b)) is not spatial
+
+
+def test_the_forecast_depends_on_the_future_calendar() -> None:
+    config = SimMSTNetConfig.small(2)
+    history, a, b = inputs(config)
+    model = SimMSTNet(config).eval()
+    assert not torch.allclose(model(history, a, b), model(history, a, b + 1.0))
+
+
+def test_samples_of_a_batch_do_not_touch_each_other() -> None:
+    config = SimMSTNetConfig.small(2)
+    model = SimMSTNet(config).eval()
+    batch = inputs(config, batch=5)
+    torch.testing.assert_close(model(*batch)[:2], model(*(t[:2] for t in batch)))
+
+
+def test_season_adds_the_same_hour_yesterday() -> None:
+    config = SimMSTNetConfig.small(2, horizon=30)
+    batch = inputs(config)
+    skipped, plain = SimMSTNet(config).eval(), SimMSTNet(replace(config, season=None)).eval()
+    own = batch[0][:, :, 4]  # [B, L, S]
+    yesterday = torch.cat([own[:, 24:48], own[:, 24:30]], dim=1)
+    torch.testing.assert_close(skipped(*batch), plain(*batch) + yesterday)
+
+
+def test_seasonal_naive_repeats_the_last_season() -> None:
+    values = torch.arange(10.0)[None]
+    assert seasonal_naive(values, 3, 7).tolist() == [[7, 8, 9, 7, 8, 9, 7]]
+
+
+def test_training_draws_differ_and_evaluation_repeats() -> None:
+    config = SimMSTNetConfig.small(1, dropout=0.2)
+    batch, model = inputs(config), SimMSTNet(config)
+    assert not torch.equal(model.train()(*batch), model(*batch))
+    assert torch.equal(model.eval()(*batch), model(*batch))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"services": 0}, "services must be a whole number"),
+        ({"heads": 3}, "heads must divide width"),
+        ({"label": 100}, "label"),
+        ({"season": 100}, "season"),
+        ({"dropout": 1.0}, "dropout"),
+    ],
+)
+def test_a_meaningless_configuration_is_refused(changes: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        SimMSTNetConfig(**{"services": 2, **changes})
+
+
+def test_a_wrong_shape_is_named() -> None:
+    config = SimMSTNetConfig.small(2)
+    history, a, b = inputs(config)
+    with pytest.raises(ValueError, match=r"history must have shape \(2, 48, 9, 2\), got \(2, 40, 9, 2\)"):
+        SimMSTNet(config)(history[:, :40], a, b)
