@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve
 
+from simmst.data.windows import NodeScaler
 from simmst.errors import SimmstError
 
 Array = npt.NDArray[np.float64]
@@ -25,15 +26,14 @@ class Ridge:
     ----------
     lags : tuple of int
         Steps before the origin that enter, ascending.
-    mean, deviation : array [N, S]
-        Of log1p traffic, per node and service, over the fitting part.
+    scaler : NodeScaler
+        Z-scores of log1p traffic, per node and service.
     coefficients : array [len(lags) * S + 1, H * S]
         Last row is the constant.
     """
 
     lags: tuple[int, ...]
-    mean: Array
-    deviation: Array
+    scaler: NodeScaler
     coefficients: Array
 
     def predict(self, values: npt.NDArray[np.floating], origins: npt.NDArray[np.integer]) -> Array:
@@ -49,13 +49,13 @@ class Ridge:
         Returns
         -------
         array [O, H, N, S]
-            In the units of `values`. May lie slightly below 0 (expm1 of a negative number).
+            In the units of `values`, >= 0.
         """
-        scaled = _scale(values, self.mean, self.deviation)
+        scaled = self.scaler.transform(values)
         rows = [_features(scaled, part, self.lags) @ self.coefficients for part in _chunks(origins)]
-        nodes, services = self.mean.shape
+        nodes, services = scaled.shape[1:]
         forecast = np.concatenate(rows).reshape(len(origins), nodes, -1, services).transpose(0, 2, 1, 3)
-        return np.expm1(forecast * self.deviation + self.mean)
+        return self.scaler.inverse(forecast)
 
 
 def fit_ridge(
@@ -73,7 +73,7 @@ def fit_ridge(
     values : array [T, N, S]
         Traffic in raw units, >= 0.
     scale_steps : slice
-        Steps whose mean and deviation scale log1p traffic, per node and service.
+        Steps on which the z-scores of log1p traffic are fitted, per node and service.
     origins : int array [O]
         Origins whose forecast steps ``t .. t + H - 1`` are the targets.
     horizon : int
@@ -99,10 +99,8 @@ def fit_ridge(
             f"origins: the ridge needs {max(lags)} steps before and {horizon} steps from each origin within "
             f"{len(values)} steps, the origins run from {origins.min()} to {origins.max()}"
         )
-    log = np.log1p(np.asarray(values[scale_steps], dtype=np.float64))
-    mean, deviation = log.mean(axis=0), log.std(axis=0)
-    deviation = np.where(deviation > 0, deviation, 1.0)  # a constant series carries no scale
-    scaled = _scale(values, mean, deviation)
+    scaler = NodeScaler.fit(values[scale_steps])
+    scaled = scaler.transform(values)
     width = len(lags) * scaled.shape[2] + 1
     gram = penalty * np.eye(width)
     moment = np.zeros((width, horizon * scaled.shape[2]))
@@ -111,20 +109,17 @@ def fit_ridge(
         targets = scaled[part[:, None] + np.arange(horizon)].transpose(0, 2, 1, 3).reshape(len(inputs), -1)
         gram += inputs.T @ inputs
         moment += inputs.T @ targets
-    return Ridge(lags, mean, deviation, solve(gram, moment, assume_a="pos"))
-
-
-def _scale(values: npt.NDArray[np.floating], mean: Array, deviation: Array) -> Array:
-    scaled: Array = (np.log1p(np.asarray(values, dtype=np.float64)) - mean) / deviation
-    return scaled
+    return Ridge(lags, scaler, solve(gram, moment, assume_a="pos"))
 
 
 def _chunks(origins: npt.NDArray[np.integer]) -> list[npt.NDArray[np.integer]]:
     return [origins[i : i + _CHUNK] for i in range(0, len(origins), _CHUNK)]
 
 
-def _features(scaled: Array, origins: npt.NDArray[np.integer], lags: tuple[int, ...]) -> Array:
+def _features(
+    scaled: npt.NDArray[np.float32], origins: npt.NDArray[np.integer], lags: tuple[int, ...]
+) -> Array:
     """Lagged values of all services and a constant: [O * N, len(lags) * S + 1], node fastest."""
     lagged = scaled[origins[:, None] - np.asarray(lags)]  # [O, lags, N, S]
     flat = lagged.transpose(0, 2, 1, 3).reshape(len(origins) * scaled.shape[1], -1)
-    return np.concatenate([flat, np.ones((len(flat), 1))], axis=1)
+    return np.concatenate([flat.astype(np.float64), np.ones((len(flat), 1))], axis=1)
