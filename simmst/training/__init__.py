@@ -1,1 +1,1 @@
-"""Losses and the trainer."""
+"""Losses, dynamic loss weights, checkpoints and the trainer."""

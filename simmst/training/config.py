@@ -1,0 +1,95 @@
+"""How to train, and what training reports."""
+
+from dataclasses import dataclass
+
+from simmst.errors import ConfigError
+from simmst.training.losses import WEIGHTINGS, ErrorName
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerConfig:
+    """How to train.
+
+    Parameters
+    ----------
+    epochs, batch_size : int
+    epoch_samples : int or None
+        Windows drawn for one epoch, without repetition; None passes over all of them.
+    learning_rate, weight_decay : float
+        Of AdamW; the rate falls to 0 along half a cosine over all epochs.
+    clip : float
+        Largest gradient norm.
+    patience : int
+        Epochs without a better validation error after which training stops.
+    error : {"mae", "mse", "huber"}
+        The loss, in scaled units.
+    weighting : {"dynamic", "equal", "dwa", "uncertainty"}
+        Rule that balances the tasks.
+    seed : int
+        Fixes data order, dropout and ProbSparse draws.
+    device : str
+        "cpu", "cuda", "mps" or any other that torch knows.
+    mixed_precision : bool
+        bfloat16 autocast in the forward pass.
+    compile : bool
+        Call the network through torch.compile.
+    """
+
+    epochs: int = 20
+    batch_size: int = 64
+    epoch_samples: int | None = None
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    clip: float = 1.0
+    patience: int = 5
+    error: ErrorName = "mae"
+    weighting: str = "dynamic"
+    seed: int = 0
+    device: str = "cpu"
+    mixed_precision: bool = False
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "patience"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.epoch_samples is not None and self.epoch_samples < 1:
+            raise ConfigError(f"epoch_samples must be at least 1 or None, got {self.epoch_samples}")
+        for name in ("learning_rate", "clip"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.weighting not in WEIGHTINGS:
+            raise ConfigError(f"weighting must be one of {', '.join(WEIGHTINGS)}, got {self.weighting!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One epoch: training loss, validation error, both by task, and the task weights at its end."""
+
+    epoch: int
+    train: list[float]
+    validation: list[float]
+    weights: list[float]
+    error: float
+    """Mean of `validation`: what early stopping watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where training stands; `record` is given at the end of an epoch only."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    record: EpochRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What training gave; the model itself holds the weights of the best epoch."""
+
+    history: tuple[EpochRecord, ...]
+    best_epoch: int
+    best_error: float
+    stopped_early: bool
