@@ -1,1 +1,17 @@
-"""Bi-level optimisation by cutting planes."""
+"""Bi-level optimisation by cutting planes: constraints, cuts and certificates for black-box lower levels."""
+
+from cutplane.cuts import MuCut
+from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, OracleError
+from cutplane.oracles import SolutionMap
+from cutplane.polyhedron import Polyhedron
+from cutplane.problem import BilevelProblem, LinearConstraint
+from cutplane.result import History, Record, Result, Status
+from cutplane.sets import Ball, Box, Free, Polytope, Simplex
+from cutplane.solver import BilevelSolver
+from cutplane.state import State
+
+__all__ = [
+    "Ball", "BilevelProblem", "BilevelSolver", "Box", "CutplaneError", "EmptyPolyhedronError", "Free", "History",
+    "InputError", "LinearConstraint", "MuCut", "OracleError", "Polyhedron", "Polytope", "Record", "Result",
+    "Simplex", "SolutionMap", "State", "Status",
+]  # fmt: skip

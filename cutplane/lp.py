@@ -1,0 +1,189 @@
+"""The linear master by HiGHS: min t over Z, a trust box, and the planes of a pool.
+
+One model stays in memory; planes that came or went since the last solve are added and deleted in place,
+and the basis is kept. Before each solve HiGHS's factorisation is dropped and the basis handed back, so
+that a run resumed from a file takes the same pivots as one that never stopped.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import highspy
+import numpy as np
+
+from cutplane._arrays import Array
+from cutplane.model import Joint, Reduced
+from cutplane.polyhedron import Kind, Polyhedron
+
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class LinearSolution:
+    """Outcome of one linear master.
+
+    Attributes
+    ----------
+    status : {"optimal", "infeasible", "unbounded", "failed"}
+    point : ndarray of shape (n,)
+    height : float
+        Value of t, the master's optimum.
+    multipliers : ndarray of shape (L,)
+        Non-negative, in the order of the pool.
+    conflict : tuple of int
+        Serial numbers of planes that contradict each other, when infeasible.
+    iterations : int
+        Simplex iterations of this solve.
+    """
+
+    status: str
+    point: Array
+    height: float
+    multipliers: Array
+    conflict: tuple[int, ...]
+    iterations: int
+
+
+class LinearMaster:
+    """HiGHS model over columns (z, t); rows of the set first, then the planes by serial number."""
+
+    def __init__(self, model: Joint | Reduced) -> None:
+        self.n = model.n
+        self._h = h = highspy.Highs()
+        for option, value in (
+            ("output_flag", False), ("threads", 1), ("presolve", "off"), ("solver", "simplex"),
+            ("primal_feasibility_tolerance", _TOLERANCE), ("dual_feasibility_tolerance", _TOLERANCE),
+        ):  # fmt: skip
+            h.setOptionValue(option, value)
+        infinity = h.getInfinity()
+        h.addVars(self.n + 1, np.full(self.n + 1, -infinity), np.full(self.n + 1, infinity))
+        h.changeColCost(self.n, 1.0)
+        self._serials: list[int] = []
+        rows = model.rows
+        for a, b in zip(rows.A_ub, rows.b_ub, strict=True):
+            self._add_row(a, 0.0, -infinity, float(b))
+        for a, b in zip(rows.A_eq, rows.b_eq, strict=True):
+            self._add_row(a, 0.0, float(b), float(b))
+        self._fixed_rows = rows.b_ub.size + rows.b_eq.size
+
+    def _add_row(self, normal: Array, height: float, lower: float, upper: float) -> None:
+        index = np.flatnonzero(normal)
+        values = normal[index].astype(float)
+        if height:
+            index, values = np.append(index, self.n), np.append(values, height)
+        self._h.addRow(lower, upper, index.size, index.astype(np.int32), values)
+
+    def sync(self, pool: Polyhedron) -> None:
+        """Bring the model's plane rows in line with the pool, in place."""
+        wanted = {int(s): l for l, s in enumerate(pool.serials)}
+        gone = [i for i, s in enumerate(self._serials) if s not in wanted]
+        if gone:
+            rows = (np.array(gone) + self._fixed_rows).astype(np.int32)
+            self._h.deleteRows(rows.size, rows)
+            self._serials = [s for s in self._serials if s in wanted]
+        known = set(self._serials)
+        for serial in sorted(s for s in wanted if s not in known):
+            l = wanted[serial]
+            height = -1.0 if pool.kinds[l] == Kind.OBJECTIVE else 0.0
+            self._add_row(pool.normals[l], height, -self._h.getInfinity(), -float(pool.offsets[l]))
+            self._serials.append(serial)
+
+    def _hand_back(self, warm: dict[str, Array]) -> None:
+        """Start from the basis of the last solve: new rows are basic, rows that left need a stand-in."""
+        known = dict(zip(warm["lp_serials"].tolist(), warm["lp_rows"].tolist(), strict=True))
+        basic = int(highspy.HighsBasisStatus.kBasic)
+        rows = [known.get(-1 - i, basic) for i in range(self._fixed_rows)]
+        rows += [known.get(s, basic) for s in self._serials]
+        columns = warm["lp_columns"].tolist()
+        surplus = sum(s == basic for s in (*columns, *rows)) - len(rows)
+        for i in range(len(rows) - 1, -1, -1):
+            if surplus > 0 and rows[i] == basic:
+                rows[i], surplus = int(highspy.HighsBasisStatus.kUpper), surplus - 1
+        if surplus:
+            return
+        basis = highspy.HighsBasis()
+        basis.col_status = [highspy.HighsBasisStatus(s) for s in columns]
+        basis.row_status = [highspy.HighsBasisStatus(s) for s in rows]
+        basis.valid = True
+        self._h.setBasis(basis)
+
+    def _take(self, warm: dict[str, Array]) -> None:
+        basis = self._h.getBasis()
+        fixed = np.arange(-1, -1 - self._fixed_rows, -1)
+        warm["lp_columns"] = np.array([int(s) for s in basis.col_status], dtype=np.int8)
+        warm["lp_rows"] = np.array([int(s) for s in basis.row_status], dtype=np.int8)
+        warm["lp_serials"] = np.concatenate([fixed, np.array(self._serials)]).astype(np.int64)
+
+    def solve(
+        self, pool: Polyhedron, lower: Array, upper: Array, warm: dict[str, Array], has_objective: bool = True
+    ) -> LinearSolution:
+        """Solve over lower ≤ z ≤ upper and the pool.
+
+        Parameters
+        ----------
+        pool : Polyhedron
+        lower, upper : ndarray of shape (n,)
+        warm : dict of arrays
+            Where the basis of the last solve is kept, and put back.
+        has_objective : bool
+            Without objective planes t is held at 0.
+        """
+        self.sync(pool)
+        h, n = self._h, self.n
+        h.changeColsBounds(n, np.arange(n, dtype=np.int32), lower.astype(float), upper.astype(float))
+        infinity = h.getInfinity()
+        h.changeColBounds(n, *((-infinity, infinity) if has_objective else (0.0, 0.0)))
+        h.clearSolver()
+        if "lp_columns" in warm:
+            self._hand_back(warm)
+        h.run()
+        iterations = int(h.getInfo().simplex_iteration_count)
+        status = self._status()
+        if status == "failed":
+            h.clearSolver()
+            h.run()
+            status = self._status()
+        solution = h.getSolution()
+        row_values: dict[int, float] = {}
+        conflict: tuple[int, ...] = ()
+        self.set_multipliers = np.zeros(self._fixed_rows)
+        if status == "optimal":
+            self._take(warm)
+            duals = -np.asarray(solution.row_dual)
+            self.set_multipliers = duals[: self._fixed_rows]
+            row_values = dict(zip(self._serials, np.maximum(duals[self._fixed_rows :], 0.0), strict=True))
+        elif status == "infeasible":
+            conflict = self._conflict()
+        multipliers = np.array([row_values.get(int(s), 0.0) for s in pool.serials])
+        values = np.asarray(solution.col_value, dtype=float)
+        solved = status == "optimal" and values.size == n + 1
+        point = np.clip(values[:n], lower, upper) if solved else np.zeros(n)
+        return LinearSolution(status, point, float(values[n]) if solved else np.nan, multipliers, conflict, iterations)
+
+    def _status(self) -> str:
+        names: dict[Any, str] = {
+            highspy.HighsModelStatus.kOptimal: "optimal",
+            highspy.HighsModelStatus.kInfeasible: "infeasible",
+            highspy.HighsModelStatus.kUnbounded: "unbounded",
+            highspy.HighsModelStatus.kUnboundedOrInfeasible: "unbounded",
+        }
+        return names.get(self._h.getModelStatus(), "failed")
+
+    def _conflict(self) -> tuple[int, ...]:
+        """Planes in the Farkas certificate of infeasibility."""
+        has_ray, ray = False, np.zeros(0)
+        answer = self._h.getDualRay()
+        if len(answer) == 3:
+            has_ray, ray = bool(answer[1]), np.asarray(answer[2])
+        if not has_ray or ray.size != len(self._serials) + self._fixed_rows:
+            return tuple(self._serials)
+        part = ray[self._fixed_rows :]
+        return tuple(s for s, v in zip(self._serials, part, strict=True) if abs(v) > 1e-12)
+
+
+def master_of(model: Joint | Reduced, runtime: dict[str, Any]) -> LinearMaster:
+    """Return the LP kept in memory with a run, built where there is none yet."""
+    if "lp" not in runtime:
+        runtime["lp"] = LinearMaster(model)
+    master: LinearMaster = runtime["lp"]
+    return master

@@ -1,0 +1,203 @@
+"""What a method is, and the evaluation of a point that all master-based methods share."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from cutplane._arrays import Array
+from cutplane.cuts import gradient_cut, separates
+from cutplane.errors import EmptyPolyhedronError
+from cutplane.model import Joint, Piece, Reduced
+from cutplane.polyhedron import Kind, Plane
+from cutplane.quadratic import nearest_point
+from cutplane.result import Status
+from cutplane.state import State
+
+if TYPE_CHECKING:
+    from cutplane.solver import BilevelSolver
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What one iteration did, for the history.
+
+    Attributes
+    ----------
+    fun, lower_gap, violation, step : float
+        As in `Record`.
+    added, dropped : int
+    status : Status
+        RUNNING to go on.
+    """
+
+    fun: float
+    lower_gap: float
+    violation: float
+    step: float
+    added: int = 0
+    dropped: int = 0
+    status: Status = Status.RUNNING
+
+
+class Method(Protocol):
+    """One way to move on a polyhedron. `convex_only` is checked before the solve."""
+
+    convex_only: bool
+
+    def start(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> None:
+        """Prepare `state.memory`."""
+
+    def move(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
+        """Advance `state` by one iteration."""
+
+
+def cut(piece: Piece, z: Array, options: "BilevelSolver", tolerance: float = 0.0) -> Plane | None:
+    """Return the plane of a constraint at z under the solver's cut rule; None where it does not separate z."""
+    rule = options.cut if options.cut is not None and piece.kind == Kind.GAP else gradient_cut
+    plane = rule(piece.kind, z, piece.value, piece.gradient)
+    return plane if separates(plane, z, tolerance) else None
+
+
+def add_cuts(state: State, model: Joint | Reduced, pieces: list[Piece], z: Array, options: "BilevelSolver") -> int:
+    """Add the planes of all violated constraints at z; return how many came into the pool."""
+    added = 0
+    for piece in pieces:
+        if piece.value > 0:
+            plane = cut(piece, z, options)
+            added += plane is not None and state.pool.add(plane) >= 0
+    return added
+
+
+def depth(pieces: list[Piece]) -> float:
+    """Largest distance from the point to a linearised constraint; negative inside all of them."""
+    return max((p.depth for p in pieces), default=-np.inf)
+
+
+def offer(state: State, z: Array, fun: float, gap: float) -> bool:
+    """Record z, known to be feasible, if it is the best so far."""
+    if fun < state.best_fun:
+        state.best, state.best_fun, state.best_gap = z.copy(), fun, gap
+        return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A trial point, evaluated: `fun` and `gradient` of the objective there, and what it brought."""
+
+    fun: float
+    gradient: Array
+    lower_gap: float
+    depth: float
+    added: int
+    feasible_fun: float
+    """Objective at the feasible point nearest to the trial; infinite where there is none."""
+
+
+def evaluate(model: Joint | Reduced, state: State, z: Array, options: "BilevelSolver") -> Trial:
+    """Evaluate everything at z, add the planes it gives, and look for a better feasible point near it."""
+    fun, gradient = model.objective(z)
+    gap, pieces = model.pieces(z)
+    added = int(state.pool.add(gradient_cut(Kind.OBJECTIVE, z, fun, gradient)) >= 0)
+    added += add_cuts(state, model, pieces, z, options)
+    feasible_fun, more = evaluate_feasible(model, state, z, gap, pieces, options, fun, planes=True)
+    return Trial(fun, gradient, gap, depth(pieces), added + more, feasible_fun)
+
+
+def evaluate_feasible(
+    model: Joint | Reduced, state: State, z: Array, gap: float, pieces: list[Piece], options: "BilevelSolver",
+    fun: float | None = None, planes: bool = False,
+) -> tuple[float, int]:  # fmt: skip
+    """Offer z, or the feasible point that the oracle restores near it, as the best so far.
+
+    Returns the objective there (infinite if neither is feasible) and how many objective planes the
+    evaluation added (with `planes`).
+    """
+    if depth(pieces) <= options.feasibility and _on_rows(state, z, options):
+        value = model.objective(z)[0] if fun is None else fun
+        offer(state, z, value, gap)
+        return value, 0
+    restored = model.restore(z)
+    if restored is None or depth(restored[1]) > options.feasibility or not _on_rows(state, restored[0], options):
+        return np.inf, 0
+    point = restored[0]
+    value, gradient = model.objective(point)
+    if not offer(state, point, value, model.epsilon) or not planes:
+        return value, 0
+    return value, int(state.pool.add(gradient_cut(Kind.OBJECTIVE, point, value, gradient)) >= 0)
+
+
+def _on_rows(state: State, z: Array, options: "BilevelSolver") -> bool:
+    linear = state.pool.kinds == Kind.LINEAR
+    return bool(np.all(state.pool.residuals(z)[linear] <= options.feasibility)) if linear.any() else True
+
+
+def drop_contradicted(state: State, options: "BilevelSolver") -> int:
+    """Drop planes that cut off the best feasible point, or lie above its value: they are not valid there."""
+    if not np.isfinite(state.best_fun):
+        return 0
+    residual = state.pool.residuals(state.best)
+    limit = np.where(state.pool.bounding, 0.0, state.best_fun)
+    slack = 1e-7 * (1 + np.abs(limit)) + options.feasibility
+    wrong = np.flatnonzero((residual > limit + slack) & (state.pool.kinds != Kind.LINEAR))
+    state.pool.drop(wrong)
+    return int(wrong.size)
+
+
+def nearest_in(
+    model: Joint | Reduced, state: State, center: Array, level: float | None = None,
+    weight: float | None = None,
+) -> Array:  # fmt: skip
+    """Point of Z and the pool nearest to `center`; its multipliers go into the pool.
+
+    With a `level` also below it in every objective plane; with a `weight` the proximal point of
+    weight·max(objective planes). Curved sets are learnt by their tangents.
+    """
+    pool, rows = state.pool, model.rows
+    for _ in range(50):
+        objective = ~pool.bounding
+        use = np.ones(pool.size, dtype=bool) if level is not None or weight is not None else pool.bounding
+        normals, rhs = pool.normals[use].astype(float), -pool.offsets[use]
+        epigraph = None
+        if level is not None:
+            rhs = rhs + np.where(objective[use], level, 0.0)
+            length = np.maximum(np.linalg.norm(normals, axis=1), 1e-300)
+            normals, rhs = normals / length[:, None], rhs / length
+        if weight is not None:
+            epigraph = np.concatenate([np.zeros(rows.b_ub.size), objective[use].astype(float)])
+        ub_norm = np.maximum(np.linalg.norm(rows.A_ub, axis=1), 1e-300)
+        solution = nearest_point(
+            center.astype(float), np.vstack([rows.A_ub / ub_norm[:, None], normals]),
+            np.concatenate([rows.b_ub / ub_norm, rhs]), rows.A_eq, rows.b_eq, model.lower, model.upper,
+            epigraph, weight or 0.0,
+        )  # fmt: skip
+        if not solution.residual <= 1e-5:
+            raise EmptyPolyhedronError(
+                f"the quadratic master found no point (residual {solution.residual:.1e})",
+                tuple(int(s) for s in pool.serials[use]),
+            )
+        found = np.zeros(pool.size)
+        found[use] = solution.multipliers[rows.b_ub.size :]
+        if level is not None:
+            found[use] /= length
+        point = solution.point.astype(center.dtype)
+        tangents = [t for t in model.tangents(point) if separates(t, point, 1e-12)]
+        # multipliers first, so that a full pool knows which planes are quiet
+        pool.multipliers[:] = np.where(found > 1e-12 * max(found.max(initial=0.0), 1e-300), found, 0.0)
+        if not [t for t in tangents if pool.add(t) >= 0]:
+            break
+    return model.project(point)
+
+
+def approach(model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
+    """Move towards feasibility while no feasible point is known: project onto the planes, cut again."""
+    before = state.point
+    state.point = nearest_in(model, state, before)
+    trial = evaluate(model, state, state.point, options)
+    step = float(np.linalg.norm(state.point - before))
+    stuck = trial.added == 0 and step == 0.0 and not np.isfinite(state.best_fun)
+    return Move(
+        trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, trial.added,
+        status=Status.STALLED if stuck else Status.RUNNING,
+    )  # fmt: skip

@@ -1,0 +1,118 @@
+"""The paper's Phase 1: projected primal-dual steps (4)-(5) on the regularised Lagrangian [K]."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cutplane import _kernels
+from cutplane._arrays import Array
+from cutplane.methods.base import Move, add_cuts, depth, evaluate_feasible
+from cutplane.model import Joint, Reduced
+from cutplane.polyhedron import Kind
+from cutplane.state import State
+
+if TYPE_CHECKING:
+    from cutplane.solver import BilevelSolver
+
+
+class PrimalDual:
+    """z ← P_Z(z − η(∇F + Aᵀλ)), then λ ← [λ + η_λ(A z + c − c₁λ)]₊ at the new point.
+
+    The pool is looked after every `cut_every` iterations: inactive planes leave, and a plane enters if the
+    gap exceeds ε at the new point. Without given step sizes, 1/η follows the largest change of ∇F seen per
+    length moved plus η_λ‖A‖², which keeps the coupled iteration stable.
+    """
+
+    convex_only = False
+
+    def start(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> None:
+        """Estimate the Lipschitz constant of ∇F from one small move downhill."""
+        z = state.point
+        _, gradient = model.objective(z)
+        length = float(np.linalg.norm(gradient))
+        lipschitz = 0.0
+        if length > 0:
+            ahead = model.project(z - gradient * z.dtype.type(1e-4 * (1 + np.linalg.norm(z)) / length))
+            moved = float(np.linalg.norm(ahead - z))
+            if moved > 0:
+                lipschitz = float(np.linalg.norm(model.objective(ahead)[1] - gradient)) / moved
+        # a linear objective gives 0: no first step shall leave the neighbourhood of the start
+        floor = length / (10 * (1 + float(np.linalg.norm(z))))
+        state.memory |= {
+            "lipschitz": np.array(max(lipschitz, floor, 1e-12)), "last_point": z.copy(),
+            "last_gradient": gradient.copy(),
+        }  # fmt: skip
+
+    def move(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
+        """One primal-dual step; every `cut_every` iterations the pool is looked after."""
+        pool, memory = state.pool, state.memory
+        fun, gradient = model.objective(state.point)
+        _update_lipschitz(memory, state.point, gradient)
+        steps, dual_step = self._steps(model, state, options)
+        before = state.point.copy()
+        active_before = pool.multipliers > 0
+        activity, step = _primal_step(model, state, gradient, steps)
+        c1 = options.regularisation
+        residual = activity + pool.offsets
+        pool.multipliers[:] = np.where(
+            pool.bounding, np.maximum(0.0, pool.multipliers + dual_step * (residual - c1 * pool.multipliers)), 0.0
+        )
+        memory["last_point"], memory["last_gradient"] = before, gradient
+        violation = float(np.max(residual[pool.bounding], initial=0.0))
+        if state.nit % options.cut_every != options.cut_every - 1:
+            return Move(fun, np.nan, violation, step)
+        # two-sided: a plane is inactive if its multiplier is 0 before and after the dual step
+        pool.note_activity(active_before | (pool.multipliers > 0))
+        dropped = pool.drop_inactive(options.patience, options.max_age)
+        gap, pieces = model.pieces(state.point)
+        added = add_cuts(state, model, pieces, state.point, options)
+        evaluate_feasible(model, state, state.point, gap, pieces, options)
+        return Move(fun, gap, max(violation, depth(pieces)), step, added, dropped)
+
+    def _steps(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> tuple[Array, float]:
+        lipschitz = float(state.memory["lipschitz"])
+        bounding = state.pool.bounding
+        spread = _spectral_norm2(state.pool.normals[bounding]) if bounding.any() else 1.0
+        dual = options.step_dual if options.step_dual is not None else 0.5 * lipschitz / max(spread, 1e-12)
+        auto = 1.0 / (lipschitz + dual * (spread + options.regularisation))
+        steps = np.full(model.n, auto, dtype=state.point.dtype)
+        if options.step_x is not None:
+            steps[: model.n_x] = options.step_x
+        if options.step_y is not None:
+            steps[model.n_x :] = options.step_y
+        # the dual step alone must not overshoot its own regularisation
+        return steps, min(dual, 0.5 / max(options.regularisation, 1e-300))
+
+
+def _spectral_norm2(normals: Array) -> float:
+    gram = normals @ normals.T
+    return float(np.linalg.eigvalsh(gram)[-1])
+
+
+def _update_lipschitz(memory: dict[str, Array], z: Array, gradient: Array) -> None:
+    moved = float(np.linalg.norm(z - memory["last_point"]))
+    if moved > 0:
+        seen = float(np.linalg.norm(gradient - memory["last_gradient"])) / moved
+        # forget slowly: far from the start the curvature may be smaller
+        memory["lipschitz"] = np.array(max(seen, 0.98 * float(memory["lipschitz"]), 1e-12))
+
+
+def _primal_step(model: Joint | Reduced, state: State, gradient: Array, steps: Array) -> tuple[Array, float]:
+    """Move the point in place; return (A z at the new point, length moved in units of the steps)."""
+    pool = state.pool
+    dtype = state.point.dtype
+    weights = np.where(pool.bounding, pool.multipliers, 0.0)
+    if model.simple:
+        point = state.point.copy()
+        activity = np.zeros(pool.size)
+        moved2 = _kernels.primal_dual_sweep(
+            pool.normals, weights.astype(dtype), gradient.astype(dtype, copy=False), steps,
+            model.lower.astype(dtype), model.upper.astype(dtype), point, activity,
+        )  # fmt: skip
+        state.point = point
+        return activity, float(np.sqrt(moved2))
+    pull = gradient + pool.normals.T @ weights.astype(dtype)
+    point = model.project(state.point - steps * pull)
+    moved = float(np.linalg.norm((point - state.point) / steps))
+    state.point = point
+    return pool.normals @ point, moved

@@ -1,0 +1,64 @@
+"""The proximal bundle method: minimise the model plus ‖z − center‖²/(2μ), serious and null steps."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cutplane.methods.base import Move, approach, evaluate, nearest_in
+from cutplane.model import Joint, Reduced
+from cutplane.result import Status
+from cutplane.state import State
+
+if TYPE_CHECKING:
+    from cutplane.solver import BilevelSolver
+
+_DESCENT = 0.1
+"""Share of the predicted decrease that a serious step must bring."""
+
+
+class Proximal:
+    """The center is the best feasible point; μ grows after good serious steps and falls after null ones."""
+
+    convex_only = True
+
+    def start(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> None:
+        """Evaluate the start; μ such that the first step is of the order of the point."""
+        trial = evaluate(model, state, state.point, options)
+        length = float(np.linalg.norm(trial.gradient))
+        weight = (1.0 + float(np.linalg.norm(state.point))) / max(length, 1e-12)
+        state.memory |= {"weight": np.array(weight), "nulls": np.array(0)}
+
+    def move(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
+        """One quadratic master and one evaluation."""
+        if not np.isfinite(state.best_fun):
+            return approach(model, state, options)
+        pool, weight = state.pool, float(state.memory["weight"])
+        center, best = state.best, state.best_fun
+        point = nearest_in(model, state, center, weight=weight)
+        objective = ~pool.bounding
+        height = float(np.max(pool.residuals(point)[objective]))
+        step = float(np.linalg.norm(point - center))
+        predicted = best - height
+        scale = max(1.0, abs(best))
+        if predicted <= 0.1 * options.tolerance * scale and step / weight <= np.sqrt(options.tolerance) * scale:
+            state.point = center.copy()
+            return Move(best, state.best_gap, 0.0, 0.0, status=Status.STATIONARY)
+        pool.note_activity(pool.multipliers > 0)
+        dropped = pool.drop_inactive(options.patience, options.max_age)
+        state.point = point
+        trial = evaluate(model, state, point, options)
+        decrease = best - state.best_fun
+        if decrease >= _DESCENT * predicted:
+            if decrease >= 0.5 * predicted:
+                weight *= 2.0
+            state.memory["nulls"] = np.array(0)
+        else:
+            nulls = int(state.memory["nulls"]) + 1
+            # a long row of null steps means that the model is poor at this distance
+            if nulls % 10 == 0:
+                weight *= 0.5
+            state.memory["nulls"] = np.array(nulls)
+        state.memory["weight"] = np.array(weight)
+        if trial.added == 0 and decrease <= 0:
+            return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, status=Status.STALLED)
+        return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, trial.added, dropped)

@@ -1,0 +1,254 @@
+"""The two formulations as one: minimise f(z) over z in Z with constraints, in scaled variables z.
+
+`Joint` keeps z = (x, y) and the lower level as the constraint gap(x, y) ≤ ε (the paper's). `Reduced` keeps
+z = x and the lower level inside f(x) = F(x, y*(x)). Methods see neither: they ask a model for values,
+gradients and the linear description of Z.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cutplane._arrays import Array
+from cutplane.errors import InputError, OracleError
+from cutplane.polyhedron import Kind, Plane
+from cutplane.problem import BilevelProblem, LinearConstraint
+from cutplane.sets import FeasibleSet, Rows, no_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Value (≤ 0 where satisfied) and gradient of one constraint at a point, in scaled variables."""
+
+    kind: Kind
+    value: float
+    gradient: Array
+
+    @property
+    def depth(self) -> float:
+        """Distance from the point to the plane that linearises the constraint, negative inside."""
+        length = float(np.linalg.norm(self.gradient))
+        return self.value / length if length > 0 else (np.inf if self.value > 0 else -np.inf)
+
+
+def _finite(value: Any, what: str, shape: tuple[int, ...]) -> Array:
+    out = np.asarray(value)
+    if out.shape != shape:
+        raise OracleError(f"{what} has shape {out.shape}, {shape} was expected")
+    if not np.isfinite(out).all():
+        place = "" if out.ndim == 0 else str(list(map(int, np.argwhere(~np.isfinite(out))[0])))
+        raise OracleError(f"{what}{place} is not finite")
+    return out
+
+
+class Model:
+    """What both formulations share: the scaled set Z and the checked calls of the user's functions."""
+
+    def __init__(self, problem: BilevelProblem, blocks: list[tuple[FeasibleSet, int, float]], n_y: int) -> None:
+        self.problem, self.n_y = problem, n_y
+        self._blocks = blocks
+        self.n_x, self.n = blocks[0][1], sum(size for _, size, _ in blocks)
+        self.scale = np.concatenate([np.full(size, s) for _, size, s in blocks])
+        self.simple = all(feasible.simple for feasible, _, _ in blocks)
+        bounds = [feasible.bounds(size) for feasible, size, _ in blocks]
+        self.lower = np.concatenate([b[0] for b in bounds]) / self.scale
+        self.upper = np.concatenate([b[1] for b in bounds]) / self.scale
+        self.rows = self._stack_rows()
+        self.constraints = list(problem.constraints)
+        own = getattr(problem.lower, "constraints", None)
+        if callable(own):
+            self.constraints.append(own)
+        self.nfev = self.njev = 0
+
+    def _stack_rows(self) -> Rows:
+        parts = [no_rows(self.n)]
+        start = 0
+        for feasible, size, s in self._blocks:
+            rows = feasible.rows(size)
+            wide = []
+            for A in (rows.A_ub, rows.A_eq):
+                full = np.zeros((A.shape[0], self.n))
+                full[:, start : start + size] = A * s
+                wide.append(full)
+            parts.append(Rows(wide[0], rows.b_ub, wide[1], rows.b_eq))
+            start += size
+        return Rows(
+            np.vstack([r.A_ub for r in parts]), np.concatenate([r.b_ub for r in parts]),
+            np.vstack([r.A_eq for r in parts]), np.concatenate([r.b_eq for r in parts]),
+        )  # fmt: skip
+
+    def project(self, z: Array) -> Array:
+        """Nearest point of Z."""
+        out, start = np.empty_like(z), 0
+        for feasible, size, s in self._blocks:
+            part = slice(start, start + size)
+            out[part] = feasible.project(z[part] * s) / s
+            start += size
+        return out
+
+    def tangents(self, z: Array) -> list[Plane]:
+        """Tangent planes of the curved blocks that z is outside of."""
+        planes, start = [], 0
+        for feasible, size, s in self._blocks:
+            found = feasible.tangent(z[start : start + size] * s)
+            if found is not None:
+                normal = np.zeros(self.n)
+                normal[start : start + size] = found[0] * s
+                planes.append(Plane(Kind.CONSTRAINT, normal, -found[1]))
+            start += size
+        return planes
+
+    def upper_value(self, x: Array, y: Array) -> tuple[float, Array, Array]:
+        """F and its gradient, checked."""
+        self.nfev += 1
+        value, g_x, g_y = self.problem.upper(x, y)
+        return (
+            float(_finite(value, "upper value", ())),
+            _finite(g_x, "upper gradient in x", x.shape),
+            _finite(g_y, "upper gradient in y", y.shape),
+        )
+
+    def _constraint(self, index: int, x: Array, y: Array) -> tuple[Array, Array, Array]:
+        values, j_x, j_y = self.constraints[index](x, y)
+        values = np.atleast_1d(np.asarray(values, dtype=float))
+        name = f"constraints[{index}]"
+        return (
+            _finite(values, f"{name} value", values.shape),
+            _finite(np.atleast_2d(j_x), f"{name} jacobian in x", (values.size, x.size)),
+            _finite(np.atleast_2d(j_y), f"{name} jacobian in y", (values.size, y.size)),
+        )
+
+
+class Joint(Model):
+    """z = (x / x_scale, y / y_scale), with gap(x, y) ≤ ε as one of the constraints."""
+
+    def __init__(
+        self, problem: BilevelProblem, n_x: int, n_y: int, scales: tuple[float, float], epsilon: float
+    ) -> None:
+        blocks = [(problem.x_set, n_x, scales[0]), (problem.y_set, n_y, scales[1])]
+        super().__init__(problem, blocks, n_y)
+        self.epsilon = epsilon
+        self._curved = [
+            i for i, c in enumerate(self.constraints) if not isinstance(c, LinearConstraint)
+        ]  # linear ones are rows of the pool
+
+    def join(self, x: Array, y: Array) -> Array:
+        """Scaled variables of a pair."""
+        return np.concatenate([x, y]) / self.scale.astype(np.result_type(x, y))
+
+    def split(self, z: Array) -> tuple[Array, Array]:
+        """Pair (x, y) of scaled variables."""
+        v = z * self.scale.astype(z.dtype)
+        return v[: self.n_x], v[self.n_x :]
+
+    def linear_planes(self) -> list[Plane]:
+        """Exact rows of the linear coupled constraints."""
+        planes = []
+        for c in self.constraints:
+            if isinstance(c, LinearConstraint):
+                for a_x, a_y, b in zip(c.A_x, c.A_y, c.b, strict=True):
+                    normal = np.concatenate([a_x, a_y])
+                    if normal.size != self.n:
+                        raise InputError(f"LinearConstraint has {normal.size} columns, (x, y) has {self.n}")
+                    planes.append(Plane(Kind.LINEAR, normal * self.scale, -float(b)))
+        return planes
+
+    def objective(self, z: Array) -> tuple[float, Array]:
+        """F and its gradient at z."""
+        value, g_x, g_y = self.upper_value(*self.split(z))
+        return value, np.concatenate([g_x, g_y]) * self.scale.astype(z.dtype)
+
+    def pieces(self, z: Array) -> tuple[float, list[Piece]]:
+        """(gap, constraints) at z: gap − ε first, then the coupled ones that are not linear."""
+        x, y = self.split(z)
+        self.njev += 1
+        value, g_x, g_y = self.problem.lower.gap(x, y)
+        gap = float(_finite(value, "lower gap", ()))
+        gradient = np.concatenate(
+            [_finite(g_x, "lower gap gradient in x", x.shape), _finite(g_y, "lower gap gradient in y", y.shape)]
+        )
+        return gap, [Piece(Kind.GAP, gap - self.epsilon, gradient * self.scale), *self._coupled(x, y)]
+
+    def _coupled(self, x: Array, y: Array) -> list[Piece]:
+        pieces = []
+        for i in self._curved:
+            values, j_x, j_y = self._constraint(i, x, y)
+            for value, row in zip(values, np.hstack([j_x, j_y]), strict=True):
+                pieces.append(Piece(Kind.CONSTRAINT, float(value), row * self.scale))
+        return pieces
+
+    def restore(self, z: Array) -> tuple[Array, list[Piece]] | None:
+        """A point near z whose gap is at most ε, with its coupled constraints; None if the oracle has none."""
+        restore = getattr(self.problem.lower, "restore", None)
+        if restore is None:
+            return None
+        x, y = self.split(z)
+        restored = _finite(restore(x, y, self.epsilon), "lower.restore", y.shape)
+        if np.abs(self.problem.y_set.project(restored) - restored).max(initial=0.0) > 1e-9:
+            return None  # the lower level's solution lies outside y_set
+        return self.join(x, restored), self._coupled(x, restored)
+
+
+class Reduced(Model):
+    """z = x / x_scale, with y*(x) inside the objective and the coupled constraints."""
+
+    epsilon = 0.0
+
+    def __init__(self, problem: BilevelProblem, n_x: int, n_y: int, scales: tuple[float, float]) -> None:
+        for name in ("solution", "vjp"):
+            if not callable(getattr(problem.lower, name, None)):
+                raise InputError(
+                    f"formulation='reduced' needs lower.{name}; {type(problem.lower).__name__} has none "
+                    "(use SolutionMap, or formulation='joint')"
+                )
+        super().__init__(problem, [(problem.x_set, n_x, scales[0])], n_y)
+
+    def join(self, x: Array, y: Array) -> Array:
+        """Scaled x; y follows from it."""
+        return x / self.scale.astype(x.dtype)
+
+    def split(self, z: Array) -> tuple[Array, Array]:
+        """(x, y*(x))."""
+        x = z * self.scale.astype(z.dtype)
+        y = self.problem.lower.solution(x)  # type: ignore[attr-defined]
+        return x, _finite(y, "lower.solution", (self.n_y,))
+
+    def linear_planes(self) -> list[Plane]:
+        """None: a linear row in (x, y) is not linear in x alone."""
+        return []
+
+    def _pull(self, x: Array, v: Array) -> Array:
+        return _finite(self.problem.lower.vjp(x, v), "lower.vjp", x.shape)  # type: ignore[attr-defined]
+
+    def objective(self, z: Array) -> tuple[float, Array]:
+        """F(x, y*(x)) and its gradient, the hypergradient."""
+        x, y = self.split(z)
+        self.njev += 1
+        value, g_x, g_y = self.upper_value(x, y)
+        return value, (g_x + self._pull(x, g_y)) * self.scale.astype(z.dtype)
+
+    def pieces(self, z: Array) -> tuple[float, list[Piece]]:
+        """(0, constraints) at z: the gap is zero by construction."""
+        pieces: list[Piece] = []
+        if self.constraints:
+            x, y = self.split(z)
+            for i in range(len(self.constraints)):
+                values, j_x, j_y = self._constraint(i, x, y)
+                for value, row_x, row_y in zip(values, j_x, j_y, strict=True):
+                    gradient = row_x + self._pull(x, row_y)
+                    pieces.append(Piece(Kind.CONSTRAINT, float(value), gradient * self.scale))
+        return 0.0, pieces
+
+    def restore(self, z: Array) -> tuple[Array, list[Piece]] | None:
+        """Nothing to restore."""
+        return None
+
+
+def build_model(
+    problem: BilevelProblem, formulation: str, n_x: int, n_y: int, scales: tuple[float, float], epsilon: float
+) -> Joint | Reduced:
+    """Return the model of a formulation."""
+    if formulation == "joint":
+        return Joint(problem, n_x, n_y, scales, epsilon)
+    return Reduced(problem, n_x, n_y, scales)

@@ -1,0 +1,68 @@
+"""The lower level given by its solution map y*(x): the gap is the distance from y to y*(x)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cutplane._arrays import Array
+from cutplane.errors import InputError, OracleError
+
+
+@dataclass
+class SolutionMap:
+    """Gap h(x, y) = ‖y − y*(x)‖², the paper's constraint, or ‖y − y*(x)‖.
+
+    Parameters
+    ----------
+    forward : callable
+        ``forward(x) -> y*``, the lower level's solution (or its K-step approximation).
+    vjp : callable
+        ``vjp(x, v) -> (dy*/dx)ᵀ v``.
+    norm : {"squared", "plain"}
+        The squared distance is smooth, and its cuts halve the distance at best; the plain one has cuts
+        that are exact for an affine y*, and a kink at the solution. `epsilon` of the solver is in the
+        same unit: 1e-10 squared is a distance of 1e-5.
+
+    Notes
+    -----
+    h is convex in (x, y) when y* is affine. `forward` is called once for repeated questions at one x.
+    """
+
+    forward: Callable[[Array], Array]
+    vjp: Callable[[Array, Array], Array]
+    norm: str = "squared"
+    _last: tuple[Array, Array] | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.norm not in ("squared", "plain"):
+            raise InputError(f"SolutionMap: norm is 'squared' or 'plain', not {self.norm!r}")
+
+    def solution(self, x: Array) -> Array:
+        """Return y*(x)."""
+        if self._last is None or not np.array_equal(self._last[0], x):
+            self._last = (x.copy(), np.array(self.forward(x), copy=True))
+        return self._last[1]
+
+    def gap(self, x: Array, y: Array) -> tuple[float, Array, Array]:
+        """Return (h, gradient in x, gradient in y)."""
+        target = self.solution(x)
+        if target.shape != y.shape:
+            raise OracleError(f"SolutionMap.forward returned shape {target.shape}, y has shape {y.shape}")
+        away = y - target
+        if self.norm == "squared":
+            return float(away @ away), -2.0 * np.asarray(self.vjp(x, away)), 2.0 * away
+        length = float(np.linalg.norm(away))
+        unit = away / length if length > 0 else np.zeros_like(away)
+        return length, -np.asarray(self.vjp(x, unit)), unit
+
+    def restore(self, x: Array, y: Array, epsilon: float) -> Array:
+        """Return the point nearest to y with h ≤ ε at this x."""
+        target = self.solution(x)
+        away = y - target
+        length = float(np.linalg.norm(away))
+        radius = np.sqrt(epsilon) if self.norm == "squared" else epsilon
+        if length <= radius:
+            return y
+        # a hair inside, so that rounding does not put the point outside again
+        return target + away * (radius * (1 - 1e-9) / length)

@@ -1,0 +1,262 @@
+"""Feasible sets of x and y: each projects, and tells a master its bounds, linear rows and tangents."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from scipy import optimize
+
+from cutplane._arrays import Array, matrix, scalar_or_vector, vector
+from cutplane.errors import InputError
+from cutplane.quadratic import nearest_point
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Linear rows of a set: A_ub v ≤ b_ub and A_eq v = b_eq."""
+
+    A_ub: Array
+    b_ub: Array
+    A_eq: Array
+    b_eq: Array
+
+
+def no_rows(n: int) -> Rows:
+    """Rows of a set that has none, in n variables."""
+    return Rows(np.zeros((0, n)), np.zeros(0), np.zeros((0, n)), np.zeros(0))
+
+
+@runtime_checkable
+class FeasibleSet(Protocol):
+    """A closed convex set. `simple` tells that bounds alone describe it."""
+
+    simple: bool
+
+    def check(self, n: int, name: str) -> None:
+        """Raise `InputError` if the set cannot hold vectors of length n."""
+
+    def project(self, v: Array) -> Array:
+        """Nearest point of the set."""
+
+    def bounds(self, n: int) -> tuple[Array, Array]:
+        """Componentwise bounds, infinite where there are none."""
+
+    def rows(self, n: int) -> Rows:
+        """Linear rows beyond the bounds."""
+
+    def tangent(self, v: Array) -> tuple[Array, float] | None:
+        """(a, b) with a·u ≤ b on the set and a·v > b, for a curved set that v is outside of."""
+
+
+class _Linear:
+    """What every set described by bounds and rows alone shares."""
+
+    simple = True
+
+    def check(self, n: int, name: str) -> None:
+        """Accept any dimension."""
+
+    def rows(self, n: int) -> Rows:
+        """No rows beyond the bounds."""
+        return no_rows(n)
+
+    def tangent(self, v: Array) -> tuple[Array, float] | None:
+        """No curved part."""
+        return None
+
+
+@dataclass(frozen=True)
+class Free(_Linear):
+    """The whole space."""
+
+    def project(self, v: Array) -> Array:
+        """Return v itself."""
+        return v
+
+    def bounds(self, n: int) -> tuple[Array, Array]:
+        """Infinite bounds."""
+        return np.full(n, -np.inf), np.full(n, np.inf)
+
+
+class Box(_Linear):
+    """Componentwise bounds lower ≤ v ≤ upper, numbers or vectors, infinite where wanted."""
+
+    def __init__(self, lower: Any, upper: Any) -> None:
+        self.lower, self.upper = scalar_or_vector(lower, "lower"), scalar_or_vector(upper, "upper")
+        try:
+            wrong = np.any(self.lower > self.upper)
+        except ValueError:
+            raise InputError(
+                f"Box: lower has shape {self.lower.shape}, upper has shape {self.upper.shape}"
+            ) from None
+        if wrong:
+            raise InputError("Box: lower exceeds upper")
+        if np.any(self.lower == np.inf) or np.any(self.upper == -np.inf):
+            raise InputError("Box: lower must be below +inf and upper above -inf")
+
+    def check(self, n: int, name: str) -> None:
+        """Require vector bounds to have length n."""
+        for bound, which in ((self.lower, "lower"), (self.upper, "upper")):
+            if bound.ndim == 1 and bound.size != n:
+                raise InputError(f"{name}: Box.{which} has {bound.size} entries, the variable has {n}")
+
+    def project(self, v: Array) -> Array:
+        """Clip."""
+        return np.clip(v, self.lower, self.upper).astype(v.dtype, copy=False)
+
+    def bounds(self, n: int) -> tuple[Array, Array]:
+        """Return the bounds as vectors."""
+        return np.broadcast_to(self.lower, n).copy(), np.broadcast_to(self.upper, n).copy()
+
+
+class Simplex(_Linear):
+    """{v ≥ 0, Σ v = total}."""
+
+    simple = False
+
+    def __init__(self, total: float = 1.0) -> None:
+        if not (np.isfinite(total) and total > 0):
+            raise InputError(f"Simplex: total must be positive and finite, not {total}")
+        self.total = float(total)
+
+    def project(self, v: Array) -> Array:
+        """Project by sorting: the shift that makes the positive parts sum to the total."""
+        ordered = np.sort(v)[::-1]
+        shift = (np.cumsum(ordered) - self.total) / np.arange(1, v.size + 1)
+        return np.maximum(v - shift[np.flatnonzero(ordered > shift)[-1]], 0.0)
+
+    def bounds(self, n: int) -> tuple[Array, Array]:
+        """Between 0 and the total."""
+        return np.zeros(n), np.full(n, self.total)
+
+    def rows(self, n: int) -> Rows:
+        """One equality row."""
+        none = no_rows(n)
+        return Rows(none.A_ub, none.b_ub, np.ones((1, n)), np.array([self.total]))
+
+
+class Ball:
+    """{‖v − center‖₂ ≤ radius}."""
+
+    simple = False
+
+    def __init__(self, radius: float, center: Any = 0.0) -> None:
+        if not (np.isfinite(radius) and radius > 0):
+            raise InputError(f"Ball: radius must be positive and finite, not {radius}")
+        self.radius, self.center = float(radius), scalar_or_vector(center, "center")
+        if not np.isfinite(self.center).all():
+            raise InputError("Ball: center holds a non-finite entry")
+
+    def check(self, n: int, name: str) -> None:
+        """Require a vector center to have length n."""
+        if self.center.ndim == 1 and self.center.size != n:
+            raise InputError(f"{name}: Ball.center has {self.center.size} entries, the variable has {n}")
+
+    def project(self, v: Array) -> Array:
+        """Shrink towards the center."""
+        away = v - self.center
+        length = float(np.linalg.norm(away))
+        return v if length <= self.radius else (self.center + away * (self.radius / length)).astype(v.dtype)
+
+    def bounds(self, n: int) -> tuple[Array, Array]:
+        """Return the box around the ball."""
+        c = np.broadcast_to(self.center, n)
+        return c - self.radius, c + self.radius
+
+    def rows(self, n: int) -> Rows:
+        """No linear rows; a master learns the ball by its tangents."""
+        return no_rows(n)
+
+    def tangent(self, v: Array) -> tuple[Array, float] | None:
+        """Return the tangent half-space at the nearest point of the sphere."""
+        away = v - self.center
+        length = float(np.linalg.norm(away))
+        if length <= self.radius * (1 + 1e-12):
+            return None
+        a = away / length
+        return a, float(a @ np.broadcast_to(self.center, v.size)) + self.radius
+
+
+class Polytope(_Linear):
+    """{lower ≤ v ≤ upper, A_ub v ≤ b_ub, A_eq v = b_eq}; any part may be left out.
+
+    Raises
+    ------
+    InputError
+        Where the shapes disagree, or no point satisfies all of it.
+    """
+
+    simple = False
+
+    def __init__(
+        self, A_ub: Any = None, b_ub: Any = None, A_eq: Any = None, b_eq: Any = None,
+        lower: Any = -np.inf, upper: Any = np.inf,
+    ) -> None:  # fmt: skip
+        given = [np.atleast_2d(np.asarray(A)).shape[-1] for A in (A_ub, A_eq) if A is not None]
+        if not given:
+            raise InputError("Polytope needs A_ub or A_eq; without rows use Box(lower, upper)")
+        self.n = given[0]
+        none = no_rows(self.n)
+        ub = none.A_ub if A_ub is None else matrix(A_ub, "A_ub", self.n)
+        eq = none.A_eq if A_eq is None else matrix(A_eq, "A_eq", self.n)
+        if (A_ub is None) != (b_ub is None) or (A_eq is None) != (b_eq is None):
+            raise InputError("Polytope: A_ub comes with b_ub, and A_eq with b_eq")
+        self._rows = Rows(
+            ub, np.zeros(0) if b_ub is None else vector(b_ub, "b_ub", ub.shape[0]).astype(float),
+            eq, np.zeros(0) if b_eq is None else vector(b_eq, "b_eq", eq.shape[0]).astype(float),
+        )  # fmt: skip
+        self._box = Box(lower, upper)
+        self._box.check(self.n, "Polytope")
+        lo, hi = self._box.bounds(self.n)
+        found = optimize.linprog(
+            np.zeros(self.n), *(self._rows.A_ub, self._rows.b_ub, self._rows.A_eq, self._rows.b_eq),
+            bounds=np.column_stack([lo, hi]), method="highs",
+        )  # fmt: skip
+        if found.status == 2:
+            raise InputError("Polytope is empty: no point satisfies all its rows and bounds")
+
+    def check(self, n: int, name: str) -> None:
+        """Require n columns."""
+        if n != self.n:
+            raise InputError(f"{name}: Polytope has {self.n} columns, the variable has {n}")
+
+    def project(self, v: Array) -> Array:
+        """Solve the projection's quadratic programme."""
+        lo, hi = self._box.bounds(self.n)
+        r = self._rows
+        clipped = np.clip(v, lo, hi)
+        if np.all(r.A_ub @ clipped <= r.b_ub) and np.all(np.abs(r.A_eq @ clipped - r.b_eq) <= 1e-12):
+            return clipped.astype(v.dtype, copy=False)
+        # rows of unit length: the interior-point method's tolerances are then distances
+        ub_norm, eq_norm = _norms(r.A_ub), _norms(r.A_eq)
+        solution = nearest_point(
+            v.astype(np.float64), r.A_ub / ub_norm[:, None], r.b_ub / ub_norm,
+            r.A_eq / eq_norm[:, None], r.b_eq / eq_norm, lo, hi,
+        )  # fmt: skip
+        if solution.residual > 1e-8:
+            raise ArithmeticError(f"Polytope.project did not converge (residual {solution.residual:.1e})")
+        return solution.point.astype(v.dtype, copy=False)
+
+    def bounds(self, n: int) -> tuple[Array, Array]:
+        """Return the bounds beside the rows."""
+        return self._box.bounds(n)
+
+    def rows(self, n: int) -> Rows:
+        """Return the rows."""
+        return self._rows
+
+
+def _norms(A: Array) -> Array:
+    norms = np.linalg.norm(A, axis=1)
+    return np.where(norms > 0, norms, 1.0)
+
+
+def violation(feasible: FeasibleSet, v: Array) -> float:
+    """Return the largest distance by which v misses a bound, a row (of unit length) or the curved part."""
+    lo, hi = feasible.bounds(v.size)
+    rows = feasible.rows(v.size)
+    worst = max(float(np.max(lo - v, initial=0.0)), float(np.max(v - hi, initial=0.0)))
+    worst = max(worst, float(np.max((rows.A_ub @ v - rows.b_ub) / _norms(rows.A_ub), initial=0.0)))
+    worst = max(worst, float(np.max(np.abs(rows.A_eq @ v - rows.b_eq) / _norms(rows.A_eq), initial=0.0)))
+    tangent = feasible.tangent(v)
+    return worst if tangent is None else max(worst, float(tangent[0] @ v - tangent[1]))

@@ -1,0 +1,341 @@
+"""The one driver: init / step / solve, the two phases, when to cut and when to drop."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cutplane._arrays import Array
+from cutplane.certificate import Bound, relaxed_bound
+from cutplane.cuts import MuCut, gradient_cut
+from cutplane.errors import EmptyPolyhedronError, InputError, OracleError
+from cutplane.methods import METHODS, PENALTY, Method
+from cutplane.methods.base import Move, depth, evaluate_feasible
+from cutplane.model import Joint, Reduced, build_model
+from cutplane.polyhedron import Kind, Polyhedron
+from cutplane.problem import BilevelProblem, start_point
+from cutplane.result import Record, Result, Status
+from cutplane.state import State
+
+Callback = Callable[[Record], Any]
+
+
+@dataclass(frozen=True)
+class BilevelSolver:
+    """Bi-level optimisation by cutting planes. A solver holds options only; a `State` holds the run.
+
+    Parameters
+    ----------
+    method : {"primal-dual", "linear", "level", "proximal"}
+        The paper's primal-dual steps followed by a penalty phase; linear masters in a trust region; the
+        level or the proximal bundle method. The last two need ``convex=True``.
+    formulation : {"joint", "reduced"}
+        Cuts in (x, y) for the gap, or in x for F(x, y*(x)).
+    epsilon : float
+        The lower level counts as solved where its gap is at most this.
+    tolerance : float
+        Relative accuracy of the optimum; for "level" the certified gap.
+    feasibility : float
+        Distance (scaled variables) by which a point may miss a linearised constraint and still count as
+        feasible.
+    max_iterations : int
+    x_scale, y_scale : float
+        Typical size of a change of x and of y: the methods work in x/x_scale, y/y_scale. Give x a larger
+        scale where its gradient is small for trivial reasons, such as a weight's 1/n.
+    cut : MuCut, optional
+        Cut rule for a weakly convex gap; the default is the gradient cut.
+    cut_every : int
+        Primal-dual: iterations between two looks at the pool.
+    max_planes : int
+        Hard cap of the pool.
+    patience : int
+        Checks in a row at which a plane must be inactive before it is dropped.
+    max_age : int, optional
+        Planes older than this many checks are dropped as soon as they are inactive.
+    step_x, step_y, step_dual : float, optional
+        Primal-dual step sizes η_x, η_y, η_λ (scaled variables); found from the problem where not given.
+    regularisation : float
+        c₁ of the Lagrangian; the penalty phase starts at ρ = 1/c₁.
+    phase1_iterations : int
+        Iterations T₁ of Phase 1 before the penalty phase; a plane found violated after that starts another
+        round.
+    penalty_growth : float
+        Factor of ρ whenever the penalised objective is at rest.
+    trust_radius : float
+        First Δ of "linear" (scaled variables).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cutplane import BilevelProblem, BilevelSolver, Box, SolutionMap
+    >>> problem = BilevelProblem(
+    ...     upper=lambda x, y: (float((y - 2) @ (y - 2)) / 2, 0 * x, y - 2),
+    ...     lower=SolutionMap(forward=lambda x: x, vjp=lambda x, v: v),
+    ...     x_set=Box(0, 1), convex=True)
+    >>> result = BilevelSolver().solve(problem, x0=[0.5], y0=[0.0])
+    >>> bool(abs(result.x[0] - 1) < 1e-4)
+    True
+    """
+
+    method: str = "primal-dual"
+    formulation: str = "joint"
+    epsilon: float = 1e-10
+    tolerance: float = 1e-6
+    feasibility: float = 1e-8
+    max_iterations: int = 20_000
+    x_scale: float = 1.0
+    y_scale: float = 1.0
+    cut: MuCut | None = None
+    cut_every: int = 10
+    max_planes: int = 1000
+    patience: int = 20
+    max_age: int | None = None
+    step_x: float | None = None
+    step_y: float | None = None
+    step_dual: float | None = None
+    regularisation: float = 1e-3
+    phase1_iterations: int = 200
+    penalty_growth: float = 10.0
+    trust_radius: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(f"method must be one of {', '.join(METHODS)}; not {self.method!r}")
+        if self.formulation not in ("joint", "reduced"):
+            raise InputError(f"formulation must be 'joint' or 'reduced', not {self.formulation!r}")
+        for name in ("epsilon", "feasibility"):
+            _require(self, name, lambda v: v >= 0, "must be ≥ 0")
+        for name in ("tolerance", "x_scale", "y_scale", "regularisation", "trust_radius"):
+            _require(self, name, lambda v: v > 0, "must be > 0")
+        for name in ("step_x", "step_y", "step_dual"):
+            if getattr(self, name) is not None:
+                _require(self, name, lambda v: v > 0, "must be > 0")
+        _require(self, "penalty_growth", lambda v: v > 1, "must be > 1")
+        for name in ("max_iterations", "cut_every", "patience", "phase1_iterations"):
+            _require(self, name, lambda v: v >= 1 and v == int(v), "must be a whole number ≥ 1")
+        if self.max_age is not None:
+            _require(self, "max_age", lambda v: v >= 1 and v == int(v), "must be a whole number ≥ 1")
+        _require(self, "max_planes", lambda v: v >= 2 and v == int(v), "must be a whole number ≥ 2")
+
+    def init(self, problem: BilevelProblem, x0: Any, y0: Any) -> State:
+        """Check the problem at its start and return the state before the first iteration.
+
+        Parameters
+        ----------
+        problem : BilevelProblem
+        x0 : array_like of shape (n_x,)
+        y0 : array_like of shape (n_y,)
+            In "reduced" only its length counts.
+
+        Raises
+        ------
+        InputError
+            For a start outside the sets, wrong shapes, or a method that needs what the problem lacks.
+        OracleError
+            If an oracle's answer at the start is non-finite or has the wrong shape.
+        """
+        self._check_requirements(problem)
+        x = start_point(x0, "x0", problem.x_set)
+        if self.formulation == "joint":
+            y = start_point(y0, "y0", problem.y_set)
+        else:
+            y = np.atleast_1d(np.asarray(y0, dtype=x.dtype))
+        model = build_model(
+            problem, self.formulation, x.size, y.size, (self.x_scale, self.y_scale), self.epsilon
+        )
+        point = model.join(x, y)
+        pool = Polyhedron(model.n, point.dtype, self.max_planes)
+        for plane in model.linear_planes():
+            pool.add(plane)
+        state = State(point, x.size, y.size, pool, point.copy())
+        state.memory["scales"] = np.array([self.x_scale, self.y_scale])
+        state.runtime = {"model": model, "problem": problem}
+        state.version = int(getattr(problem.lower, "version", 0))
+        model.pieces(point)  # a wrong gap shows at the door, not at the first check
+        METHODS[self.method].start(model, state, self)
+        state.nfev, state.njev = model.nfev, model.njev
+        return state
+
+    def step(self, problem: BilevelProblem, state: State) -> State:
+        """Advance `state` by one iteration, in place, and return it."""
+        if state.status is not Status.RUNNING:
+            return state
+        model = self._model(problem, state)
+        cleared = self._clear_if_changed(problem, state)
+        penalty = self.method == "primal-dual" and state.phase == 2
+        method: Method = PENALTY if penalty else METHODS[self.method]
+        phase = state.phase
+        try:
+            move = method.move(model, state, self)
+            if self.method == "primal-dual":
+                move = self._phases(model, state, move)
+        finally:
+            state.nfev, state.njev = model.nfev, model.njev
+        state.nit += 1
+        state.status = move.status
+        state.history.append(
+            Record(
+                state.nit, phase, move.fun, move.lower_gap, move.violation, state.pool.size, move.added,
+                move.dropped, cleared, state.best_fun, state.bound, move.step,
+            )  # fmt: skip
+        )
+        if state.status is Status.RUNNING and state.nit >= self.max_iterations:
+            state.status = Status.MAX_ITERATIONS
+        return state
+
+    def solve(
+        self, problem: BilevelProblem, x0: Any = None, y0: Any = None, *,
+        callback: Callback | Sequence[Callback] | None = None, state: State | None = None,
+    ) -> Result:  # fmt: skip
+        """Run to the end and return what came out.
+
+        Parameters
+        ----------
+        problem : BilevelProblem
+        x0, y0 : array_like
+            The start; not used when `state` is given.
+        callback : callable or sequence of callables, optional
+            Called with each iteration's `Record`; returning True stops the run.
+        state : State, optional
+            Go on from here: a loaded state, or ``result.state`` with a larger `max_iterations`.
+        """
+        if state is None:
+            if x0 is None or y0 is None:
+                raise InputError("solve needs x0 and y0, or a state to go on from")
+            state = self.init(problem, x0, y0)
+        elif state.status in (Status.MAX_ITERATIONS, Status.CALLBACK, Status.INTERRUPTED):
+            state.status = Status.RUNNING if state.nit < self.max_iterations else Status.MAX_ITERATIONS
+        callbacks = [callback] if callable(callback) else list(callback or ())
+        message = ""
+        try:
+            while state.status is Status.RUNNING:
+                self.step(problem, state)
+                if any([bool(call(state.history[-1])) for call in callbacks]) and state.status is Status.RUNNING:
+                    state.status = Status.CALLBACK
+        except OracleError as error:
+            state.status, message = Status.ORACLE, f"{error} (iteration {state.nit + 1})"
+        except EmptyPolyhedronError as error:
+            state.status = Status.EMPTY
+            message = f"{error}; planes in conflict: {_name_planes(state, error.planes)}"
+        except KeyboardInterrupt:
+            state.status = Status.INTERRUPTED
+        return self._result(problem, state, message)
+
+    def _check_requirements(self, problem: BilevelProblem) -> None:
+        if METHODS[self.method].convex_only and not problem.convex:
+            raise InputError(
+                f"method={self.method!r} needs a problem declared convex=True; for others use 'primal-dual' "
+                "or 'linear'"
+            )
+        if self.cut is not None and problem.convex:
+            raise InputError("cut=MuCut(...) is for weakly convex gaps; with convex=True leave it out")
+
+    def _model(self, problem: BilevelProblem, state: State) -> Joint | Reduced:
+        model: Joint | Reduced | None = state.runtime.get("model")
+        if model is None or state.runtime.get("problem") is not problem:
+            self._check_requirements(problem)
+            scales = (self.x_scale, self.y_scale)
+            if not np.array_equal(state.memory["scales"], scales):
+                raise InputError(f"the state was made with scales {state.memory['scales']}, not {scales}")
+            model = build_model(problem, self.formulation, state.n_x, state.n_y, scales, self.epsilon)
+            if model.n != state.point.size:
+                raise InputError(f"the state was not made in the {self.formulation!r} formulation")
+            model.nfev, model.njev = state.nfev, state.njev
+            state.runtime = {"model": model, "problem": problem}
+        return model
+
+    def _clear_if_changed(self, problem: BilevelProblem, state: State) -> int:
+        """The fixed-anchor rule: planes are valid for one gap function only."""
+        version = int(getattr(problem.lower, "version", 0))
+        if version == state.version:
+            return 0
+        state.version = version
+        state.best_fun, state.best_gap, state.bound = np.inf, np.inf, -np.inf
+        return state.pool.clear()
+
+    def _phases(self, model: Joint | Reduced, state: State, move: Move) -> Move:
+        """Hand over between Phase 1 and the penalty phase, and recognise the end."""
+        memory = state.memory
+        if state.phase == 1:
+            rounds = int(memory.get("phase1", np.array(0))) + 1
+            memory["phase1"] = np.array(rounds)
+            if rounds >= self.phase1_iterations:
+                state.phase, memory["phase1"] = 2, np.array(0)
+                PENALTY.start(model, state, self)
+            return move
+        if not int(memory["finished"]):
+            return move
+        gap, pieces = model.pieces(state.point)
+        evaluate_feasible(model, state, state.point, gap, pieces, self)
+        deepest = max(depth(pieces), move.violation)
+        if deepest <= self.tolerance:
+            status = Status.STATIONARY
+            return Move(move.fun, gap, deepest, move.step, status=status)
+        # a constraint is still violated: one more plane, one more round
+        added = sum(
+            state.pool.add(gradient_cut(p.kind, state.point, p.value, p.gradient)) >= 0
+            for p in pieces
+            if p.value > 0
+        )
+        state.phase = 1
+        return Move(move.fun, gap, deepest, move.step, added)
+
+    def _result(self, problem: BilevelProblem, state: State, message: str) -> Result:
+        model = self._model(problem, state)
+        found = np.isfinite(state.best_fun)
+        z = model.project(state.best if found else state.point)
+        fun = gap = np.nan
+        x = y = np.zeros(0)
+        try:
+            x, y = model.split(z)
+            fun = model.upper_value(x, y)[0]
+            gap = float(problem.lower.gap(x, y)[0])
+        except OracleError as error:
+            message = message or str(error)
+        bound: Bound | None = None
+        status = state.status
+        if problem.convex and found:
+            bound = relaxed_bound(model, _certificate_pool(model, state, z), z)
+            if state.bound > bound.value:
+                bound = Bound(state.bound, bound.radius)
+            slack = 10 * self.tolerance * max(1.0, abs(fun))
+            if bound.value > fun + slack:
+                status, bound = Status.NOT_CONVEX, None
+            elif not np.isfinite(bound.value):
+                bound = None
+        state.nfev, state.njev = model.nfev, model.njev
+        value = None if bound is None else min(bound.value, fun)
+        success = status.success and found
+        if status.success and not found:
+            message = f"{status.message}, but no point with gap ≤ epsilon was found"
+        return Result(
+            x=x, y=y, fun=fun, lower_gap=gap, bound=value, gap=None if value is None else fun - value,
+            bound_radius=np.inf if bound is None else bound.radius, success=success, status=status,
+            message=message or status.message, nit=state.nit, nfev=state.nfev, njev=state.njev,
+            history=state.history, state=state,
+        )  # fmt: skip
+
+
+def _certificate_pool(model: Joint | Reduced, state: State, z: Array) -> Polyhedron:
+    """Planes of the run plus those of the returned point and the last iterate."""
+    pool = Polyhedron.from_arrays(state.pool.to_arrays())
+    pool.cap = 10**9
+    for point in (z, state.point):
+        pool.add(gradient_cut(Kind.OBJECTIVE, point, *model.objective(point)))
+    return pool
+
+
+def _name_planes(state: State, serials: tuple[int, ...]) -> str:
+    kinds = {int(s): Kind(k).name.lower() for s, k in zip(state.pool.serials, state.pool.kinds, strict=True)}
+    return ", ".join(f"{s} ({kinds.get(s, 'gone')})" for s in serials[:10]) or "unknown"
+
+
+def _require(options: BilevelSolver, name: str, test: Callable[[Any], bool], words: str) -> None:
+    value = getattr(options, name)
+    try:
+        good = bool(np.isfinite(value)) and test(value)
+    except TypeError:
+        good = False
+    if not good:
+        raise InputError(f"{name} {words}, not {value!r}")

@@ -1,0 +1,132 @@
+"""The state of a run: plain arrays and numbers that save, load and resume to the bit."""
+
+import io
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cutplane._arrays import Array
+from cutplane.errors import InputError
+from cutplane.polyhedron import Polyhedron
+from cutplane.result import History, Status
+
+FORMAT = 1
+
+
+@dataclass
+class State:
+    """Everything that changes during a run.
+
+    `BilevelSolver.step` advances it in place and returns it; use `copy` to keep a snapshot.
+
+    Attributes
+    ----------
+    point : ndarray of shape (n,)
+        Current iterate in scaled variables.
+    n_x, n_y : int
+    pool : Polyhedron
+    best : ndarray of shape (n,)
+        Best feasible point (scaled); meaningless while `best_fun` is infinite.
+    best_fun, best_gap : float
+        Upper objective and lower gap there.
+    bound : float
+        Certified lower bound; −inf without one.
+    memory : dict of arrays
+        What the method at work keeps.
+    """
+
+    point: Array
+    n_x: int
+    n_y: int
+    pool: Polyhedron
+    best: Array
+    best_fun: float = np.inf
+    best_gap: float = np.inf
+    bound: float = -np.inf
+    phase: int = 1
+    nit: int = 0
+    nfev: int = 0
+    njev: int = 0
+    version: int = 0
+    status: Status = Status.RUNNING
+    memory: dict[str, Array] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    runtime: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """Handles that are rebuilt at need (the model, an LP in memory); never saved."""
+
+    _NUMBERS = ("n_x", "n_y", "phase", "nit", "nfev", "njev", "version")
+    _FLOATS = ("best_fun", "best_gap", "bound")
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Every field as an array, under one flat set of names."""
+        arrays = {"point": self.point, "best": self.best}
+        arrays["numbers"] = np.array(
+            [FORMAT, self.status.code, *(getattr(self, k) for k in self._NUMBERS)], dtype=np.int64
+        )
+        arrays["floats"] = np.array([getattr(self, k) for k in self._FLOATS])
+        for prefix, part in (
+            ("pool", self.pool.to_arrays()), ("memory", self.memory), ("history", self.history.to_dict()),
+        ):  # fmt: skip
+            arrays |= {f"{prefix}/{key}": value for key, value in part.items()}
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Array]) -> "State":
+        """Rebuild a state from `to_arrays`."""
+        if int(arrays["numbers"][0]) != FORMAT:
+            raise InputError(f"state format {int(arrays['numbers'][0])} is not {FORMAT}: another version wrote it")
+        parts: dict[str, dict[str, Array]] = {"pool": {}, "memory": {}, "history": {}}
+        for key, value in arrays.items():
+            if "/" in key:
+                prefix, name = key.split("/", 1)
+                parts[prefix][name] = value.copy()
+        numbers = {k: int(v) for k, v in zip(cls._NUMBERS, arrays["numbers"][2:], strict=True)}
+        floats = {k: float(v) for k, v in zip(cls._FLOATS, arrays["floats"], strict=True)}
+        return cls(
+            point=arrays["point"].copy(), best=arrays["best"].copy(),
+            pool=Polyhedron.from_arrays(parts["pool"]), memory=parts["memory"],
+            history=History.from_dict(parts["history"]),
+            status=Status.from_code(int(arrays["numbers"][1])), **numbers, **floats,
+        )  # fmt: skip
+
+    def copy(self) -> "State":
+        """Return an independent snapshot."""
+        return State.from_arrays(self.to_arrays())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the state to an npz file, atomically and without pickle."""
+        target = Path(path)
+        buffer = io.BytesIO()
+        np.savez(buffer, **self.to_arrays())  # type: ignore[arg-type]
+        handle, name = tempfile.mkstemp(dir=target.parent or ".", prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(buffer.getvalue())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "State":
+        """Read a state that `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file is no such state.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return cls.from_arrays({key: file[key] for key in file.files})
+        except (OSError, zipfile.BadZipFile, KeyError, ValueError, StopIteration, EOFError) as error:
+            if isinstance(error, FileNotFoundError | InputError):
+                raise
+            raise InputError(f"{os.fspath(path)} is not a saved state: {error}") from None
