@@ -1,0 +1,290 @@
+"""Worlds: cities drawn from the prior, kept as the traffic of their sites and the map that spreads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simmst.data.dataset import TrafficData
+from simmst.errors import ConfigError
+from simmst.simulator.counts import apply_outages, limit_data_services, record
+from simmst.simulator.coverage import RURAL_SQUARE_KM, SQUARE_KM, cover, place_sites, square_centres
+from simmst.simulator.demand import spatial_demand
+from simmst.simulator.residual import events, log_residual
+from simmst.simulator.rhythm import daily_profiles, day_kinds
+from simmst.simulator.scenario import Prior, Scenario, default_prior
+from simmst.simulator.windows import SimulatedWindows, plant_bad_worlds
+
+#: Rings of squares simulated around a world's nodes, so that every node has neighbours on all sides.
+MARGIN = 2
+# Any Monday; only hour and weekday are ever read from simulated times.
+_MONDAY = np.datetime64("2024-01-01T00:00", "m")
+_KM_PER_DEGREE = 111.32
+# Spawn key of a synthetic target: above the number of any world of a set.
+_TARGET_KEY = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """
+    One simulated city part.
+
+    Parameters
+    ----------
+    scenario
+        The parameters it was drawn with.
+    sites
+        Traffic of the sites in each hour, float32 `[T, B, S]`.
+    spread
+        Part of each site's traffic that each square is given, float32 `[Q, B]`.
+    squares
+        Centres of the squares in km, `[Q, 2]`, a full square grid row by row from the south-west.
+    """
+
+    scenario: Scenario
+    sites: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    squares: NDArray[np.float64]
+
+    @property
+    def nodes(self) -> NDArray[np.int64]:
+        """Squares that are nodes, int64 `[N]`: all but the `MARGIN` outer rings."""
+        side = round(np.sqrt(len(self.squares)))
+        inner = np.arange(MARGIN, side - MARGIN)
+        return np.asarray((inner[:, None] * side + inner).ravel(), dtype=np.int64)
+
+    @property
+    def start_hour(self) -> int:
+        """Hour of the week of the first step; 0 is Monday's first."""
+        return int(self.scenario["start_hour"])
+
+    def traffic(self) -> TrafficData:
+        """Traffic of the nodes, `[T, N, S]`; their coordinates lie around longitude 0, latitude 0."""
+        nodes = self.nodes
+        return TrafficData(
+            values=np.matmul(self.spread[nodes], self.sites),
+            start=_MONDAY + np.timedelta64(self.start_hour * 60, "m"),
+            step_minutes=60,
+            services=self.scenario.services,
+            node_ids=tuple(f"square-{q}" for q in nodes),
+            coordinates=self.squares[nodes] / _KM_PER_DEGREE,
+            units="simulated",
+        )
+
+
+def simulate_world(
+    scenario: Scenario, hours: int, seed: np.random.SeedSequence | int, side: int = 4
+) -> World:
+    """
+    Simulate one city part: layout, coverage, demand in space and time, and what is recorded of it.
+
+    Parameters
+    ----------
+    scenario
+        Parameters, from `Prior.sample`.
+    hours
+        Length of the series.
+    seed
+        Seed of everything that the scenario leaves open.
+    side
+        Nodes in a row; the world has `side * side` nodes.
+
+    Raises
+    ------
+    ConfigError
+        If there are no hours or no nodes.
+    """
+    if hours < 1 or side < 1:
+        raise ConfigError(f"hours={hours}, side={side}: both must be at least 1")
+    rng = np.random.default_rng(seed)
+    square_km = RURAL_SQUARE_KM if scenario["rural"] else SQUARE_KM
+    distance_km = scenario["rural_isd_km"] if scenario["rural"] else scenario["isd_km"]
+    squares = square_centres(side + 2 * MARGIN, square_km)
+    extent_km = (side + 2 * MARGIN) * square_km
+    sites = place_sites(distance_km, scenario["site_jitter"], extent_km, rng)
+    coverage = cover(scenario, squares, sites, square_km, rng)
+    spatial = spatial_demand(scenario, squares, square_km, rng)
+
+    level = coverage.share.T @ spatial.level  # [B, S]
+    weight = coverage.share * spatial.density[:, None]
+    total = weight.sum(axis=0)[:, None]
+    land_use = np.divide(weight.T @ spatial.land_use, total, out=np.zeros((len(sites), 5)), where=total > 0)
+    demand = level * _rhythm(scenario, hours, land_use, rng)
+    start_of_day = (int(scenario["start_hour"]) + int(scenario["clock_shift_h"])) % 24
+    residual = log_residual(scenario, start_of_day, hours, sites, rng)
+    residual += events(scenario, hours, sites, extent_km, rng)[:, :, None]
+    demand = apply_outages(scenario, demand * np.exp(residual), coverage.share, rng)
+    demand = limit_data_services(scenario, demand, coverage.efficiency)
+    return World(scenario, record(scenario, demand, rng), coverage.spread().astype(np.float32), squares)
+
+
+def _rhythm(
+    scenario: Scenario, hours: int, land_use: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Weekly rhythm of each site by its mix of land uses, `[T, B, S]`, with a weekly mean of one."""
+    profiles = daily_profiles(scenario, rng)
+    kind, hour = day_kinds(scenario, int(scenario["start_hour"]), hours, rng)
+    at_sites = np.matmul(profiles[:, kind, hour], land_use.T)  # [S, T, B]
+    return np.asarray(at_sites.transpose(1, 2, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedWorlds:
+    """
+    Many simulated city parts with the same services, length and grid.
+
+    Parameters
+    ----------
+    worlds
+        The worlds.
+    """
+
+    worlds: tuple[World, ...]
+
+    @classmethod
+    def generate(
+        cls,
+        n_worlds: int,
+        hours: int,
+        services: Sequence[str],
+        seed: int,
+        prior: Prior | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> SimulatedWorlds:
+        """
+        Draw worlds from a prior.
+
+        World `i` depends on `(seed, i)` alone, not on the number of worlds nor on the order of work.
+
+        Parameters
+        ----------
+        n_worlds, hours
+            Number of worlds and their length.
+        services
+            Names of the services; `service_kind` says what each is taken for.
+        seed
+            Seed of the set.
+        prior
+            Distribution of the scenarios; that of the reference by default.
+        progress
+            Called after each world with the number done and the total.
+        """
+        if n_worlds < 1:
+            raise ConfigError(f"n_worlds={n_worlds}: must be at least 1")
+        prior = default_prior() if prior is None else prior
+        worlds = []
+        for world in range(n_worlds):
+            worlds.append(draw_world(prior, hours, services, seed, world))
+            if progress is not None:
+                progress(world + 1, n_worlds)
+        return cls(tuple(worlds))
+
+    def __len__(self) -> int:
+        """Return the number of worlds."""
+        return len(self.worlds)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Names of the services."""
+        return self.worlds[0].scenario.services
+
+    def parameters(self) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+        """Names of the scenarios' numbers, and their values `[W, n]`."""
+        names = tuple(self.worlds[0].scenario.values)
+        return names, np.array([[world.scenario[name] for name in names] for world in self.worlds])
+
+    def windows(
+        self, lookback: int, horizon: int, per_world: int, patch: int = 3, seed: int = 0
+    ) -> SimulatedWindows:
+        """
+        Windows of all worlds, cut when asked for.
+
+        Parameters
+        ----------
+        lookback, horizon
+            Hours of history L and of target H.
+        per_world
+            Windows of each world, drawn at random over its nodes and hours.
+        patch
+            Side of the neighbour patch, 1, 3 or 5.
+        seed
+            Seed of the draw.
+        """
+        return SimulatedWindows.cut(self.worlds, lookback, horizon, per_world, patch, seed)
+
+    def with_bad_worlds(self, share: float, seed: int) -> tuple[SimulatedWorlds, NDArray[np.bool_]]:
+        """
+        Replace some worlds by structurally wrong ones, to test whether re-weighting finds them.
+
+        Parameters
+        ----------
+        share
+            Part of the worlds, in [0, 1].
+        seed
+            Seed of the choice.
+
+        Returns
+        -------
+        tuple
+            The worlds, and which are bad, bool `[W]`.
+        """
+        series, bad = plant_bad_worlds([world.sites for world in self.worlds], share, seed)
+        worlds = (replace(world, sites=sites) for world, sites in zip(self.worlds, series, strict=True))
+        return SimulatedWorlds(tuple(worlds)), bad
+
+
+def draw_world(
+    prior: Prior, hours: int, services: Sequence[str], seed: int, world: int, side: int = 4
+) -> World:
+    """
+    Draw one world of a set, the same whoever draws it and when.
+
+    Parameters
+    ----------
+    prior
+        Distribution of the scenario.
+    hours, services, seed
+        As in `SimulatedWorlds.generate`.
+    world
+        Number of the world in the set.
+    side
+        Nodes in a row.
+    """
+    of_scenario, of_world = np.random.SeedSequence(seed, spawn_key=(world,)).spawn(2)
+    return simulate_world(prior.sample(of_scenario, services), hours, of_world, side)
+
+
+def synthetic_target(seed: int, days: int, services: Sequence[str], nodes: int) -> TrafficData:
+    """
+    Traffic of a city that the training prior does not cover, for use where no real traffic is at hand.
+
+    Its parameters come from `Prior.sample_beyond`: the shape of its day and its noise lie beyond the ranges.
+    It starts on a Monday at midnight, local time.
+
+    Parameters
+    ----------
+    seed
+        Seed of the city. It never meets a training world of the same seed.
+    days
+        Whole days.
+    services
+        Names of the services.
+    nodes
+        Number of nodes: the first of the smallest square grid that has as many.
+
+    Raises
+    ------
+    ConfigError
+        If there are no days or no nodes.
+    """
+    if days < 1 or nodes < 1:
+        raise ConfigError(f"days={days}, nodes={nodes}: both must be at least 1")
+    of_scenario, of_world = np.random.SeedSequence(seed, spawn_key=(_TARGET_KEY,)).spawn(2)
+    scenario = default_prior().sample_beyond(of_scenario, services)
+    scenario = scenario.with_values(start_hour=0.0, clock_shift_h=0.0)
+    world = simulate_world(scenario, 24 * days, of_world, side=int(np.ceil(np.sqrt(nodes))))
+    traffic = world.traffic()
+    return traffic.select(nodes=traffic.node_ids[:nodes])
