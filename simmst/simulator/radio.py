@@ -75,25 +75,29 @@ def _line_of_sight(
     log_slant, log_f = np.log10(slant), np.log10(frequency)
     if environment == "RMa":
         break_point = 2 * np.pi * height_bs * height_ut * frequency * 1e9 / _SPEED_OF_LIGHT
-        far = 40 * np.log10(np.maximum(slant / break_point, 1.0))
-        near = np.minimum(slant, break_point)
-        h = _BUILDING_HEIGHT
-        rural: FloatArray = (
-            20 * np.log10(40 * np.pi * near * frequency / 3)
-            + min(0.03 * h**1.72, 10.0) * np.log10(near)
-            - min(0.044 * h**1.72, 14.77)
-            + 0.002 * np.log10(h) * near
-            + far
-        )
+        below = _rural_before_break(slant, frequency)
+        beyond = _rural_before_break(np.asarray(break_point), frequency) + 40 * np.log10(slant / break_point)
+        rural: FloatArray = np.where(ground <= break_point, below, beyond)
         return rural
     # Effective heights: the environment's height of 1 m is taken off both ends.
     break_point = 4 * (height_bs - 1) * (height_ut - 1) * frequency * 1e9 / _SPEED_OF_LIGHT
     intercept, slope, bend = (28.0, 22.0, 9.0) if environment == "UMa" else (32.4, 21.0, 9.5)
     near = intercept + slope * log_slant + 20 * log_f
-    beyond = bend * np.log10(break_point**2 + (height_bs - height_ut) ** 2)
-    far = intercept + 40 * log_slant + 20 * log_f - beyond
+    bent = bend * np.log10(break_point**2 + (height_bs - height_ut) ** 2)
+    far = intercept + 40 * log_slant + 20 * log_f - bent
     urban: FloatArray = np.where(ground <= break_point, near, far)
     return urban
+
+
+def _rural_before_break(slant: FloatArray, frequency: float) -> FloatArray:
+    h = _BUILDING_HEIGHT
+    loss: FloatArray = (
+        20 * np.log10(40 * np.pi * slant * frequency / 3)
+        + min(0.03 * h**1.72, 10.0) * np.log10(slant)
+        - min(0.044 * h**1.72, 14.77)
+        + 0.002 * np.log10(h) * slant
+    )
+    return loss
 
 
 def _blocked(environment: Environment, slant: FloatArray, frequency: float, height_ut: float) -> FloatArray:
@@ -206,7 +210,8 @@ def shadow_split(sigma: float, correlation: float, side: float) -> tuple[float, 
     Split shadowing into a part common to a square and a part inside it.
 
     The variance of the mean over a square is `sigma^2` times the mean over pairs of its points of
-    Gudmundson's correlation `exp(-r / d)`, here by quadrature of `4 (1 - u) (1 - v) exp(-side hypot(u, v) / d)` [D].
+    Gudmundson's correlation `exp(-r / d)`, by quadrature of `4 (1 - u) (1 - v) exp(-side hypot(u, v) / d)`
+    [D].
 
     Parameters
     ----------
