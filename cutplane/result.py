@@ -132,12 +132,12 @@ class Result:
         Lower level's gap at (x, y), evaluated anew.
     bound : float or None
         Lower bound of the optimum over {gap ≤ ε}, recomputed by weak duality from the planes; None unless
-        the problem is declared convex and the planes bound it. On unbounded sets it holds for optima
-        within `bound_radius` of (x, y).
+        the problem is declared convex and the planes bound it. On unbounded sets it is a bound over the
+        points within `bound_radius` of (x, y).
     gap : float or None
         fun − bound.
     bound_radius : float
-        Where the bound holds (∞-norm, scaled variables); infinite when the sets are bounded.
+        Where the bound holds (∞-norm, scaled variables); infinite on bounded sets.
     success : bool
     status : Status
     message : str

@@ -95,7 +95,7 @@ class BilevelSolver:
     step_y: float | None = None
     step_dual: float | None = None
     regularisation: float = 1e-3
-    phase1_iterations: int = 200
+    phase1_iterations: int = 500
     penalty_growth: float = 10.0
     trust_radius: float = 1.0
 

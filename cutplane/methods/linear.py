@@ -69,7 +69,9 @@ class Linear:
             delta = 0.5 * min(delta, step)
         state.memory["delta"] = np.array(delta)
         small = 1e-12 * (1 + float(np.abs(center).max(initial=0.0)))
+        status = Status.RUNNING
         if delta <= small or (trial.added == 0 and decrease <= 0 and convex):
-            status = Status.STALLED if convex else Status.STATIONARY
-            return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, trial.added, dropped, status)
-        return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, trial.added, dropped)
+            # the model agrees with the problem at the trial point to rounding
+            exact = not convex or predicted <= options.tolerance * scale
+            status = Status.STATIONARY if exact else Status.STALLED
+        return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, trial.added, dropped, status)

@@ -66,14 +66,19 @@ class PrimalDual:
         dropped = pool.drop_inactive(options.patience, options.max_age)
         gap, pieces = model.pieces(state.point)
         added = add_cuts(state, model, pieces, state.point, options)
+        memory.pop("spread", None)
         evaluate_feasible(model, state, state.point, gap, pieces, options)
         return Move(fun, gap, max(violation, depth(pieces)), step, added, dropped)
 
     def _steps(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> tuple[Array, float]:
         lipschitz = float(state.memory["lipschitz"])
         bounding = state.pool.bounding
-        spread = _spectral_norm2(state.pool.normals[bounding]) if bounding.any() else 1.0
-        dual = options.step_dual if options.step_dual is not None else 0.5 * lipschitz / max(spread, 1e-12)
+        if "spread" not in state.memory:
+            normals = state.pool.normals[bounding].astype(float)
+            top = np.linalg.eigvalsh(normals @ normals.T)[-1] if bounding.any() else 1.0
+            state.memory["spread"] = np.array(max(float(top), 1e-12))
+        spread = float(state.memory["spread"])
+        dual = options.step_dual if options.step_dual is not None else 0.5 * lipschitz / spread
         auto = 1.0 / (lipschitz + dual * (spread + options.regularisation))
         steps = np.full(model.n, auto, dtype=state.point.dtype)
         if options.step_x is not None:
@@ -82,11 +87,6 @@ class PrimalDual:
             steps[model.n_x :] = options.step_y
         # the dual step alone must not overshoot its own regularisation
         return steps, min(dual, 0.5 / max(options.regularisation, 1e-300))
-
-
-def _spectral_norm2(normals: Array) -> float:
-    gram = normals @ normals.T
-    return float(np.linalg.eigvalsh(gram)[-1])
 
 
 def _update_lipschitz(memory: dict[str, Array], z: Array, gradient: Array) -> None:

@@ -11,7 +11,7 @@ from cutplane.errors import InputError, OracleError
 
 @dataclass
 class SolutionMap:
-    """Gap h(x, y) = ‖y − y*(x)‖², the paper's constraint, or ‖y − y*(x)‖.
+    """Gap h(x, y) = ‖y − y*(x)‖, or its square, which is the paper's constraint.
 
     Parameters
     ----------
@@ -19,10 +19,10 @@ class SolutionMap:
         ``forward(x) -> y*``, the lower level's solution (or its K-step approximation).
     vjp : callable
         ``vjp(x, v) -> (dy*/dx)ᵀ v``.
-    norm : {"squared", "plain"}
-        The squared distance is smooth, and its cuts halve the distance at best; the plain one has cuts
-        that are exact for an affine y*, and a kink at the solution. `epsilon` of the solver is in the
-        same unit: 1e-10 squared is a distance of 1e-5.
+    norm : {"plain", "squared"}
+        A plane from the plain distance is exact for an affine y*; one from the squared distance halves the
+        distance at best, and leaves a row of nearly parallel planes behind, which slow the primal-dual
+        steps down. `epsilon` of the solver is in the same unit: 1e-10 squared is a distance of 1e-5.
 
     Notes
     -----
@@ -31,7 +31,7 @@ class SolutionMap:
 
     forward: Callable[[Array], Array]
     vjp: Callable[[Array, Array], Array]
-    norm: str = "squared"
+    norm: str = "plain"
     _last: tuple[Array, Array] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
