@@ -10,6 +10,7 @@ from simmst.errors import ConfigError
 from simmst.nn.attention import Distilling, EncoderLayer
 from simmst.nn.decoder import GenerativeDecoder
 from simmst.nn.embedding import Embedding
+from simmst.nn.highway import LinearHighway
 from simmst.nn.interaction import Interaction
 from simmst.nn.spatial import SpatialAttention
 
@@ -39,9 +40,10 @@ class SimMSTNetConfig:
         36 queries attend to all keys, and every query where there are at most 15.
     dropout : float
         Dropout rate while training.
-    season : int or None
-        Departure from the paper: the network forecasts the difference from the same phase of the last
-        `season` steps (24 hourly steps: the same hour yesterday). None forecasts the value itself.
+    highway : int or None
+        Departure from the paper, on by default in `small`: a linear map of the cell's own past is added to
+        the decoder's forecast. It starts as the seasonal naive of this period (24 hourly steps: the same
+        hour yesterday), and the decoder's head from 0. None leaves it out, as in the paper.
     interaction, spatial : bool
         False switches off the cross-task attention, or the spatial branch: the paper's ablations. With one
         service and no interaction this is its single-task form, STNet.
@@ -60,7 +62,7 @@ class SimMSTNetConfig:
     label: int = 12
     factor: int = 5
     dropout: float = 0.0
-    season: int | None = 24
+    highway: int | None = 24
     interaction: bool = True
     spatial: bool = True
 
@@ -73,15 +75,17 @@ class SimMSTNetConfig:
             raise ConfigError(f"heads must divide width, got width={self.width}, heads={self.heads}")
         if self.label > self.history:
             raise ConfigError(f"label ({self.label}) must not exceed history ({self.history})")
-        if self.season is not None and not 1 <= self.season <= self.history:
-            raise ConfigError(f"season must lie in 1..history ({self.history}) or be None, got {self.season}")
+        if self.highway is not None and not 1 <= self.highway <= self.history:
+            raise ConfigError(
+                f"highway must lie in 1..history ({self.history}) or be None, got {self.highway}"
+            )
         if not 0.0 <= self.dropout < 1.0:
             raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
 
     @classmethod
     def small(cls, services: int, history: int = 48, horizon: int = 24, **changes: object) -> Self:
         """About 12 k parameters a task: trains on two CPU cores."""
-        sizes = {"label": min(12, history), "season": 24 if history >= 24 else None, **changes}
+        sizes = {"label": min(12, history), "highway": min(24, history), **changes}
         return cls(services, history, horizon, **sizes)  # type: ignore[arg-type]
 
     @classmethod
@@ -93,7 +97,7 @@ class SimMSTNetConfig:
             "hidden": 2048,
             "label": min(48, history),
             "dropout": 0.05,
-            "season": None,
+            "highway": None,
             **changes,
         }
         return cls(services, history, horizon, **sizes)  # type: ignore[arg-type]
@@ -137,6 +141,11 @@ class SimMSTNet(nn.Module):
             c.services, c.marks, c.width, c.heads, c.hidden, c.decoder_layers, c.factor, c.label, c.dropout
         )
 
+        self.highway: LinearHighway | None = None
+        if c.highway is not None:
+            self.highway = LinearHighway(c.services, c.history, c.horizon, c.highway)
+            nn.init.zeros_(self.decoder.head.weight)
+
     def forward(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> Tensor:
         """Forecast `[B, H, S]` in the units of the history.
 
@@ -153,8 +162,8 @@ class SimMSTNet(nn.Module):
         spatial = None if self.spatial is None else self.spatial(patches)
         memory = self.interaction(self._temporal(own, history_marks), spatial)  # [S, B, L', D]
         forecast = self.decoder(own, history_marks, future_marks, memory)  # [S, B, H]
-        if self.config.season is not None:
-            forecast = forecast + seasonal_naive(own, self.config.season, self.config.horizon)
+        if self.highway is not None:
+            forecast = forecast + self.highway(own)
         return forecast.permute(1, 2, 0)
 
     def _temporal(self, own: Tensor, marks: Tensor) -> Tensor:
@@ -176,9 +185,3 @@ class SimMSTNet(nn.Module):
         for name, (tensor, shape) in expected.items():
             if tuple(tensor.shape) != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {tuple(tensor.shape)}")
-
-
-def seasonal_naive(values: Tensor, season: int, horizon: int) -> Tensor:
-    """Repeat the last `season` steps of `[..., L]` over the horizon: `[..., H]`."""
-    phase = torch.arange(horizon, device=values.device) % season
-    return values[..., values.shape[-1] - season + phase]

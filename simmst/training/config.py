@@ -38,7 +38,7 @@ class TrainerConfig:
     epochs: int = 20
     batch_size: int = 64
     epoch_samples: int | None = None
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     weight_decay: float = 1e-4
     clip: float = 1.0
     patience: int = 5

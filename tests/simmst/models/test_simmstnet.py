@@ -1,14 +1,19 @@
 """The whole network: shapes, ablations, what it may and may not see."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simmst.errors import ConfigError
-from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig, seasonal_naive
+from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
+
+
+def moved(config: SimMSTNetConfig) -> SimMSTNet:
+    """A network off its start, where the decoder's head is 0; in evaluation mode."""
+    model = SimMSTNet(config)
+    torch.nn.init.normal_(model.decoder.head.weight, generator=torch.Generator().manual_seed(1))
+    return model.eval()
 
 
 def inputs(config: SimMSTNetConfig, batch: int = 2, seed: int = 0) -> tuple[torch.Tensor, ...]:
@@ -43,7 +48,7 @@ def test_any_number_of_tasks_any_horizon(
         interaction=interaction,
         spatial=spatial,
     )
-    model = SimMSTNet(config)
+    model = moved(config).train()
     out = model(*inputs(config))
     assert out.shape == (2, horizon, services)
     out.square().sum().backward()
@@ -54,13 +59,13 @@ def test_any_number_of_tasks_any_horizon(
 
 def test_small_presets_parameter_count() -> None:
     counts = {s: sum(p.numel() for p in SimMSTNet(SimMSTNetConfig.small(s)).parameters()) for s in (1, 3, 4)}
-    assert counts == {1: 14_273, 3: 38_339, 4: 50_372}
+    assert counts == {1: 15_425, 3: 41_795, 4: 54_980}
 
 
 def test_paper_preset_is_informers_size() -> None:
     config = SimMSTNetConfig.paper(3)
     assert (config.width, config.heads, config.hidden, config.encoder_layers) == (512, 8, 2048, 2)
-    assert config.season is None
+    assert config.highway is None
 
 
 def test_the_seed_fixes_the_weights_and_leaves_torchs_generator_alone() -> None:
@@ -75,7 +80,7 @@ def test_the_seed_fixes_the_weights_and_leaves_torchs_generator_alone() -> None:
 @pytest.mark.parametrize("interaction", [True, False])
 def test_interaction_alone_joins_the_tasks(interaction: bool) -> None:
     config = SimMSTNetConfig.small(3, interaction=interaction)
-    model = SimMSTNet(config).eval()
+    model = moved(config)
     history, a, b = inputs(config)
     changed = history.clone()
     changed[..., 0] += 1.0
@@ -86,7 +91,7 @@ def test_interaction_alone_joins_the_tasks(interaction: bool) -> None:
 @pytest.mark.parametrize("spatial", [True, False])
 def test_the_spatial_branch_alone_reads_the_neighbours(spatial: bool) -> None:
     config = SimMSTNetConfig.small(2, spatial=spatial)
-    model = SimMSTNet(config).eval()
+    model = moved(config)
     history, a, b = inputs(config)
     changed = history.clone()
     changed[:, :, 0] += 1.0
@@ -96,34 +101,34 @@ def test_the_spatial_branch_alone_reads_the_neighbours(spatial: bool) -> None:
 def test_the_forecast_depends_on_the_future_calendar() -> None:
     config = SimMSTNetConfig.small(2)
     history, a, b = inputs(config)
-    model = SimMSTNet(config).eval()
+    model = moved(config)
     assert not torch.allclose(model(history, a, b), model(history, a, b + 1.0))
 
 
 def test_samples_of_a_batch_do_not_touch_each_other() -> None:
     config = SimMSTNetConfig.small(2)
-    model = SimMSTNet(config).eval()
+    model = moved(config)
     batch = inputs(config, batch=5)
     torch.testing.assert_close(model(*batch)[:2], model(*(t[:2] for t in batch)))
 
 
-def test_season_adds_the_same_hour_yesterday() -> None:
+def test_with_its_highway_the_network_starts_as_same_hour_yesterday() -> None:
     config = SimMSTNetConfig.small(2, horizon=30)
     batch = inputs(config)
-    skipped, plain = SimMSTNet(config).eval(), SimMSTNet(replace(config, season=None)).eval()
     own = batch[0][:, :, 4]  # [B, L, S]
     yesterday = torch.cat([own[:, 24:48], own[:, 24:30]], dim=1)
-    torch.testing.assert_close(skipped(*batch), plain(*batch) + yesterday)
+    torch.testing.assert_close(SimMSTNet(config)(*batch), yesterday)
 
 
-def test_seasonal_naive_repeats_the_last_season() -> None:
-    values = torch.arange(10.0)[None]
-    assert seasonal_naive(values, 3, 7).tolist() == [[7, 8, 9, 7, 8, 9, 7]]
+def test_without_highway_it_does_not() -> None:
+    config = SimMSTNetConfig.small(2, highway=None)
+    batch = inputs(config)
+    assert not torch.allclose(SimMSTNet(config)(*batch), batch[0][:, 24:48, 4], atol=0.1)
 
 
 def test_training_draws_differ_and_evaluation_repeats() -> None:
     config = SimMSTNetConfig.small(1, dropout=0.2)
-    batch, model = inputs(config), SimMSTNet(config)
+    batch, model = inputs(config), moved(config)
     assert not torch.equal(model.train()(*batch), model(*batch))
     assert torch.equal(model.eval()(*batch), model(*batch))
 
@@ -134,7 +139,7 @@ def test_training_draws_differ_and_evaluation_repeats() -> None:
         ({"services": 0}, "services must be a whole number"),
         ({"heads": 3}, "heads must divide width"),
         ({"label": 100}, "label"),
-        ({"season": 100}, "season"),
+        ({"highway": 100}, "highway"),
         ({"dropout": 1.0}, "dropout"),
     ],
 )
