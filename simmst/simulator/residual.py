@@ -11,7 +11,7 @@ from simmst.simulator.scenario import Scenario
 FloatArray = NDArray[np.float64]
 
 # Memory in hours of the three parts of the noise, which together look like 1/f noise over a week.
-_MEMORY = np.array([1.5, 8.0, 60.0])
+_MEMORY = np.array([0.6, 5.0, 50.0])
 # Regional noise comes from this many centres, or one for each square of side `_REGION_KM` if that is more.
 _REGIONS, _REGION_KM = 8, 2.0
 _EVENT_HOURS_SD = 0.6
@@ -26,7 +26,7 @@ def noise_weights(acf1: float) -> FloatArray:
     Parameters
     ----------
     acf1
-        Autocorrelation at 1 h, between those of the parts (0.513 and 0.983).
+        Autocorrelation at 1 h, between those of the parts (0.19 and 0.98).
     """
     a, b, c = acf1 - np.exp(-1 / _MEMORY)
     # c x^2 + b x + a = 0 with a > 0 > c has one positive root.

@@ -66,6 +66,7 @@ def daily_profiles(scenario: Scenario, rng: np.random.Generator) -> FloatArray:
     weekend = np.array([scenario[f"weekend.{use}"] for use in LAND_USES]) ** strength
     # Half way (in the logarithm) to Sunday, then the ratio of its own.
     saturday = np.sqrt(weekend) * scenario["saturday_ratio"] ** strength
+    profile *= np.exp(scenario["texture"] * _texture(rng))
     mean = profile.mean(axis=-1, keepdims=True)
     profile *= np.stack([np.ones(5), saturday, weekend], axis=1)[:, :, None] / mean
     week = np.array([5, 1, 1]) / 7
@@ -75,6 +76,13 @@ def daily_profiles(scenario: Scenario, rng: np.random.Generator) -> FloatArray:
     day_off = profile[:, :, 2:] / profile[:, :, 2:].mean(axis=-1, keepdims=True)
     day_off = day_off * holiday[:, None, None] * profile[:, :, :1].mean(axis=-1, keepdims=True)
     return np.asarray(np.concatenate([profile, day_off], axis=2).transpose(0, 2, 3, 1))
+
+
+def _texture(rng: np.random.Generator) -> FloatArray:
+    """Unit noise over land use, kind of day and hour, `[5, 3, 24]`; mostly the same for all of them."""
+    shared = np.sqrt(0.6) * rng.standard_normal((1, 1, 24))
+    by_day = np.sqrt(0.15) * rng.standard_normal((1, 3, 24))
+    return np.asarray(shared + by_day + np.sqrt(0.25) * rng.standard_normal((len(LAND_USES), 1, 24)))
 
 
 def _night(scenario: Scenario, clock: FloatArray, rng: np.random.Generator) -> FloatArray:
