@@ -61,7 +61,8 @@ def lagrangian_bound(
          reduced * np.where(reduced > 0, lower, upper)]
     )  # fmt: skip
     # the rounding of the sums is charged in full
-    return float(parts.sum()) - 4e-16 * float(np.abs(parts).sum()) * (1 + np.log2(1 + parts.size))
+    rounding = 4e-16 * (1 + np.log2(1 + parts.size)) * float(np.abs(parts).sum())
+    return float(parts.sum()) - float(rounding)
 
 
 def relaxed_bound(model: Joint | Reduced, pool: Polyhedron, reference: Array) -> Bound:
@@ -78,9 +79,7 @@ def relaxed_bound(model: Joint | Reduced, pool: Polyhedron, reference: Array) ->
         solution = master.solve(work, lower, upper, warm)
         if solution.status != "optimal":
             break
-        best = max(
-            best, lagrangian_bound(model, work, solution.multipliers, master.set_multipliers, lower, upper)
-        )
+        best = max(best, lagrangian_bound(model, work, solution.multipliers, master.set_multipliers, lower, upper))
         if not [t for t in model.tangents(solution.point) if work.add(t) >= 0]:
             break
     return Bound(best, radius)

@@ -1,5 +1,6 @@
 """Cut rules: from the value and gradient of a constraint at a point to a plane that separates the point."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,10 @@ import numpy as np
 from cutplane._arrays import Array
 from cutplane.errors import InputError
 from cutplane.polyhedron import Kind, Plane
+
+
+CutRule = Callable[[Kind, Array, float, Array], Plane]
+"""(kind, point, value with ε taken off, gradient) -> plane."""
 
 
 def gradient_cut(kind: Kind, z: Array, value: float, gradient: Array) -> Plane:

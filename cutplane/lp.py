@@ -49,7 +49,8 @@ class LinearMaster:
 
     def __init__(self, model: Joint | Reduced) -> None:
         self.n = model.n
-        self._h = h = highspy.Highs()
+        self._h: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+        h = self._h
         for option, value in (
             ("output_flag", False), ("threads", 1), ("presolve", "off"), ("solver", "simplex"),
             ("primal_feasibility_tolerance", _TOLERANCE), ("dual_feasibility_tolerance", _TOLERANCE),
@@ -158,7 +159,8 @@ class LinearMaster:
         values = np.asarray(solution.col_value, dtype=float)
         solved = status == "optimal" and values.size == n + 1
         point = np.clip(values[:n], lower, upper) if solved else np.zeros(n)
-        return LinearSolution(status, point, float(values[n]) if solved else np.nan, multipliers, conflict, iterations)
+        height = float(values[n]) if solved else np.nan
+        return LinearSolution(status, point, height, multipliers, conflict, iterations)
 
     def _status(self) -> str:
         names: dict[Any, str] = {

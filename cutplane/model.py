@@ -135,7 +135,8 @@ class Joint(Model):
 
     def join(self, x: Array, y: Array) -> Array:
         """Scaled variables of a pair."""
-        return np.concatenate([x, y]) / self.scale.astype(np.result_type(x, y))
+        z: Array = np.concatenate([x, y]) / self.scale.astype(np.result_type(x, y))
+        return z
 
     def split(self, z: Array) -> tuple[Array, Array]:
         """Pair (x, y) of scaled variables."""
@@ -206,7 +207,8 @@ class Reduced(Model):
 
     def join(self, x: Array, y: Array) -> Array:
         """Scaled x; y follows from it."""
-        return x / self.scale.astype(x.dtype)
+        z: Array = x / self.scale.astype(x.dtype)
+        return z
 
     def split(self, z: Array) -> tuple[Array, Array]:
         """(x, y*(x))."""

@@ -109,7 +109,7 @@ class Polyhedron:
     @property
     def bounding(self) -> Array:
         """[L] True for planes that bound the point (all but the objective's)."""
-        return self.kinds != Kind.OBJECTIVE
+        return np.not_equal(self.kinds, Kind.OBJECTIVE)
 
     def add(self, plane: Plane) -> int:
         """Add a plane, making room if the pool is full; return its serial number, −1 for a duplicate."""
@@ -148,9 +148,7 @@ class Polyhedron:
         self._columns = {name: np.pad(value, (0, pad)) for name, value in self._columns.items()}
 
     def _is_duplicate(self, kind: Kind, normal: Array, offset: float) -> bool:
-        close = np.flatnonzero(
-            (self.kinds == kind) & (np.abs(self.offsets - offset) <= 1e-14 * (1 + abs(offset)))
-        )
+        close = np.flatnonzero((self.kinds == kind) & (np.abs(self.offsets - offset) <= 1e-14 * (1 + abs(offset))))
         return any(bool(np.all(np.abs(self.normals[l] - normal) <= 1e-14)) for l in close)
 
     def _make_room(self) -> None:

@@ -78,124 +78,130 @@ def nearest_point(
         )  # fmt: skip
         point = pinned.astype(center.dtype)
         point[free] = part.point
-        return QuadraticSolution(
-            point, part.height, part.multipliers, part.equality_multipliers, part.residual
-        )
-    solution = _interior_point(
-        center, rows, rhs, eq_rows, eq_rhs, lower, upper, epigraph, weight, max_iterations
-    )
+        return QuadraticSolution(point, part.height, part.multipliers, part.equality_multipliers, part.residual)
+    solution = _interior_point(center, rows, rhs, eq_rows, eq_rhs, lower, upper, epigraph, weight, max_iterations)
     polished = _polish(solution, center, rows, rhs, eq_rows, eq_rhs, lower, upper, epigraph, weight)
     return polished if polished is not None and polished.residual <= solution.residual else solution
+
+
+class _Inequalities:
+    """G z − e t ≤ h with the rows first, then the finite lower and upper bounds, which stay implicit."""
+
+    def __init__(self, rows: Array, rhs: Array, lower: Array, upper: Array, epigraph: Array) -> None:
+        self.rows, self.m = rows, rhs.size
+        self.low, self.up = np.flatnonzero(np.isfinite(lower)), np.flatnonzero(np.isfinite(upper))
+        self.h = np.concatenate([rhs, -lower[self.low], upper[self.up]])
+        self.e = np.concatenate([epigraph, np.zeros(self.low.size + self.up.size)])
+
+    def apply(self, z: Array) -> Array:
+        """G z."""
+        return np.concatenate([self.rows @ z, -z[self.low], z[self.up]])
+
+    def bounds_transpose(self, v: Array) -> Array:
+        """The bounds' part of Gᵀ v."""
+        out = np.zeros(self.rows.shape[1])
+        out[self.low] -= v[self.m : self.m + self.low.size]
+        out[self.up] += v[self.m + self.low.size :]
+        return out
+
+    def bounds_diagonal(self, w: Array) -> Array:
+        """Diagonal of the bounds' part of Gᵀ diag(w) G."""
+        out = np.zeros(self.rows.shape[1])
+        out[self.low] += w[self.m : self.m + self.low.size]
+        out[self.up] += w[self.m + self.low.size :]
+        return out
 
 
 def _interior_point(
     center: Array, rows: Array, rhs: Array, eq_rows: Array, eq_rhs: Array, lower: Array, upper: Array,
     epigraph: Array | None, weight: float, max_iterations: int,
 ) -> QuadraticSolution:  # fmt: skip
-    m, p, n = rows.shape[0], eq_rows.shape[0], center.size
-    has_lower, has_upper = np.isfinite(lower), np.isfinite(upper)
-    lo, hi = np.where(has_lower, lower, 0.0), np.where(has_upper, upper, 0.0)
-    stacked = np.vstack([rows, eq_rows]) if p else rows
-    e = np.zeros(m) if epigraph is None else epigraph.astype(float)
-    both = has_lower & has_upper
-    margin = np.where(both, np.minimum(1.0, 0.1 * (hi - lo)), 1.0)
-    z = np.where(has_lower, np.maximum(center, lo + margin), center)
-    z = np.where(has_upper, np.minimum(z, hi - margin), z)
-    activity = rows @ z - rhs
-    t = float(np.max(activity[e > 0], initial=0.0)) + 1.0 if epigraph is not None else 0.0
-    slack = np.maximum(e * t - activity, 1.0)
-    mult = np.full(m, max(weight, 1e-3) / max(m, 1) if epigraph is not None else 1.0)
-    nu = np.zeros(p)
-    low_slack, up_slack = np.where(has_lower, z - lo, 1.0), np.where(has_upper, hi - z, 1.0)
-    low_mult, up_mult = has_lower.astype(float), has_upper.astype(float)
-    pairs = m + int(has_lower.sum()) + int(has_upper.sum())
+    with_t = epigraph is not None
+    e: Array = np.zeros(rhs.size) if epigraph is None else epigraph
+    G = _Inequalities(rows, rhs, lower, upper, e)
+    m, p = rhs.size, eq_rhs.size
+    stacked = np.vstack([rows, eq_rows])
+    z, t, nu = np.clip(center, lower, upper), 0.0, np.zeros(p)
+    if with_t:
+        t = float(np.max((rows @ z - rhs)[e > 0], initial=0.0)) + 1.0
+    slack = np.maximum(G.h + G.e * t - G.apply(z), 1.0)
+    mult = np.ones(slack.size)
+    if with_t:
+        mult[:m] = max(weight, 1e-3) / max(m, 1)
     scale = 1.0 + max(np.abs(center).max(initial=0.0), np.abs(rhs).max(initial=0.0), weight)
     best: tuple[float, Array, float, Array, Array] = (np.inf, z, t, mult, nu)
     for _ in range(max_iterations):
-        r_z = z - center + rows.T @ mult + eq_rows.T @ nu - low_mult + up_mult
-        r_t = weight - e @ mult if epigraph is not None else 0.0
-        r_row = rows @ z - e * t + slack - rhs
+        r_z = z - center + stacked.T @ np.concatenate([mult[:m], nu]) + G.bounds_transpose(mult)
+        r_p = G.apply(z) - G.e * t + slack - G.h
         r_eq = eq_rows @ z - eq_rhs
-        mu = mult @ slack + low_mult @ np.where(has_lower, low_slack, 0.0)
-        mu = (mu + up_mult @ np.where(has_upper, up_slack, 0.0)) / max(pairs, 1)
-        worst = max(np.abs(v).max(initial=0.0) for v in (r_z, r_row, r_eq, np.array([r_t, mu])))
+        r_t = weight - float(G.e @ mult) if with_t else 0.0
+        mean = float(mult @ slack) / max(slack.size, 1)
+        worst = max(float(np.abs(v).max(initial=0.0)) for v in (r_z, r_p, r_eq, np.array([r_t, mean])))
         if worst < best[0]:
             best = (worst, z, t, mult, nu)
         if worst <= 1e-12 * scale or not np.isfinite(worst):
             break
-        diag = 1.0 + low_mult / low_slack + up_mult / up_slack
-        normal = (stacked / diag) @ stacked.T
-        ridge = np.concatenate([slack / mult, np.full(p, 1e-13)])
-        normal[np.diag_indices(m + p)] += ridge + 1e-14 * np.trace(normal) / max(m + p, 1)
-        try:
-            factor = linalg.cho_factor(normal, check_finite=False)
-        except linalg.LinAlgError:
+        w = mult / slack
+        newton = _Newton(G, stacked, 1.0 + G.bounds_diagonal(w), w, p, with_t)
+        if newton.factor is None:
             break
-        e_full = np.concatenate([e, np.zeros(p)])
-        e_solved = linalg.cho_solve(factor, e_full, check_finite=False) if epigraph is not None else e_full
-
-        def direction(
-            comp: Array, comp_low: Array, comp_up: Array,
-            diag: Array = diag, r_z: Array = r_z, r_row: Array = r_row, r_eq: Array = r_eq,
-            r_t: float = r_t, factor: tuple[Array, bool] = factor, e_solved: Array = e_solved,
-            e_full: Array = e_full, slack: Array = slack, mult: Array = mult,
-            low_slack: Array = low_slack, up_slack: Array = up_slack,
-            low_mult: Array = low_mult, up_mult: Array = up_mult,
-        ) -> tuple[Array, ...]:  # fmt: skip
-            """Newton direction for the complementarity targets mult·slack + comp = 0, and so on."""
-            right = -r_z - comp_low / low_slack + comp_up / up_slack
-            b = stacked @ (right / diag)
-            b += np.concatenate([r_row - comp / mult, r_eq])
-            d_rows = linalg.cho_solve(factor, b, check_finite=False)
-            d_t = 0.0
-            if epigraph is not None:
-                d_t = float((e_full @ d_rows - r_t) / (e_full @ e_solved))
-                d_rows = d_rows - d_t * e_solved
-            d_mult, d_nu = d_rows[:m], d_rows[m:]
-            d_z = (right - stacked.T @ d_rows) / diag
-            d_slack = -(comp + slack * d_mult) / mult
-            d_low = -(comp_low + low_mult * d_z) / low_slack
-            d_up = -(comp_up - up_mult * d_z) / up_slack
-            return d_z, d_t, d_mult, d_nu, d_slack, d_low, d_up
-
-        def longest(
-            step: tuple[Array, ...], slack: Array = slack, mult: Array = mult, low_slack: Array = low_slack,
-            up_slack: Array = up_slack, low_mult: Array = low_mult, up_mult: Array = up_mult,
-        ) -> float:  # fmt: skip
-            d_z, _, d_mult, _, d_slack, d_low, d_up = step
-            limit = 1.0
-            for value, change in (
-                (slack, d_slack), (mult, d_mult), (low_slack[has_lower], d_z[has_lower]),
-                (up_slack[has_upper], -d_z[has_upper]), (low_mult[has_lower], d_low[has_lower]),
-                (up_mult[has_upper], d_up[has_upper]),
-            ):  # fmt: skip
-                falling = change < 0
-                if falling.any():
-                    limit = min(limit, float(np.min(-value[falling] / change[falling])))
-            return limit
-
-        zero_low, zero_up = low_mult * low_slack * has_lower, up_mult * up_slack * has_upper
-        affine = direction(mult * slack, zero_low, zero_up)
-        a = longest(affine)
-        d_z, _, d_mult, _, d_slack, d_low, d_up = affine
-        mu_affine = (mult + a * d_mult) @ (slack + a * d_slack)
-        mu_affine += float(np.sum(((low_mult + a * d_low) * (low_slack + a * d_z))[has_lower]))
-        mu_affine += float(np.sum(((up_mult + a * d_up) * (up_slack - a * d_z))[has_upper]))
-        sigma = (mu_affine / max(pairs, 1) / mu) ** 3 if mu > 0 else 0.0
-        target = min(sigma, 1.0) * mu
-        step = direction(
-            mult * slack + d_mult * d_slack - target,
-            (low_mult * low_slack + d_low * d_z - target) * has_lower,
-            (up_mult * up_slack - d_up * d_z - target) * has_upper,
-        )
-        a = min(1.0, 0.995 * longest(step))
-        d_z, d_t, d_mult, d_nu, d_slack, d_low, d_up = step
-        z, t, mult, nu, slack = z + a * d_z, t + a * d_t, mult + a * d_mult, nu + a * d_nu, slack + a * d_slack
-        low_slack = np.where(has_lower, low_slack + a * d_z, 1.0)
-        up_slack = np.where(has_upper, up_slack - a * d_z, 1.0)
-        low_mult, up_mult = (low_mult + a * d_low) * has_lower, (up_mult + a * d_up) * has_upper
+        # predictor: aim at complementarity zero, to see how far it gets
+        _, _, d_slack, d_mult, _ = newton.direction(r_z, r_p, r_eq, r_t, slack, mult, mult * slack)
+        a = min(_longest(slack, d_slack), _longest(mult, d_mult))
+        reached = float((mult + a * d_mult) @ (slack + a * d_slack)) / max(slack.size, 1)
+        target = min((reached / mean) ** 3, 1.0) * mean if mean > 0 else 0.0
+        # corrector: with the second-order term and the centring that the predictor calls for
+        comp = mult * slack + d_mult * d_slack - target
+        d_z, d_t, d_slack, d_mult, d_nu = newton.direction(r_z, r_p, r_eq, r_t, slack, mult, comp)
+        a = min(1.0, 0.995 * min(_longest(slack, d_slack), _longest(mult, d_mult)))
+        z, t, nu = z + a * d_z, t + a * d_t, nu + a * d_nu
+        slack, mult = slack + a * d_slack, mult + a * d_mult
     worst, z, t, mult, nu = best
-    return QuadraticSolution(np.clip(z, lower, upper), float(t), np.maximum(mult, 0.0), nu, worst / scale)
+    return QuadraticSolution(np.clip(z, lower, upper), float(t), np.maximum(mult[:m], 0.0), nu, worst / scale)
+
+
+def _longest(value: Array, change: Array) -> float:
+    """Longest step in [0, 1] that keeps value + step·change ≥ 0."""
+    falling = change < 0
+    return min(1.0, float(np.min(-value[falling] / change[falling]))) if falling.any() else 1.0
+
+
+class _Newton:
+    """The factored normal equations of one interior-point iteration, of the size of the rows."""
+
+    def __init__(self, G: _Inequalities, stacked: Array, diagonal: Array, w: Array, p: int, with_t: bool) -> None:
+        self.G, self.stacked, self.diagonal, self.w, self.with_t = G, stacked, diagonal, w, with_t
+        normal = (stacked / diagonal) @ stacked.T
+        size = normal.shape[0]
+        ridge = np.concatenate([1.0 / w[: G.m], np.full(p, 1e-13)])
+        normal[np.diag_indices(size)] += ridge + 1e-14 * np.trace(normal) / max(size, 1)
+        try:
+            self.factor = linalg.cho_factor(normal, check_finite=False)
+        except (linalg.LinAlgError, ValueError):
+            self.factor = None
+        self.e = np.concatenate([G.e[: G.m], np.zeros(p)])
+        self.e_solved = self._solve(self.e) if with_t and self.factor is not None else self.e
+
+    def _solve(self, right: Array) -> Array:
+        return linalg.cho_solve(self.factor, right, check_finite=False) if right.size else right
+
+    def direction(
+        self, r_z: Array, r_p: Array, r_eq: Array, r_t: float, slack: Array, mult: Array, comp: Array
+    ) -> tuple[Array, float, Array, Array, Array]:
+        """Directions of z, t, slack, multipliers and equality multipliers that zero the residuals."""
+        m, w = self.G.m, self.w
+        q = (mult * r_p - comp) / slack
+        right = -r_z - self.G.bounds_transpose(np.concatenate([np.zeros(m), q[m:]]))
+        b = self.stacked @ (right / self.diagonal) + np.concatenate([q[:m] / w[:m], r_eq])
+        d_rows, d_t = self._solve(b), 0.0
+        if self.with_t:
+            d_t = float((self.e @ d_rows - r_t) / (self.e @ self.e_solved))
+            d_rows = d_rows - d_t * self.e_solved
+        d_z = (right - self.stacked.T @ d_rows) / self.diagonal
+        change = self.G.apply(d_z) - self.G.e * d_t
+        d_mult = q + w * change
+        d_mult[:m] = d_rows[:m]
+        return d_z, d_t, -r_p - change, d_mult, d_rows[m:]
 
 
 def _polish(

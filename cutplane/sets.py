@@ -123,7 +123,8 @@ class Simplex(_Linear):
         """Project by sorting: the shift that makes the positive parts sum to the total."""
         ordered = np.sort(v)[::-1]
         shift = (np.cumsum(ordered) - self.total) / np.arange(1, v.size + 1)
-        return np.maximum(v - shift[np.flatnonzero(ordered > shift)[-1]], 0.0)
+        last = np.flatnonzero(ordered > shift)[-1]
+        return np.maximum(v - shift[last], 0.0, dtype=v.dtype)
 
     def bounds(self, n: int) -> tuple[Array, Array]:
         """Between 0 and the total."""
@@ -156,7 +157,10 @@ class Ball:
         """Shrink towards the center."""
         away = v - self.center
         length = float(np.linalg.norm(away))
-        return v if length <= self.radius else (self.center + away * (self.radius / length)).astype(v.dtype)
+        if length <= self.radius:
+            return v
+        shrunk: Array = self.center + away * (self.radius / length)
+        return shrunk.astype(v.dtype)
 
     def bounds(self, n: int) -> tuple[Array, Array]:
         """Return the box around the ball."""

@@ -8,10 +8,10 @@ import numpy as np
 
 from cutplane._arrays import Array
 from cutplane.certificate import Bound, relaxed_bound
-from cutplane.cuts import MuCut, gradient_cut
+from cutplane.cuts import CutRule, gradient_cut
 from cutplane.errors import EmptyPolyhedronError, InputError, OracleError
-from cutplane.methods import METHODS, PENALTY, Method
-from cutplane.methods.base import Move, depth, evaluate_feasible
+from cutplane.methods import METHODS, PENALTY
+from cutplane.methods.base import Method, Move, depth, evaluate_feasible
 from cutplane.model import Joint, Reduced, build_model
 from cutplane.polyhedron import Kind, Polyhedron
 from cutplane.problem import BilevelProblem, start_point
@@ -43,8 +43,8 @@ class BilevelSolver:
     x_scale, y_scale : float
         Typical size of a change of x and of y: the methods work in x/x_scale, y/y_scale. Give x a larger
         scale where its gradient is small for trivial reasons, such as a weight's 1/n.
-    cut : MuCut, optional
-        Cut rule for a weakly convex gap; the default is the gradient cut.
+    cut : CutRule, optional
+        Cut rule for a gap that is not convex, such as `MuCut`; the default is the gradient cut.
     cut_every : int
         Primal-dual: iterations between two looks at the pool.
     max_planes : int
@@ -86,7 +86,7 @@ class BilevelSolver:
     max_iterations: int = 20_000
     x_scale: float = 1.0
     y_scale: float = 1.0
-    cut: MuCut | None = None
+    cut: CutRule | None = None
     cut_every: int = 10
     max_planes: int = 1000
     patience: int = 20
@@ -141,9 +141,7 @@ class BilevelSolver:
             y = start_point(y0, "y0", problem.y_set)
         else:
             y = np.atleast_1d(np.asarray(y0, dtype=x.dtype))
-        model = build_model(
-            problem, self.formulation, x.size, y.size, (self.x_scale, self.y_scale), self.epsilon
-        )
+        model = build_model(problem, self.formulation, x.size, y.size, (self.x_scale, self.y_scale), self.epsilon)
         point = model.join(x, y)
         pool = Polyhedron(model.n, point.dtype, self.max_planes)
         for plane in model.linear_planes():
@@ -176,9 +174,19 @@ class BilevelSolver:
         state.status = move.status
         state.history.append(
             Record(
-                state.nit, phase, move.fun, move.lower_gap, move.violation, state.pool.size, move.added,
-                move.dropped, cleared, state.best_fun, state.bound, move.step,
-            )  # fmt: skip
+                state.nit,
+                phase,
+                move.fun,
+                move.lower_gap,
+                move.violation,
+                state.pool.size,
+                move.added,
+                move.dropped,
+                cleared,
+                state.best_fun,
+                state.bound,
+                move.step,
+            )
         )
         if state.status is Status.RUNNING and state.nit >= self.max_iterations:
             state.status = Status.MAX_ITERATIONS

@@ -79,19 +79,20 @@ class State:
     def from_arrays(cls, arrays: dict[str, Array]) -> "State":
         """Rebuild a state from `to_arrays`."""
         if int(arrays["numbers"][0]) != FORMAT:
-            raise InputError(f"state format {int(arrays['numbers'][0])} is not {FORMAT}: another version wrote it")
+            found = int(arrays["numbers"][0])
+            raise InputError(f"state format {found} is not {FORMAT}: another version wrote it")
         parts: dict[str, dict[str, Array]] = {"pool": {}, "memory": {}, "history": {}}
         for key, value in arrays.items():
             if "/" in key:
                 prefix, name = key.split("/", 1)
                 parts[prefix][name] = value.copy()
-        numbers = {k: int(v) for k, v in zip(cls._NUMBERS, arrays["numbers"][2:], strict=True)}
-        floats = {k: float(v) for k, v in zip(cls._FLOATS, arrays["floats"], strict=True)}
+        scalars: dict[str, Any] = {k: int(v) for k, v in zip(cls._NUMBERS, arrays["numbers"][2:], strict=True)}
+        scalars |= {k: float(v) for k, v in zip(cls._FLOATS, arrays["floats"], strict=True)}
         return cls(
             point=arrays["point"].copy(), best=arrays["best"].copy(),
             pool=Polyhedron.from_arrays(parts["pool"]), memory=parts["memory"],
             history=History.from_dict(parts["history"]),
-            status=Status.from_code(int(arrays["numbers"][1])), **numbers, **floats,
+            status=Status.from_code(int(arrays["numbers"][1])), **scalars,
         )  # fmt: skip
 
     def copy(self) -> "State":

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cutplane.cuts import separates
 from cutplane.errors import EmptyPolyhedronError
 from cutplane.lp import master_of
-from cutplane.methods.base import Move, approach, drop_contradicted, evaluate, separates
+from cutplane.methods.base import Move, approach, drop_contradicted, evaluate
 from cutplane.model import Joint, Reduced
 from cutplane.result import Status
 from cutplane.state import State

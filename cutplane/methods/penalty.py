@@ -64,8 +64,10 @@ class Penalty:
             rate *= 0.5
         shift, change = point - z, new_slope - slope
         curvature = float(shift @ change)
-        longest = 1e10
-        memory["bb"] = np.array(np.clip(float(shift @ shift) / curvature, 1e-12, longest) if curvature > 0 else step * 2)
+        # the spectral (Barzilai-Borwein) length; without curvature along the move, a longer step
+        memory["bb"] = np.array(
+            np.clip(float(shift @ shift) / curvature, 1e-12, 1e10) if curvature > 0 else 2 * step
+        )
         memory["values"] = np.append(memory["values"][1:], value)
         memory |= {"fun": np.array(fun), "gradient": gradient, "slope": new_slope}
         state.point = point

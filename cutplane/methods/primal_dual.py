@@ -8,7 +8,6 @@ from cutplane import _kernels
 from cutplane._arrays import Array
 from cutplane.methods.base import Move, add_cuts, depth, evaluate_feasible
 from cutplane.model import Joint, Reduced
-from cutplane.polyhedron import Kind
 from cutplane.state import State
 
 if TYPE_CHECKING:
@@ -54,9 +53,8 @@ class PrimalDual:
         activity, step = _primal_step(model, state, gradient, steps)
         c1 = options.regularisation
         residual = activity + pool.offsets
-        pool.multipliers[:] = np.where(
-            pool.bounding, np.maximum(0.0, pool.multipliers + dual_step * (residual - c1 * pool.multipliers)), 0.0
-        )
+        ascent = pool.multipliers + dual_step * (residual - c1 * pool.multipliers)
+        pool.multipliers[:] = np.where(pool.bounding, np.maximum(ascent, 0.0), 0.0)
         memory["last_point"], memory["last_gradient"] = before, gradient
         violation = float(np.max(residual[pool.bounding], initial=0.0))
         if state.nit % options.cut_every != options.cut_every - 1:
