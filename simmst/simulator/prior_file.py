@@ -1,0 +1,154 @@
+"""A prior as a YAML file: readable, complete when written, and allowed to name only what it changes."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from simmst.errors import ConfigError
+from simmst.simulator.distributions import Choice, Distribution, LogUniform, Normal, Uniform
+from simmst.simulator.scenario import Prior, default_prior
+
+
+def save_prior(prior: Prior, path: str | os.PathLike[str]) -> None:
+    """
+    Write a prior in full; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    prior
+        The prior.
+    path
+        The YAML file.
+    """
+    content = {
+        "mixture": list(prior.mixture),
+        "city": {name: _to_entry(d) for name, d in prior.city.items()},
+        "service": {
+            kind: {name: _to_entry(d) for name, d in own.items()} for kind, own in prior.service.items()
+        },
+    }
+    target = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            yaml.safe_dump(content, stream, sort_keys=False, default_flow_style=None, width=110)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def load_prior(path: str | os.PathLike[str]) -> Prior:
+    """
+    Read a prior; what the file does not name is as in `default_prior`.
+
+    Each parameter is a mapping with its distribution and nominal value, for example
+    `isd_km: {log_uniform: [0.35, 1.2], nominal: 0.5}`; the others are `uniform: [low, high]` and
+    `log_uniform` (with the optional limits `ceiling` and, for `uniform`, `floor` of the widened range),
+    `normal: sd`, and `choice: [values]` with `weights: [probabilities]`.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or not YAML, or a name or a distribution in it is wrong.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        raise ConfigError(f"{path}: not YAML" + (f", line {place.line + 1}" if place else "")) from None
+    base = default_prior()
+    try:
+        part = _mapping(content, "the file", {"mixture", "city", "service"})
+        city = _merge(base.city, part.get("city", {}), "city")
+        kinds = _mapping(part.get("service", {}), "service", set(base.service))
+        service = {kind: _merge(own, kinds.get(kind, {}), kind) for kind, own in base.service.items()}
+        mixture = part.get("mixture", list(base.mixture))
+        main, near, wide = _numbers(mixture, "mixture", 3)
+        return Prior(city, service, (main, near, wide))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _merge(base: Mapping[str, Distribution], changes: Any, where: str) -> dict[str, Distribution]:
+    changes = _mapping(changes, where, set(base))
+    return {name: _from_entry(changes[name], name) if name in changes else d for name, d in base.items()}
+
+
+def _to_entry(d: Distribution) -> dict[str, Any]:
+    match d:
+        case Uniform(low=low, high=high):
+            entry: dict[str, Any] = {"uniform": [low, high]}
+        case LogUniform(low=low, high=high):
+            entry = {"log_uniform": [low, high]}
+        case Normal(sd=sd):
+            entry = {"normal": sd}
+        case Choice(values=values, weights=weights):
+            entry = {"choice": list(values), "weights": list(weights)}
+    entry["nominal"] = d.nominal
+    for limit in ("floor", "ceiling"):
+        if math.isfinite(getattr(d, limit, math.inf)):
+            entry[limit] = getattr(d, limit)
+    return entry
+
+
+def _from_entry(entry: Any, name: str) -> Distribution:
+    shapes = {"uniform", "log_uniform", "normal", "choice"}
+    entry = _mapping(entry, name, shapes | {"nominal", "weights", "floor", "ceiling"})
+    shape = shapes & entry.keys()
+    if len(shape) != 1 or "nominal" not in entry:
+        raise ConfigError(f"{name}: needs nominal and one of {', '.join(sorted(shapes))}")
+    nominal = _numbers([entry["nominal"]], name, 1)[0]
+    limits = {limit: _numbers([entry[limit]], name, 1)[0] for limit in ("floor", "ceiling") if limit in entry}
+    kind = shape.pop()
+    value = entry[kind]
+    try:
+        if kind == "uniform":
+            low, high = _numbers(value, name, 2)
+            return Uniform(low, high, nominal, **limits)
+        if kind == "log_uniform":
+            low, high = _numbers(value, name, 2)
+            return LogUniform(low, high, nominal, **limits)
+        if kind == "normal":
+            return Normal(nominal, _numbers([value], name, 1)[0], **limits)
+        values = _numbers(value, name)
+        weights = _numbers(entry.get("weights"), f"weights of {name}", len(values))
+        return Choice(tuple(values), tuple(weights), nominal, **limits)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    except TypeError:
+        raise ConfigError(f"{name}: {kind} has no {', '.join(limits)}") from None
+
+
+def _mapping(content: Any, where: str, known: set[str]) -> dict[str, Any]:
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{where}: must be a mapping of names")
+    unknown = [str(name) for name in content if name not in known]
+    if unknown:
+        raise ConfigError(f"{where}: unknown {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+    return content
+
+
+def _numbers(values: Any, where: str, count: int | None = None) -> list[float]:
+    numbers = isinstance(values, list) and all(
+        isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x) for x in values
+    )
+    if not numbers or (count is not None and len(values) != count) or not values:
+        raise ConfigError(f"{where}: must be {count or 'one or more'} finite numbers, not {values!r}")
+    return [float(x) for x in values]
