@@ -63,7 +63,7 @@ class JsonLines:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._file: TextIO = open(path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close or with)
+        self._file: TextIO = open(path, "a", encoding="utf-8")
 
     def __enter__(self) -> "JsonLines":
         return self

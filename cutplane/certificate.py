@@ -1,4 +1,8 @@
-"""Lower bounds by weak duality, recomputed from the planes without taking any solver's word."""
+"""Lower bounds by weak duality, recomputed from the planes without taking any solver's word.
+
+Planes bound the optimum only if the problem is as convex as it was declared. `contradiction` looks for a
+feasible point that says otherwise, so that a wrong declaration is not certified.
+"""
 
 from dataclasses import dataclass
 
@@ -7,7 +11,7 @@ import numpy as np
 from cutplane._arrays import Array
 from cutplane.lp import LinearMaster
 from cutplane.model import Joint, Reduced
-from cutplane.polyhedron import Polyhedron
+from cutplane.polyhedron import Kind, Polyhedron
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +87,50 @@ def relaxed_bound(model: Joint | Reduced, pool: Polyhedron, reference: Array) ->
         if not [t for t in model.tangents(solution.point) if work.add(t) >= 0]:
             break
     return Bound(best, radius)
+
+
+def contradiction(
+    model: Joint | Reduced, pool: Polyhedron, best: Array, best_fun: float, samples: int = 24
+) -> str | None:
+    """Look for a feasible point that a plane cuts off, or whose objective lies below a plane.
+
+    Tried are the best point and, where the lower level can be solved for any x, points spread near it and
+    over the whole set. Returns what was found, in words, or None.
+    """
+    lower, upper, _ = search_box(model, best)
+    rng = np.random.default_rng(0)
+    found = _contradicted(model, pool, best, best_fun)
+    for k in range(samples):
+        if found is not None:
+            return found
+        spread = rng.uniform(lower, upper)
+        if k % 2:
+            spread = best + 0.1 * rng.uniform() * (spread - best)
+        point = model.project(spread.astype(best.dtype))
+        if isinstance(model, Joint):
+            restored = model.restore(point)
+            if restored is None:
+                return None
+            point, pieces = restored
+        else:
+            pieces = model.pieces(point)[1]
+        if all(piece.value <= 0 for piece in pieces) and not _off_rows(pool, point):
+            found = _contradicted(model, pool, point, model.objective(point)[0])
+    return found
+
+
+def _off_rows(pool: Polyhedron, point: Array) -> bool:
+    return bool(np.any(pool.residuals(point)[pool.kinds == Kind.LINEAR] > 0))
+
+
+def _contradicted(model: Joint | Reduced, pool: Polyhedron, point: Array, fun: float) -> str | None:
+    residual = pool.residuals(point)
+    size = 1 + float(np.abs(point).max(initial=0.0))
+    cut_off = pool.bounding & (residual > 1e-6 * size) & (pool.kinds != Kind.LINEAR)
+    below = ~pool.bounding & (residual > fun + 1e-6 * (1 + abs(fun)) * size)
+    if not (cut_off | below).any():
+        return None
+    x, _ = model.split(point)
+    serial = int(pool.serials[np.argmax(cut_off | below)])
+    what = "is cut off by" if cut_off.any() else "has an objective below"
+    return f"the feasible point at x = {np.array2string(x, precision=4, threshold=6)} {what} plane {serial}"

@@ -9,7 +9,6 @@ from cutplane._arrays import Array
 from cutplane.errors import InputError
 from cutplane.polyhedron import Kind, Plane
 
-
 CutRule = Callable[[Kind, Array, float, Array], Plane]
 """(kind, point, value with ε taken off, gradient) -> plane."""
 

@@ -124,7 +124,8 @@ class Simplex(_Linear):
         ordered = np.sort(v)[::-1]
         shift = (np.cumsum(ordered) - self.total) / np.arange(1, v.size + 1)
         last = np.flatnonzero(ordered > shift)[-1]
-        return np.maximum(v - shift[last], 0.0, dtype=v.dtype)
+        point: Array = np.maximum(v - shift[last], 0.0)
+        return point.astype(v.dtype, copy=False)
 
     def bounds(self, n: int) -> tuple[Array, Array]:
         """Between 0 and the total."""

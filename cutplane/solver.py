@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cutplane._arrays import Array
-from cutplane.certificate import Bound, relaxed_bound
+from cutplane.certificate import Bound, contradiction, relaxed_bound
 from cutplane.cuts import CutRule, gradient_cut
 from cutplane.errors import EmptyPolyhedronError, InputError, OracleError
 from cutplane.methods import METHODS, PENALTY
@@ -303,14 +303,16 @@ class BilevelSolver:
             message = message or str(error)
         bound: Bound | None = None
         status = state.status
-        if problem.convex and found:
-            bound = relaxed_bound(model, _certificate_pool(model, state, z), z)
-            if state.bound > bound.value:
-                bound = Bound(state.bound, bound.radius)
-            slack = 10 * self.tolerance * max(1.0, abs(fun))
-            if bound.value > fun + slack:
-                status, bound = Status.NOT_CONVEX, None
-            elif not np.isfinite(bound.value):
+        if problem.convex and found and not np.isnan(fun):
+            pool = _certificate_pool(model, state, z)
+            bound = relaxed_bound(model, pool, z)
+            bound = Bound(max(state.bound, bound.value), bound.radius)
+            against = contradiction(model, pool, z, fun)
+            if bound.value > fun + 10 * self.tolerance * max(1.0, abs(fun)):
+                against = against or f"the bound {bound.value:.6g} exceeds the value {fun:.6g}"
+            if against is not None:
+                status, message = Status.NOT_CONVEX, f"{Status.NOT_CONVEX.message}: {against}"
+            if against is not None or not np.isfinite(bound.value):
                 bound = None
         state.nfev, state.njev = model.nfev, model.njev
         value = None if bound is None else min(bound.value, fun)
