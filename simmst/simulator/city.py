@@ -75,9 +75,7 @@ class World:
         )
 
 
-def simulate_world(
-    scenario: Scenario, hours: int, seed: np.random.SeedSequence | int, side: int = 4
-) -> World:
+def simulate_world(scenario: Scenario, hours: int, seed: np.random.SeedSequence | int, side: int = 4) -> World:
     """
     Simulate one city part: layout, coverage, demand in space and time, and what is recorded of it.
 
@@ -236,9 +234,7 @@ class SimulatedWorlds:
         return SimulatedWorlds(tuple(worlds)), bad
 
 
-def draw_world(
-    prior: Prior, hours: int, services: Sequence[str], seed: int, world: int, side: int = 4
-) -> World:
+def draw_world(prior: Prior, hours: int, services: Sequence[str], seed: int, world: int, side: int = 4) -> World:
     """
     Draw one world of a set, the same whoever draws it and when.
 

@@ -134,9 +134,7 @@ def cover(
     distance, site = KDTree(sites).query(squares, k=list(range(1, n_candidates + 1)))
     # Root of squares with 0.383 sides, the mean distance of a square's points from its centre.
     metres = 1000 * np.hypot(distance, 0.383 * square_km)
-    gain = (
-        _median_gain(scenario, metres) + (scenario["power_jitter_db"] * rng.standard_normal(len(sites)))[site]
-    )
+    gain = _median_gain(scenario, metres) + (scenario["power_jitter_db"] * rng.standard_normal(len(sites)))[site]
     outdoor = 1 - scenario["indoor_share"]
     common, inside = radio.shadow_split(
         scenario["shadow_sigma_db"], scenario["shadow_correlation_m"], 1000 * square_km
@@ -144,9 +142,7 @@ def cover(
     # Indoor shadowing decorrelates in some 10 m, so it lies wholly inside the square.
     inside = np.sqrt(outdoor * inside**2 + (1 - outdoor) * radio.O2I_SHADOWING**2)
     offset = _OWN_SHADOW * np.sqrt(outdoor) * common * rng.standard_normal(gain.shape)
-    share, area = radio.serving_shares(
-        gain, offset, _GUMBEL * _OWN_SHADOW * inside, scenario["map_softness_db"]
-    )
+    share, area = radio.serving_shares(gain, offset, _GUMBEL * _OWN_SHADOW * inside, scenario["map_softness_db"])
     indoor_loss = radio.penetration_loss(scenario["frequency_ghz"], _INDOOR_DEPTH)
     efficiency = radio.spectral_efficiency(
         gain + offset - (1 - outdoor) * indoor_loss, load=_INTERFERENCE_LOAD, noise=_NOISE

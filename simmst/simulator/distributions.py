@@ -154,9 +154,7 @@ class Choice:
 
     def __post_init__(self) -> None:
         if len(self.values) != len(self.weights) or self.nominal not in self.values:
-            raise ConfigError(
-                f"values={self.values}: need a weight each, and nominal={self.nominal} among them"
-            )
+            raise ConfigError(f"values={self.values}: need a weight each, and nominal={self.nominal} among them")
         if min(self.weights) < 0 or abs(sum(self.weights) - 1) > 1e-9:
             raise ConfigError(f"weights={self.weights}: must be probabilities that sum to one")
 

@@ -30,9 +30,7 @@ def save_prior(prior: Prior, path: str | os.PathLike[str]) -> None:
     content = {
         "mixture": list(prior.mixture),
         "city": {name: _to_entry(d) for name, d in prior.city.items()},
-        "service": {
-            kind: {name: _to_entry(d) for name, d in own.items()} for kind, own in prior.service.items()
-        },
+        "service": {kind: {name: _to_entry(d) for name, d in own.items()} for kind, own in prior.service.items()},
     }
     target = Path(path)
     handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")

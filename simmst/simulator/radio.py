@@ -23,9 +23,7 @@ O2I_SIGMA, O2I_SHADOWING = 4.4, 7.0
 _BUILDING_HEIGHT, _STREET_WIDTH = 5.0, 20.0
 _SPEED_OF_LIGHT = 3.0e8
 # Gauss-Legendre rule on [0, 1].
-_NODES, _WEIGHTS = (
-    (x + shift) / 2 for x, shift in zip(np.polynomial.legendre.leggauss(24), (1, 0), strict=True)
-)
+_NODES, _WEIGHTS = ((x + shift) / 2 for x, shift in zip(np.polynomial.legendre.leggauss(24), (1, 0), strict=True))
 
 
 def path_loss(

@@ -84,9 +84,7 @@ class SimulatedWindows:
                 f"{n_origins * n_nodes} windows of {lookback} + {horizon} hours"
             )
         if patch not in (1, 3, 5):
-            raise ConfigError(
-                f"patch={patch}: must be 1, 3 or 5, as worlds have two rings around their nodes"
-            )
+            raise ConfigError(f"patch={patch}: must be 1, 3 or 5, as worlds have two rings around their nodes")
         drawn = []
         for number in range(len(worlds)):
             rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))

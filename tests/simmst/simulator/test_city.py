@@ -70,9 +70,7 @@ def test_traffic_repeats_daily_in_every_world():
 
 def test_progress_is_told_after_each_world():
     seen = []
-    SimulatedWorlds.generate(
-        3, 24, ("internet",), seed=0, progress=lambda done, total: seen.append((done, total))
-    )
+    SimulatedWorlds.generate(3, 24, ("internet",), seed=0, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
