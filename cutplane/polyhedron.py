@@ -92,6 +92,11 @@ class Polyhedron:
         return self._columns["serials"][: self.size]
 
     @property
+    def next_serial(self) -> int:
+        """Serial number that the next plane will get."""
+        return self._next_serial
+
+    @property
     def multipliers(self) -> Array:
         """[L] multipliers of the last step or master (of the scaled planes)."""
         return self._columns["multipliers"][: self.size]

@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cutplane.cuts import separates
+from cutplane._arrays import Array
+from cutplane.cuts import gradient_cut, separates
 from cutplane.errors import EmptyPolyhedronError
-from cutplane.lp import master_of
+from cutplane.lp import LinearSolution, master_of
 from cutplane.methods.base import Move, approach, drop_contradicted, evaluate
 from cutplane.model import Joint, Reduced
+from cutplane.polyhedron import Kind
 from cutplane.result import Status
 from cutplane.state import State
 
@@ -23,7 +25,8 @@ class Linear:
     """min t over the planes, Z and ‖z − center‖_∞ ≤ Δ.
 
     Convex problems keep all planes (a stabilised Kelley method). On others a plane is a local model only:
-    those that contradict the center leave, and Δ shrinks after a null step.
+    those that contradict the center leave, Δ shrinks after a null step, and before a point is called
+    stationary the planes made before it became the center are thrown away.
     """
 
     convex_only = False
@@ -31,7 +34,7 @@ class Linear:
     def start(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> None:
         """Evaluate the start and set Δ."""
         evaluate(model, state, state.point, options)
-        state.memory["delta"] = np.array(options.trust_radius)
+        state.memory |= {"delta": np.array(options.trust_radius), "since": np.array(0)}
 
     def move(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
         """One linear master and one evaluation."""
@@ -42,28 +45,37 @@ class Linear:
         dropped = 0 if convex else drop_contradicted(state, options)
         lower = np.maximum(model.lower, center - delta)
         upper = np.minimum(model.upper, center + delta)
-        master = master_of(model, state.runtime)
-        for _ in range(30):
-            solution = master.solve(pool, lower, upper, state.memory)
-            if solution.status != "optimal":
+        solution = self._master(model, state, lower, upper)
+        if solution.status != "optimal":
+            if convex:
                 raise EmptyPolyhedronError(f"the linear master is {solution.status}", solution.conflict)
-            pool.multipliers[:] = solution.multipliers
-            tangents = [t for t in model.tangents(solution.point) if separates(t, solution.point, 1e-9)]
-            if not [t for t in tangents if pool.add(t) >= 0]:
-                break
+            # the center is feasible: planes that leave nothing around it are wrong there
+            state.memory["delta"] = np.array(0.5 * delta)
+            dropped += state.pool.clear()
+            return Move(best, state.best_gap, 0.0, 0.0, _renew(model, state), dropped)
         point = model.project(solution.point.astype(center.dtype))
         step = float(np.abs(point - center).max(initial=0.0))
         predicted = best - solution.height
         scale = max(1.0, abs(best))
         inside = step < delta * (1 - 1e-9)
-        if predicted <= 0.1 * options.tolerance * scale and (inside or not convex or predicted <= 0):
+        # on a nonconvex problem the decrease is judged per length: a small Δ predicts little anywhere
+        reach = 1.0 if convex else min(1.0, delta)
+        if predicted <= 0.1 * options.tolerance * scale * reach and (inside or not convex or predicted <= 0):
             state.point = center.copy()
-            return Move(best, state.best_gap, 0.0, 0.0, dropped=dropped, status=Status.STATIONARY)
+            since = int(state.memory["since"])
+            old = np.flatnonzero((pool.serials < since) & (pool.kinds != Kind.LINEAR))
+            if convex or not old.size:
+                status = Status.STATIONARY
+                return Move(best, state.best_gap, 0.0, 0.0, dropped=dropped, status=status)
+            pool.drop(old)
+            return Move(best, state.best_gap, 0.0, 0.0, _renew(model, state), dropped + old.size)
         pool.note_activity(pool.multipliers > 0)
         dropped += pool.drop_inactive(options.patience, options.max_age)
         state.point = point
         trial = evaluate(model, state, point, options)
         decrease = best - state.best_fun
+        if decrease > 0:
+            state.memory["since"] = np.array(state.pool.next_serial - trial.added)
         if decrease >= _DESCENT * predicted:
             delta *= 2.0 if not inside and decrease >= 0.5 * predicted else 1.0
         elif not convex or trial.feasible_fun > best:
@@ -72,7 +84,27 @@ class Linear:
         small = 1e-12 * (1 + float(np.abs(center).max(initial=0.0)))
         status = Status.RUNNING
         if delta <= small or (trial.added == 0 and decrease <= 0 and convex):
-            # the model agrees with the problem at the trial point to rounding
-            exact = not convex or predicted <= options.tolerance * scale
+            # rounding has the last word: what is left to gain (per length, if not convex) must be small
+            exact = predicted <= (1 if convex else 100) * options.tolerance * scale * reach
             status = Status.STATIONARY if exact else Status.STALLED
         return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, trial.added, dropped, status)
+
+    def _master(self, model: Joint | Reduced, state: State, lower: Array, upper: Array) -> LinearSolution:
+        """Solve the linear master, learning curved sets by their tangents."""
+        master = master_of(model, state.runtime)
+        for _ in range(30):
+            solution = master.solve(state.pool, lower, upper, state.memory)
+            if solution.status != "optimal":
+                break
+            state.pool.multipliers[:] = solution.multipliers
+            tangents = [t for t in model.tangents(solution.point) if separates(t, solution.point, 1e-9)]
+            if not [t for t in tangents if state.pool.add(t) >= 0]:
+                break
+        return solution
+
+
+def _renew(model: Joint | Reduced, state: State) -> int:
+    """Linearise the objective at the center again; return how many planes that added."""
+    fun, gradient = model.objective(state.best)
+    plane = gradient_cut(Kind.OBJECTIVE, state.best, fun, gradient)
+    return int(state.pool.add(plane) >= 0)

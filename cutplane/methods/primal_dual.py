@@ -6,7 +6,7 @@ import numpy as np
 
 from cutplane import _kernels
 from cutplane._arrays import Array
-from cutplane.methods.base import Move, add_cuts, depth, evaluate_feasible
+from cutplane.methods.base import Move, add_cuts, depth, drop_contradicted, evaluate_feasible
 from cutplane.model import Joint, Reduced
 from cutplane.state import State
 
@@ -62,6 +62,8 @@ class PrimalDual:
         # two-sided: a plane is inactive if its multiplier is 0 before and after the dual step
         pool.note_activity(active_before | (pool.multipliers > 0))
         dropped = pool.drop_inactive(options.patience, options.max_age)
+        if not model.problem.convex:
+            dropped += drop_contradicted(state, options)
         gap, pieces = model.pieces(state.point)
         added = add_cuts(state, model, pieces, state.point, options)
         memory.pop("spread", None)
