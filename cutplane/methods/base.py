@@ -139,7 +139,7 @@ def drop_contradicted(state: State, options: "BilevelSolver") -> int:
         return 0
     residual = state.pool.residuals(state.best)
     limit = np.where(state.pool.bounding, 0.0, state.best_fun)
-    slack = 1e-7 * (1 + np.abs(limit)) + options.feasibility
+    slack = np.where(state.pool.bounding, 2 * options.feasibility, 1e-13 * (1 + np.abs(limit)))
     wrong = np.flatnonzero((residual > limit + slack) & (state.pool.kinds != Kind.LINEAR))
     state.pool.drop(wrong)
     return int(wrong.size)
