@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,33 @@ class TrafficData:
     def steps_per_day(self) -> int:
         """Number of steps in a day (a step that does not divide the day is refused at the door)."""
         return 1440 // self.step_minutes
+
+    @property
+    def start_hour(self) -> int:
+        """Hour of the week of the first step; 0 is Monday's first."""
+        # The epoch was a Thursday.
+        return int(self.start.astype("datetime64[h]").astype(np.int64) + 72) % 168
+
+    def hourly(self) -> TrafficData:
+        """
+        Sums over whole hours; what is left at the end is dropped.
+
+        Raises
+        ------
+        DataError
+            If a step does not divide the hour, or the first hour is not whole.
+        """
+        if 60 % self.step_minutes or self.start != self.start.astype("datetime64[h]"):
+            raise DataError(
+                f"start={self.start}, step_minutes={self.step_minutes}: hours can be summed only from steps "
+                f"that divide them, beginning on the hour"
+            )
+        steps = 60 // self.step_minutes
+        hours = len(self.values) // steps
+        if hours == 0:
+            raise DataError(f"values: {len(self.values)} steps of {self.step_minutes} minutes are not an hour")
+        values = self.values[: hours * steps].reshape(hours, steps, *self.values.shape[1:]).sum(axis=1)
+        return replace(self, values=values, step_minutes=60)
 
     def select(
         self,

@@ -31,7 +31,7 @@ CITY: dict[str, Distribution] = {
     "shadow_correlation_m": LogUniform(30.0, 120.0, 50.0),
     "indoor_share": Uniform(0.3, 0.9, 0.7, floor=0.0, ceiling=1.0),
     "power_jitter_db": Uniform(2.0, 4.0, 3.0),  # the reference fixes 3
-    "map_softness_db": LogUniform(0.3, 4.0, 1.0),  # [own] how sharp the operator's coverage map is
+    "map_softness_db": LogUniform(0.3, 8.0, 1.5),  # [own] how sharp the operator's coverage map is
     "load_coupled": Choice((0.0, 1.0), (0.7, 0.3), 0.0),
     "peak_load": Uniform(0.2, 1.2, 0.6, floor=0.05),
     # Demand in space.
@@ -44,12 +44,12 @@ CITY: dict[str, Distribution] = {
     "land_use_sharpness": Uniform(1.0, 3.0, 2.0, floor=0.0),
     # Weekly profile.
     "base": LogUniform(0.03, 0.35, 0.1, ceiling=0.9),
-    "sharpness": LogUniform(0.35, 1.6, 0.7),
+    "sharpness": LogUniform(0.25, 1.6, 0.7),  # from 0.35 in the reference; Milano's squares are flatter
     "hour_jitter": Uniform(0.2, 1.0, 0.4, floor=0.0),
     "saturday_ratio": LogUniform(0.6, 1.3, 0.85),
     # [own] Cities differ in whether there is a weekend at all (Milano has one, Jinan hardly), and in how
     # deep the night is between broad days (Jinan: peak/mean 1.6 with peak/trough 9, which bumps alone miss).
-    "weekend_strength": Uniform(0.0, 1.0, 0.8, floor=0.0),
+    "weekend_strength": LogUniform(0.05, 1.0, 0.5),
     "texture": LogUniform(0.01, 0.1, 0.03),  # [own] fine structure of a day, the same every week
     "night_depth": Uniform(0.0, 0.9, 0.4, floor=0.0, ceiling=0.97),
     # The reference has one weekend ratio in (0.35, 1.8); split by land use here after its three squares.
@@ -74,7 +74,7 @@ CITY: dict[str, Distribution] = {
     "residual_city": LogUniform(0.01, 0.10, 0.03),
     "residual_region": LogUniform(0.02, 0.12, 0.05),
     "residual_site": LogUniform(0.02, 0.12, 0.05),
-    "residual_service": LogUniform(0.03, 0.25, 0.08),
+    "residual_service": LogUniform(0.03, 0.4, 0.1),
     "residual_acf1": Uniform(0.3, 0.9, 0.6, floor=0.22, ceiling=0.97),
     "pattern": LogUniform(0.01, 0.12, 0.04),  # [own] slow change of the daily shape: residual ACF at 24 h
     "pattern_days": LogUniform(1.5, 10.0, 4.0),  # [own] its memory
@@ -113,9 +113,11 @@ SERVICE: dict[Kind, dict[str, Distribution]] = {
         "lag_h": Uniform(-0.5, 1.0, 0.5),
         "base_factor": LogUniform(0.7, 1.4, 1.0),
         "record_scale": LogUniform(2.0, 500.0, 30.0),
+        "field_sigma": Uniform(0.05, 0.9, 0.3, floor=0.0),  # Jinan: correlation over streets of 4G and 5G 0.77
         "dispersion": LogUniform(60.0, 2000.0, 300.0),
     },
 }
+# For all kinds that do not say otherwise.
 EVERY_SERVICE: dict[str, Distribution] = {
     "field_exponent": Uniform(0.85, 1.15, 1.0, floor=0.3),
     "field_sigma": Uniform(0.05, 0.35, 0.2, floor=0.0),
@@ -290,7 +292,7 @@ class Prior:
 
 def default_prior() -> Prior:
     """Prior of the reference table, over any services."""
-    return Prior(CITY, {kind: {**own, **EVERY_SERVICE} for kind, own in SERVICE.items()})
+    return Prior(CITY, {kind: {**EVERY_SERVICE, **own} for kind, own in SERVICE.items()})
 
 
 def _part(d: Distribution, k: int) -> Distribution:

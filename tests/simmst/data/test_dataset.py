@@ -144,6 +144,23 @@ def test_select_explains_what_it_cannot_do(arguments, message):
         make().select(**arguments)
 
 
+def test_hours_are_sums_of_their_steps(real_data):
+    fine = TrafficData.load(real_data("milano_internet_3squares_full.npz"))
+    hourly = fine.hourly()
+    assert hourly.values.shape == (1488, 3, 1) and hourly.step_minutes == 60
+    np.testing.assert_allclose(hourly.values[7], fine.values[42:48].sum(axis=0), rtol=1e-6)
+    np.testing.assert_array_equal(make().hourly().values, make().values)
+    with pytest.raises(DataError, match="beginning on the hour"):
+        fine.select(start=1).hourly()
+    with pytest.raises(DataError, match="not an hour"):
+        fine.select(stop=5).hourly()
+
+
+def test_hour_of_the_week_begins_on_monday():
+    assert make().start_hour == 6 * 24  # 28 July 2024 was a Sunday
+    assert make().select(start=25).start_hour == 1
+
+
 def test_a_changed_copy_is_checked_again():
     with pytest.raises(DataError, match="float32"):
         replace(make(), values=np.ones((48, 3, 2)))

@@ -164,9 +164,7 @@ def test_a_pass_sees_every_window_once_and_shuffles_by_seed():
     assert seen == again and seen != sorted(seen) and sorted(seen) == list(range(len(windows)))
 
 
-@pytest.mark.parametrize(
-    ("lookback", "horizon", "stop"), [(60, 1, None), (0, 1, None), (5, 0, None), (5, 1, 61)]
-)
+@pytest.mark.parametrize(("lookback", "horizon", "stop"), [(60, 1, None), (0, 1, None), (5, 0, None), (5, 1, 61)])
 def test_windows_that_cannot_be_cut_are_refused(lookback, horizon, stop):
     data = grid()
     with pytest.raises(ConfigError, match="lookback"):
