@@ -15,7 +15,7 @@ from cutplane._arrays import Array
 from cutplane.model import Joint, Reduced
 from cutplane.polyhedron import Kind, Polyhedron
 
-_TOLERANCE = 1e-9
+_TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _DESCENT = 0.1
 """Share of the predicted decrease that a serious step must bring."""
+_RESOLUTION = 1e-9
+"""Relative decrease below which a linear master's answer is rounding."""
 
 
 class Linear:
@@ -58,9 +60,13 @@ class Linear:
         predicted = best - solution.height
         scale = max(1.0, abs(best))
         inside = step < delta * (1 - 1e-9)
-        # on a nonconvex problem the decrease is judged per length: a small Δ predicts little anywhere
-        reach = 1.0 if convex else min(1.0, delta)
-        if predicted <= 0.1 * options.tolerance * scale * reach and (inside or not convex or predicted <= 0):
+        if convex:
+            rest = predicted <= 0.1 * options.tolerance * scale and (inside or predicted <= 0)
+        else:
+            # a small Δ predicts little anywhere: the slope counts, and what the master can resolve
+            rest = predicted <= 0.1 * options.tolerance * scale * min(1.0, delta)
+            rest |= predicted <= _RESOLUTION * scale and predicted <= 1e-3 * scale * delta
+        if rest:
             state.point = center.copy()
             since = int(state.memory["since"])
             old = np.flatnonzero((pool.serials < since) & (pool.kinds != Kind.LINEAR))
@@ -84,8 +90,8 @@ class Linear:
         small = 1e-12 * (1 + float(np.abs(center).max(initial=0.0)))
         status = Status.RUNNING
         if delta <= small or (trial.added == 0 and decrease <= 0 and convex):
-            # rounding has the last word: what is left to gain (per length, if not convex) must be small
-            exact = predicted <= (1 if convex else 100) * options.tolerance * scale * reach
+            # the model agrees with the problem at the trial point to rounding: is what is left to gain small?
+            exact = convex and predicted <= options.tolerance * scale
             status = Status.STATIONARY if exact else Status.STALLED
         return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, trial.added, dropped, status)
 
