@@ -35,7 +35,8 @@ CITY: dict[str, Distribution] = {
     "load_coupled": Choice((0.0, 1.0), (0.7, 0.3), 0.0),
     "peak_load": Uniform(0.2, 1.2, 0.6, floor=0.05),
     # Demand in space.
-    "field_sigma": Uniform(0.6, 1.4, 1.2, floor=0.1),
+    # To 1.4 in the reference; what sites and their coverage smooth away is put on top here.
+    "field_sigma": Uniform(0.6, 1.8, 1.2, floor=0.1),
     "field_length_km": LogUniform(1.0, 7.0, 4.0),
     "monocentric": Choice((0.0, 1.0), (0.3, 0.7), 1.0),
     "city_radius_km": LogUniform(3.0, 15.0, 5.0),
