@@ -1,1 +1,1 @@
-"""The K-step oracle and the re-weighting that plugs it into cutplane."""
+"""Weights for simulated samples: the K-step oracle, the exact linear proxy, and the re-weighting by cutplane."""

@@ -95,7 +95,7 @@ class Trainer:
             raise ConfigError("resume=True needs the path of a checkpoint")
         if resume and Path(checkpoint or "").is_file():
             job.load(checkpoint or "")
-        with torch.random.fork_rng(), DeferredInterrupt() as interrupt:
+        with torch.random.fork_rng(job.cuda, device_type="cuda"), DeferredInterrupt() as interrupt:
             try:
                 while not job.state.done:
                     job.epoch(interrupt, callback)
@@ -146,6 +146,7 @@ class _Job:
         self.trainer, self.config, self.model = trainer, trainer.config, model
         self.train, self.validation, self.weights = train, validation, weights
         self.device = torch.device(self.config.device)
+        self.cuda = [self.device] if self.device.type == "cuda" else []  # generators to put back afterwards
         model.to(self.device)
         self.call: Callable[..., Tensor] = torch.compile(model) if self.config.compile else model
         self.optimizer = torch.optim.AdamW(
@@ -166,9 +167,7 @@ class _Job:
     def epoch(self, interrupt: DeferredInterrupt, callback: Callable[[Progress], None] | None) -> None:
         """Run the rest of the current epoch, then validate."""
         state, size = self.state, self.config.batch_size
-        order = np.random.default_rng([self.config.seed, state.epoch]).permutation(self.usable)[
-            : self.samples
-        ]
+        order = np.random.default_rng([self.config.seed, state.epoch]).permutation(self.usable)[: self.samples]
         self.model.train()
         while state.step < self.steps:
             self._step(order[state.step * size : (state.step + 1) * size])
@@ -239,9 +238,7 @@ class _Job:
         tensors, note = load_checkpoint(path)
         mine, theirs = self._fingerprint(), note.get("run", {})
         changed = [
-            f"{key} {theirs.get(key)!r} -> {value!r}"
-            for key, value in mine.items()
-            if theirs.get(key) != value
+            f"{key} {theirs.get(key)!r} -> {value!r}" for key, value in mine.items() if theirs.get(key) != value
         ]
         if changed:
             raise ConfigError(

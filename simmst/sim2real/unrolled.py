@@ -1,0 +1,288 @@
+"""The K-step oracle: K gradient steps on weighted samples as a lower level, for any torch model and loss."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from simmst.errors import ConfigError
+from simmst.sim2real.flat import FlatModel
+from simmst.sim2real.weights import SampleWeights
+
+#: ``losses(predict, index) -> [b]``: the loss of each of the samples `index`, where ``predict(*inputs)`` calls
+#: the model at the parameters in question.
+SampleLosses = Callable[[Callable[..., Tensor], Tensor], Tensor]
+Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class UnrollConfig:
+    """How the lower level is unrolled.
+
+    Parameters
+    ----------
+    steps : int
+        K.
+    learning_rate : float
+        η of the plain gradient steps.
+    batch_size : int or None
+        Samples in a step, drawn once and frozen; None takes all of them in every step.
+    chunk_size : int or None
+        Samples evaluated at once; a step adds its chunks up, so this bounds memory and changes nothing else
+        but the draws of random layers.
+    memory : {"recompute", "store", "truncate"}
+        "recompute" keeps K + 1 parameter vectors and rebuilds each step's graph on the way back; "store"
+        keeps the whole graph; "truncate" goes back through the last `last_steps` steps only, which gives an
+        approximate gradient.
+    last_steps : int or None
+        For "truncate".
+    normalise : bool
+        Divide each step's loss by the sum of its weights instead of their number. Without it a common factor
+        of the weights is a factor of η.
+    seed : int
+        Of the frozen batches, and of dropout and ProbSparse draws, which are the same whenever step k is
+        evaluated.
+    """
+
+    steps: int = 1
+    learning_rate: float = 0.1
+    batch_size: int | None = None
+    chunk_size: int | None = None
+    memory: Literal["recompute", "store", "truncate"] = "recompute"
+    last_steps: int | None = None
+    normalise: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "chunk_size", "last_steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, got {value}")
+        if not self.learning_rate > 0:
+            raise ConfigError(f"learning_rate must be positive, got {self.learning_rate}")
+        if self.memory not in ("recompute", "store", "truncate"):
+            raise ConfigError(f"memory must be 'recompute', 'store' or 'truncate', got {self.memory!r}")
+        if (self.memory == "truncate") != (self.last_steps is not None):
+            raise ConfigError("last_steps belongs to memory='truncate': give both or neither")
+
+
+class UnrolledOracle:
+    """φ^K(x) and the gap h(x, φ) = ‖φ − φ^K(x)‖², with exact gradients (equations (2), (3), (6), (7)).
+
+    φ^{k+1} = φ^k − η ∇_φ g(x, φ^k), g = (1/n) Σ_j s_j(x) L_j(φ), from a fixed anchor φ^0. Everything random is
+    frozen, so h is one function of (x, φ): the cuts of a cutting-plane solver are valid for one function only.
+    `restart` changes it, and raises `version` to say so.
+
+    It serves `cutplane` as a lower level as it stands: `gap` for the joint formulation, `solution` and `vjp`
+    for the reduced one (or ``SolutionMap(oracle.solution, oracle.vjp)`` for the plain distance).
+
+    Parameters
+    ----------
+    model : Module
+        Copied; the copy's mode (training or evaluation) is the mode of the steps.
+    losses : callable
+        ``losses(predict, index) -> [b]``, the loss of each sample; `index` is an int64 tensor.
+    weights : SampleWeights
+        How x becomes one weight a sample.
+    config : UnrollConfig
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> inputs, targets = torch.ones(4, 1), torch.tensor([[0.0], [0.0], [1.0], [1.0]])
+    >>> oracle = UnrolledOracle(
+    ...     torch.nn.Linear(1, 1, bias=False).requires_grad_(True),
+    ...     lambda predict, i: (predict(inputs[i]) - targets[i]).square().mean(1),
+    ...     SampleWeights.per_sample(4),
+    ...     UnrollConfig(steps=50, learning_rate=0.5, normalise=True),
+    ... )
+    >>> oracle.solution(np.array([0.0, 0.0, 1.0, 1.0])).round(3)  # only the ones count
+    array([1.])
+    """
+
+    def __init__(
+        self, model: nn.Module, losses: SampleLosses, weights: SampleWeights, config: UnrollConfig
+    ) -> None:
+        self.config, self.weights, self.version = config, weights, 0
+        self._flat, self._losses = FlatModel(model), losses
+        self._anchor = self._flat.start
+        self._batches = frozen_batches(weights.samples, config.batch_size, config.steps, config.seed)
+        self._cache: _Trajectory | None = None
+
+    @property
+    def anchor(self) -> Array:
+        """The fixed start φ^0, `[p]`."""
+        return _numpy(self._anchor)
+
+    def restart(self, anchor: Array) -> None:
+        """Move the anchor. h becomes another function, and every cut made before is void: `version` rises."""
+        moved = self._tensor(anchor, "anchor", self._flat.size)
+        self._anchor, self._cache = moved, None
+        self.version += 1
+
+    def solution(self, x: Array) -> Array:
+        """Return φ^K(x), `[p]`, in the dtype of x."""
+        return _numpy(self._unroll(x).end).astype(np.asarray(x).dtype)
+
+    def vjp(self, x: Array, v: Array) -> Array:
+        """Return (∂φ^K/∂x)ᵀ v, the shape of x."""
+        trajectory = self._unroll(x)
+        gradient = self._pull_back(trajectory, self._tensor(v, "v", self._flat.size))
+        return _numpy(gradient).astype(np.asarray(x).dtype)
+
+    def gap(self, x: Array, y: Array) -> tuple[float, Array, Array]:
+        """Return h(x, y) = ‖y − φ^K(x)‖², its gradient in x and its gradient in y."""
+        trajectory = self._unroll(x)
+        away = self._tensor(y, "y", self._flat.size) - trajectory.end.detach()
+        gradient = self._pull_back(trajectory, -2.0 * away)
+        value = float(away.double().square().sum())
+        return value, _numpy(gradient).astype(np.asarray(x).dtype), _numpy(2.0 * away).astype(np.asarray(y).dtype)
+
+    def restore(self, x: Array, y: Array, epsilon: float) -> Array:
+        """Return the point nearest to y with h ≤ ε at this x."""
+        target = self.solution(x)
+        away = y - target
+        length = float(np.linalg.norm(away))
+        if length**2 <= epsilon:
+            return y
+        # A hair inside, so that rounding does not put the point outside again.
+        return target + away * (np.sqrt(epsilon) * (1 - 1e-6) / length)
+
+    def _unroll(self, x: Array) -> "_Trajectory":
+        """Run the K steps, or return the last run if it was at the same x."""
+        x = np.asarray(x)
+        if self._cache is not None and np.array_equal(self._cache.x, x):
+            return self._cache
+        upper = self._tensor(x, "x", self.weights.size).requires_grad_()
+        weights = self.weights(upper)
+        if weights.shape != (self.weights.samples,):
+            raise ConfigError(f"weights must return shape ({self.weights.samples},), got {tuple(weights.shape)}")
+        store = self.config.memory == "store"
+        s = weights if store else weights.detach()
+        points = [self._anchor]
+        point = self._anchor.clone().requires_grad_() if store else self._anchor
+        for k in range(self.config.steps):
+            point = point - self.config.learning_rate * self._gradient(point, s, k, graph=store)
+            if not store:
+                points.append(point)
+        if store:
+            points = [point]
+        self._cache = _Trajectory(x.copy(), upper, weights, points)
+        return self._cache
+
+    def _gradient(self, point: Tensor, s: Tensor, k: int, graph: bool) -> Tensor:
+        """∇_φ g of step k, `[p]`; with `graph`, differentiable in φ and s."""
+        if not point.requires_grad:
+            point = point.detach().requires_grad_()
+        coefficients = self._coefficients(s, k)
+        total = torch.zeros_like(point)
+        for part, (index, places) in enumerate(self._chunks(k)):
+            loss = self._chunk_loss(point, coefficients[places], index, k, part)
+            total = total + torch.autograd.grad(loss, point, create_graph=graph)[0]
+        return total
+
+    def _pull_back(self, trajectory: "_Trajectory", v: Tensor) -> Tensor:
+        """(∂φ^K/∂x)ᵀ v by one pass back over the steps (section "gradient" of the documentation)."""
+        if self.config.memory == "store":
+            return torch.autograd.grad(trajectory.end, trajectory.upper, v, retain_graph=True)[0]
+        alpha, gradient = v, torch.zeros_like(trajectory.weights)
+        steps = self.config.steps
+        stop = 0 if self.config.last_steps is None else max(0, steps - self.config.last_steps)
+        s = trajectory.weights.detach().requires_grad_()
+        for k in range(steps - 1, stop - 1, -1):
+            in_weights, in_point = self._second_order(trajectory.points[k], s, k, alpha, curved=k > stop)
+            gradient = gradient - self.config.learning_rate * in_weights
+            if in_point is not None:
+                alpha = alpha - self.config.learning_rate * in_point
+        return torch.autograd.grad(trajectory.weights, trajectory.upper, gradient, retain_graph=True)[0]
+
+    def _second_order(
+        self, point: Tensor, s: Tensor, k: int, alpha: Tensor, curved: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return ∂⟨∇_φ g, α⟩/∂s, n numbers, and with `curved` ∇²_φφ g · α, of step k: reverse over reverse.
+
+        The first step needs no Hessian, since its start is fixed; leaving it out halves the work there.
+        """
+        coefficients = self._coefficients(s, k)
+        leaf = coefficients.detach().requires_grad_()
+        in_leaf, in_point = torch.zeros_like(leaf), torch.zeros_like(point)
+        for part, (index, places) in enumerate(self._chunks(k)):
+            at = point.detach().requires_grad_()
+            loss = self._chunk_loss(at, leaf[places], index, k, part)
+            slope = torch.autograd.grad(loss, at, create_graph=True)[0]
+            # A loss that is linear in the parameters leaves no second-order path to `at`.
+            parts = torch.autograd.grad(slope, (leaf, at) if curved else (leaf,), alpha, allow_unused=True)
+            in_leaf = in_leaf if parts[0] is None else in_leaf + parts[0]
+            if curved and parts[1] is not None:
+                in_point = in_point + parts[1]
+        return torch.autograd.grad(coefficients, s, in_leaf)[0], in_point if curved else None
+
+    def _coefficients(self, s: Tensor, k: int) -> Tensor:
+        """Factors of the sample losses of step k, in the order of its batch."""
+        batch = self._batches[k]
+        chosen = s if batch is None else s[batch.to(s.device)]
+        return chosen / (chosen.sum() if self.config.normalise else len(chosen))
+
+    def _chunks(self, k: int) -> Iterator[tuple[Tensor, slice]]:
+        """Sample numbers of step k in chunks, and their places in the batch."""
+        batch = self._batches[k]
+        count = self.weights.samples if batch is None else len(batch)
+        size = self.config.chunk_size or count
+        for first in range(0, count, size):
+            last = min(first + size, count)
+            yield torch.arange(first, last) if batch is None else batch[first:last], slice(first, last)
+
+    def _chunk_loss(self, point: Tensor, coefficients: Tensor, index: Tensor, k: int, part: int) -> Tensor:
+        with frozen_draws(point.device, self.config.seed, k, part):
+            losses = self._losses(self._flat.at(point), index)
+        if losses.shape != index.shape:
+            raise ConfigError(
+                f"losses must return one loss a sample, shape {tuple(index.shape)}, got {tuple(losses.shape)}"
+            )
+        return (coefficients * losses).sum()
+
+    def _tensor(self, values: Array, name: str, size: int) -> Tensor:
+        array = np.asarray(values)
+        if array.shape != (size,):
+            raise ConfigError(f"{name} must have shape ({size},), got {array.shape}")
+        return torch.from_numpy(array.copy()).to(self._flat.start)
+
+
+@dataclass
+class _Trajectory:
+    """The steps at one x: the weights as a function of x, and φ^0 .. φ^K (or φ^K with its graph)."""
+
+    x: Array
+    upper: Tensor
+    weights: Tensor
+    points: list[Tensor]
+
+    @property
+    def end(self) -> Tensor:
+        return self.points[-1]
+
+
+@contextmanager
+def frozen_draws(device: torch.device, *key: int) -> Iterator[None]:
+    """Seed torch's generators from a key for the length of the block, then put them back."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else [], device_type="cuda"):
+        torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+        yield
+
+
+def frozen_batches(samples: int, size: int | None, steps: int, seed: int) -> list[Tensor | None]:
+    """Sample numbers of each step: None for all, or batches cut from successive permutations."""
+    if size is None or size >= samples:
+        return [None] * steps
+    rng = np.random.default_rng(seed)
+    order = np.concatenate([rng.permutation(samples) for _ in range(-(-size * steps // samples))])
+    return [torch.from_numpy(order[k * size : (k + 1) * size]) for k in range(steps)]
+
+
+def _numpy(tensor: Tensor) -> Array:
+    return np.asarray(tensor.detach().cpu())
