@@ -8,7 +8,7 @@ import numpy as np
 
 from cutplane._arrays import Array, matrix, vector
 from cutplane.errors import InputError
-from cutplane.sets import FeasibleSet, Free
+from cutplane.sets import FeasibleSet, Free, violation
 
 
 class UpperObjective(Protocol):
@@ -54,6 +54,12 @@ class LinearConstraint:
             raise InputError(
                 f"LinearConstraint: A_x has {self.A_x.shape[0]} rows, A_y {self.A_y.shape[0]}, b {self.b.size}"
             )
+
+    def check(self, n_x: int, n_y: int) -> None:
+        """Raise `InputError` unless the columns are those of x and y."""
+        for A, n, name in ((self.A_x, n_x, "A_x"), (self.A_y, n_y, "A_y")):
+            if A.shape[1] != n:
+                raise InputError(f"LinearConstraint: {name} has {A.shape[1]} columns, {name[-1]} has {n} entries")
 
     def __call__(self, x: Array, y: Array) -> tuple[Array, Array, Array]:
         """Return (values, jacobian in x, jacobian in y); feasible where values ≤ 0."""
@@ -104,17 +110,17 @@ class BilevelProblem:
         constraints = self.constraints
         if callable(constraints):
             constraints = (constraints,)
-        if not all(callable(c) for c in constraints):
+        if not isinstance(constraints, tuple | list) or not all(callable(c) for c in constraints):
             raise InputError("constraints must be callables c(x, y) -> (values, jac_x, jac_y)")
         object.__setattr__(self, "constraints", tuple(constraints))
+        if not isinstance(self.convex, bool | np.bool_):
+            raise InputError(f"convex must be True or False, not {self.convex!r}")
         if self.convex and getattr(self.lower, "stochastic", False):
             raise InputError("convex=True cannot be declared with a stochastic lower level: its cuts carry noise")
 
 
 def start_point(value: Any, name: str, feasible: FeasibleSet) -> Array:
     """Return a start as a vector of the set; raise `InputError` where it is outside."""
-    from cutplane.sets import violation
-
     point = vector(value, name)
     feasible.check(point.size, name.replace("0", "_set"))
     missed = violation(feasible, point)

@@ -10,8 +10,7 @@ from cutplane._arrays import Array
 from cutplane.certificate import Bound, contradiction, relaxed_bound
 from cutplane.cuts import CutRule, gradient_cut
 from cutplane.errors import EmptyPolyhedronError, InputError, OracleError
-from cutplane.methods import METHODS, PENALTY
-from cutplane.methods.base import Method, Move, depth, evaluate_feasible
+from cutplane.methods import METHODS
 from cutplane.model import Joint, Reduced, build_model
 from cutplane.polyhedron import Kind, Polyhedron
 from cutplane.problem import BilevelProblem, start_point
@@ -161,13 +160,9 @@ class BilevelSolver:
             return state
         model = self._model(problem, state)
         cleared = self._clear_if_changed(problem, state)
-        penalty = self.method == "primal-dual" and state.phase == 2
-        method: Method = PENALTY if penalty else METHODS[self.method]
         phase = state.phase
         try:
-            move = method.move(model, state, self)
-            if self.method == "primal-dual":
-                move = self._phases(model, state, move)
+            move = METHODS[self.method].move(model, state, self)
         finally:
             state.nfev, state.njev = model.nfev, model.njev
         state.nit += 1
@@ -262,36 +257,9 @@ class BilevelSolver:
         state.best_fun, state.best_gap, state.bound = np.inf, np.inf, -np.inf
         return state.pool.clear()
 
-    def _phases(self, model: Joint | Reduced, state: State, move: Move) -> Move:
-        """Hand over between Phase 1 and the penalty phase, and recognise the end."""
-        memory = state.memory
-        if state.phase == 1:
-            rounds = int(memory.get("phase1", np.array(0))) + 1
-            memory["phase1"] = np.array(rounds)
-            if rounds >= self.phase1_iterations:
-                state.phase, memory["phase1"] = 2, np.array(0)
-                PENALTY.start(model, state, self)
-            return move
-        if not int(memory["finished"]):
-            return move
-        gap, pieces = model.pieces(state.point)
-        evaluate_feasible(model, state, state.point, gap, pieces, self)
-        deepest = max(depth(pieces), move.violation)
-        if deepest <= self.tolerance:
-            status = Status.STATIONARY
-            return Move(move.fun, gap, deepest, move.step, status=status)
-        # a constraint is still violated: one more plane, one more round
-        added = sum(
-            state.pool.add(gradient_cut(p.kind, state.point, p.value, p.gradient)) >= 0
-            for p in pieces
-            if p.value > 0
-        )
-        state.phase = 1
-        return Move(move.fun, gap, deepest, move.step, added)
-
     def _result(self, problem: BilevelProblem, state: State, message: str) -> Result:
         model = self._model(problem, state)
-        found = np.isfinite(state.best_fun)
+        found = bool(np.isfinite(state.best_fun))
         z = model.project(state.best if found else state.point)
         fun = gap = np.nan
         x = y = np.zeros(0)
@@ -345,7 +313,7 @@ def _require(options: BilevelSolver, name: str, test: Callable[[Any], bool], wor
     value = getattr(options, name)
     try:
         good = bool(np.isfinite(value)) and test(value)
-    except TypeError:
+    except (TypeError, ValueError):
         good = False
     if not good:
         raise InputError(f"{name} {words}, not {value!r}")

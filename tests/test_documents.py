@@ -33,3 +33,12 @@ def test_the_readme_example_certifies_its_answer(capsys):
 def test_every_relative_link_of_a_page_leads_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_examples_in_docstrings_print_what_they_say():
+    import doctest
+
+    import cutplane.solver
+
+    outcome = doctest.testmod(cutplane.solver)
+    assert outcome.attempted > 0 and outcome.failed == 0

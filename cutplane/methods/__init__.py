@@ -1,16 +1,18 @@
-"""One way each to move on a fixed polyhedron, one interface (`Method`)."""
+"""One way each to move on a polyhedron, one interface (`Method`).
+
+A method of your own is one file: a class with `convex_only`, `start` and `move`, entered in `METHODS` under
+the name that `BilevelSolver(method=...)` shall know it by.
+"""
 
 from cutplane.methods.base import Method
 from cutplane.methods.level import Level
 from cutplane.methods.linear import Linear
-from cutplane.methods.penalty import Penalty
-from cutplane.methods.primal_dual import PrimalDual
 from cutplane.methods.proximal import Proximal
+from cutplane.methods.two_phase import TwoPhase
 
 METHODS: dict[str, Method] = {
-    "primal-dual": PrimalDual(),
+    "primal-dual": TwoPhase(),
     "linear": Linear(),
     "level": Level(),
     "proximal": Proximal(),
 }
-PENALTY: Method = Penalty()
