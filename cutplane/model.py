@@ -56,9 +56,6 @@ class Model:
         self.upper = np.concatenate([b[1] for b in bounds]) / self.scale
         self.rows = self._stack_rows()
         self.constraints = list(problem.constraints)
-        own = getattr(problem.lower, "constraints", None)
-        if callable(own):
-            self.constraints.append(own)
         self.nfev = self.njev = 0
 
     def _stack_rows(self) -> Rows:
@@ -129,6 +126,10 @@ class Joint(Model):
         blocks = [(problem.x_set, n_x, scales[0]), (problem.y_set, n_y, scales[1])]
         super().__init__(problem, blocks, n_y)
         self.epsilon = epsilon
+        # the lower level's own constraints; y*(x) of the reduced formulation meets them by itself
+        own = getattr(problem.lower, "constraints", None)
+        if callable(own):
+            self.constraints.append(own)
         self._curved = [
             i for i, c in enumerate(self.constraints) if not isinstance(c, LinearConstraint)
         ]  # linear ones are rows of the pool
