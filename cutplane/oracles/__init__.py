@@ -1,5 +1,8 @@
 """Ready lower-level oracles, one idea a file; any object with ``gap(x, y)`` works beside them."""
 
+from cutplane.oracles.quadratic_level import QuadraticLevel
+from cutplane.oracles.scipy_inner import ScipyInner
 from cutplane.oracles.solution_map import SolutionMap
+from cutplane.oracles.value_function import LowerSolution, ValueFunction
 
-__all__ = ["SolutionMap"]
+__all__ = ["LowerSolution", "QuadraticLevel", "ScipyInner", "SolutionMap", "ValueFunction"]
