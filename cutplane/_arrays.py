@@ -10,10 +10,28 @@ from cutplane.errors import InputError
 Array = NDArray[Any]
 
 
+def _real(value: Any) -> Array:
+    out = np.asarray(value)
+    if np.iscomplexobj(out):
+        raise TypeError("it holds complex numbers")
+    return out
+
+
+def positive(value: Any, name: str) -> float:
+    """Return `value` as a float; raise `InputError` naming it unless it is a finite number above 0."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not (np.isfinite(number) and number > 0):
+        raise InputError(f"{name} must be a positive finite number, not {value!r}")
+    return number
+
+
 def vector(value: Any, name: str, size: int | None = None, finite: bool = True) -> Array:
     """Return `value` as a 1-D float array (float32 stays float32); raise `InputError` naming it."""
     try:
-        out = np.atleast_1d(np.asarray(value))
+        out = np.atleast_1d(_real(value))
         if out.dtype not in (np.float32, np.float64):
             out = out.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -30,7 +48,7 @@ def vector(value: Any, name: str, size: int | None = None, finite: bool = True) 
 def matrix(value: Any, name: str, columns: int | None = None) -> Array:
     """Return `value` as a finite 2-D float64 array; raise `InputError` naming it."""
     try:
-        out = np.atleast_2d(np.asarray(value, dtype=np.float64))
+        out = np.atleast_2d(_real(value).astype(np.float64))
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} is not a matrix of numbers: {error}") from None
     if out.ndim != 2:
@@ -44,7 +62,10 @@ def matrix(value: Any, name: str, columns: int | None = None) -> Array:
 
 def scalar_or_vector(value: Any, name: str) -> Array:
     """Return `value` as a float64 array of 0 or 1 dimensions; infinities are allowed, NaN is not."""
-    out = np.asarray(value, dtype=np.float64)
+    try:
+        out: Array = _real(value).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is not a number or a vector of numbers: {error}") from None
     if out.ndim > 1:
         raise InputError(f"{name} must be a number or a vector, its shape is {out.shape}")
     if np.isnan(out).any():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cutplane._arrays import Array
+from cutplane._arrays import Array, positive
 from cutplane.errors import InputError
 from cutplane.polyhedron import Kind, Plane
 
@@ -55,10 +55,8 @@ class MuCut:
     form: str = "trust-region"
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.mu) and self.mu > 0):
-            raise InputError(f"MuCut: mu must be positive, not {self.mu} (convex h needs no μ-cut)")
-        if not (np.isfinite(self.radius) and self.radius > 0):
-            raise InputError(f"MuCut: radius must be positive, not {self.radius}")
+        positive(self.mu, "MuCut: mu (convex h needs no μ-cut)")
+        positive(self.radius, "MuCut: radius")
         if self.form not in ("trust-region", "ball"):
             raise InputError(f"MuCut: form is 'trust-region' or 'ball', not {self.form!r}")
 

@@ -56,6 +56,9 @@ class Model:
         self.upper = np.concatenate([b[1] for b in bounds]) / self.scale
         self.rows = self._stack_rows()
         self.constraints = list(problem.constraints)
+        for c in self.constraints:
+            if isinstance(c, LinearConstraint):
+                c.check(self.n_x, n_y)
         self.nfev = self.njev = 0
 
     def _stack_rows(self) -> Rows:
@@ -151,8 +154,6 @@ class Joint(Model):
             if isinstance(c, LinearConstraint):
                 for a_x, a_y, b in zip(c.A_x, c.A_y, c.b, strict=True):
                     normal = np.concatenate([a_x, a_y])
-                    if normal.size != self.n:
-                        raise InputError(f"LinearConstraint has {normal.size} columns, (x, y) has {self.n}")
                     planes.append(Plane(Kind.LINEAR, normal * self.scale, -float(b)))
         return planes
 

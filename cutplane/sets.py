@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from scipy import optimize
 
-from cutplane._arrays import Array, matrix, scalar_or_vector, vector
+from cutplane._arrays import Array, matrix, positive, scalar_or_vector, vector
 from cutplane.errors import InputError
 from cutplane.quadratic import nearest_point
 
@@ -115,12 +115,11 @@ class Simplex(_Linear):
     simple = False
 
     def __init__(self, total: float = 1.0) -> None:
-        if not (np.isfinite(total) and total > 0):
-            raise InputError(f"Simplex: total must be positive and finite, not {total}")
-        self.total = float(total)
+        self.total = positive(total, "Simplex: total")
 
     def project(self, v: Array) -> Array:
         """Project by sorting: the shift that makes the positive parts sum to the total."""
+        v = v - np.max(v)  # a common shift changes nothing but the rounding: large entries would lose the sum
         ordered = np.sort(v)[::-1]
         shift = (np.cumsum(ordered) - self.total) / np.arange(1, v.size + 1)
         last = np.flatnonzero(ordered > shift)[-1]
@@ -143,9 +142,7 @@ class Ball:
     simple = False
 
     def __init__(self, radius: float, center: Any = 0.0) -> None:
-        if not (np.isfinite(radius) and radius > 0):
-            raise InputError(f"Ball: radius must be positive and finite, not {radius}")
-        self.radius, self.center = float(radius), scalar_or_vector(center, "center")
+        self.radius, self.center = positive(radius, "Ball: radius"), scalar_or_vector(center, "center")
         if not np.isfinite(self.center).all():
             raise InputError("Ball: center holds a non-finite entry")
 
@@ -197,10 +194,10 @@ class Polytope(_Linear):
         self, A_ub: Any = None, b_ub: Any = None, A_eq: Any = None, b_eq: Any = None,
         lower: Any = -np.inf, upper: Any = np.inf,
     ) -> None:  # fmt: skip
-        given = [np.atleast_2d(np.asarray(A)).shape[-1] for A in (A_ub, A_eq) if A is not None]
+        given = [matrix(A, name) for A, name in ((A_ub, "A_ub"), (A_eq, "A_eq")) if A is not None]
         if not given:
             raise InputError("Polytope needs A_ub or A_eq; without rows use Box(lower, upper)")
-        self.n = given[0]
+        self.n = given[0].shape[1]
         none = no_rows(self.n)
         ub = none.A_ub if A_ub is None else matrix(A_ub, "A_ub", self.n)
         eq = none.A_eq if A_eq is None else matrix(A_eq, "A_eq", self.n)
@@ -234,13 +231,19 @@ class Polytope(_Linear):
             return clipped.astype(v.dtype, copy=False)
         # rows of unit length: the interior-point method's tolerances are then distances
         ub_norm, eq_norm = _norms(r.A_ub), _norms(r.A_eq)
-        solution = nearest_point(
-            v.astype(np.float64), r.A_ub / ub_norm[:, None], r.b_ub / ub_norm,
-            r.A_eq / eq_norm[:, None], r.b_eq / eq_norm, lo, hi,
-        )  # fmt: skip
-        if solution.residual > 1e-8:
-            raise ArithmeticError(f"Polytope.project did not converge (residual {solution.residual:.1e})")
-        return solution.point.astype(v.dtype, copy=False)
+        point: Array = v.astype(np.float64)
+        for _ in range(_PASSES):
+            solution = nearest_point(
+                point, r.A_ub / ub_norm[:, None], r.b_ub / ub_norm,
+                r.A_eq / eq_norm[:, None], r.b_eq / eq_norm, lo, hi,
+            )  # fmt: skip
+            if solution.residual > 1e-8:
+                break
+            # from far away the accuracy is relative to the distance: a second pass starts near the set
+            point = solution.point
+            if violation(self, point) <= 1e-11 * (1 + float(np.abs(point).max(initial=0.0))):
+                return point.astype(v.dtype, copy=False)
+        raise ArithmeticError(f"Polytope.project did not converge (residual {solution.residual:.1e})")
 
     def bounds(self, n: int) -> tuple[Array, Array]:
         """Return the bounds beside the rows."""
@@ -249,6 +252,9 @@ class Polytope(_Linear):
     def rows(self, n: int) -> Rows:
         """Return the rows."""
         return self._rows
+
+
+_PASSES = 4
 
 
 def _norms(A: Array) -> Array:

@@ -3,7 +3,6 @@
 import io
 import os
 import tempfile
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,10 +123,12 @@ class State:
         InputError
             If the file is no such state.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return cls.from_arrays({key: file[key] for key in file.files})
-        except (OSError, zipfile.BadZipFile, KeyError, ValueError, StopIteration, EOFError) as error:
-            if isinstance(error, FileNotFoundError | InputError):
+        # opened here: np.load leaves the file open where it finds no archive in it
+        with open(path, "rb") as handle:
+            try:
+                with np.load(handle, allow_pickle=False) as file:
+                    return cls.from_arrays({key: file[key] for key in file.files})
+            except InputError:
                 raise
-            raise InputError(f"{os.fspath(path)} is not a saved state: {error}") from None
+            except Exception as error:  # a damaged archive fails in as many ways as zipfile has branches
+                raise InputError(f"{os.fspath(path)} is not a saved state: {error}") from None
