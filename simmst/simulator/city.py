@@ -166,7 +166,7 @@ class SimulatedWorlds:
         seed
             Seed of the set.
         prior
-            Distribution of the scenarios; that of the reference by default.
+            Distribution of the scenarios; `default_prior()` by default.
         progress
             Called after each world with the number done and the total.
         """

@@ -12,7 +12,7 @@ IntArray = NDArray[np.int64]
 
 WEEKDAY, SATURDAY, SUNDAY, HOLIDAY = range(4)
 # Bumps of the daily profile (hour of the peak, sharpness, weight) on a weekday and at the weekend, for each
-# land use in the order of LAND_USES; measured on the reference's prototype.
+# land use in the order of LAND_USES; from an earlier prototype [K].
 _BUMPS = np.array(
     [
         [[(13, 1.5, 0.7), (20.5, 4, 1)], [(13, 2, 0.9), (20, 2.5, 0.9)]],

@@ -17,7 +17,8 @@ from simmst.simulator.distributions import Choice, Distribution, LogUniform, Nor
 Kind = Literal["call", "sms", "internet", "volume"]
 LAND_USES = ("residential", "business", "night", "transit", "shop")
 
-# Ranges of the reference table unless a comment says otherwise. [own]: chosen here, where it gives none.
+# Ranges from published figures and an earlier prototype unless a comment says otherwise (docs/simulator.md).
+# [own]: chosen here, where they give none.
 CITY: dict[str, Distribution] = {
     # Layout. Squares are 0.235 km wide in a city (the Milano grid) and 1 km outside it (rural).
     "rural": Choice((0.0, 1.0), (0.85, 0.15), 0.0),
@@ -30,12 +31,12 @@ CITY: dict[str, Distribution] = {
     "shadow_sigma_db": Uniform(4.0, 9.0, 6.0, floor=1.0),
     "shadow_correlation_m": LogUniform(30.0, 120.0, 50.0),
     "indoor_share": Uniform(0.3, 0.9, 0.7, floor=0.0, ceiling=1.0),
-    "power_jitter_db": Uniform(2.0, 4.0, 3.0),  # the reference fixes 3
+    "power_jitter_db": Uniform(2.0, 4.0, 3.0),  # the prototype fixed 3
     "map_softness_db": LogUniform(0.3, 8.0, 1.5),  # [own] how sharp the operator's coverage map is
     "load_coupled": Choice((0.0, 1.0), (0.7, 0.3), 0.0),
     "peak_load": Uniform(0.2, 1.2, 0.6, floor=0.05),
     # Demand in space.
-    # To 1.4 in the reference; what sites and their coverage smooth away is put on top here.
+    # To 1.4 in the prototype; what sites and their coverage smooth away is put on top here.
     "field_sigma": Uniform(0.6, 1.8, 1.2, floor=0.1),
     "field_length_km": LogUniform(1.0, 7.0, 4.0),
     "monocentric": Choice((0.0, 1.0), (0.3, 0.7), 1.0),
@@ -45,7 +46,7 @@ CITY: dict[str, Distribution] = {
     "land_use_sharpness": Uniform(1.0, 3.0, 2.0, floor=0.0),
     # Weekly profile.
     "base": LogUniform(0.03, 0.35, 0.1, ceiling=0.9),
-    "sharpness": LogUniform(0.25, 1.6, 0.7),  # from 0.35 in the reference; Milano's squares are flatter
+    "sharpness": LogUniform(0.25, 1.6, 0.7),  # from 0.35 in the prototype; Milano's squares are flatter
     "hour_jitter": Uniform(0.2, 1.0, 0.4, floor=0.0),
     "saturday_ratio": LogUniform(0.6, 1.3, 0.85),
     # [own] Cities differ in whether there is a weekend at all (Milano has one, Jinan hardly), and in how
@@ -53,7 +54,7 @@ CITY: dict[str, Distribution] = {
     "weekend_strength": LogUniform(0.05, 1.0, 0.5),
     "texture": LogUniform(0.01, 0.1, 0.03),  # [own] fine structure of a day, the same every week
     "night_depth": Uniform(0.0, 0.9, 0.4, floor=0.0, ceiling=0.97),
-    # The reference has one weekend ratio in (0.35, 1.8); split by land use here after its three squares.
+    # The prototype had one weekend ratio in (0.35, 1.8); split by land use here after its three squares.
     "weekend.residential": LogUniform(0.6, 1.4, 1.0),
     "weekend.business": LogUniform(0.35, 0.9, 0.55),
     "weekend.night": LogUniform(0.7, 1.5, 1.1),
@@ -68,7 +69,7 @@ CITY: dict[str, Distribution] = {
     "holiday_days": Uniform(1.0, 3.0, 1.5, floor=1.0),  # [own] mean length
     "clock_shift_h": Choice((-1.0, 0.0, 1.0), (0.025, 0.95, 0.025), 0.0),
     "start_hour": Choice(tuple(float(h) for h in range(168)), (1 / 168,) * 168, 0.0),
-    # Residual of the logarithm. Wider to the quiet side than the reference, which saw three busy squares: in
+    # Residual of the logarithm. Wider to the quiet side than the prototype, which saw three busy squares: in
     # Jinan services are nearly independent (0.1 to 0.45) and the noise is short (0.45 at 1 h).
     # [own] One factor on all of the parts, since large nodes are quieter than small ones.
     "residual_scale": LogUniform(0.2, 1.2, 0.6),
@@ -81,7 +82,7 @@ CITY: dict[str, Distribution] = {
     "pattern_days": LogUniform(1.5, 10.0, 4.0),  # [own] its memory
     "day_factor": LogUniform(0.01, 0.1, 0.03),
     "drift": LogUniform(0.005, 0.04, 0.012),  # a day
-    # Rare things. Published sets have their gaps filled, so few records are missing (reference: U(0, .02)).
+    # Rare things. Published sets have their gaps filled, so few records are missing (prototype: U(0, .02)).
     "event_rate": LogUniform(0.002, 0.05, 0.01),  # a day and 10 km2
     "event_size": Uniform(0.3, 1.5, 0.8, floor=0.05),
     "outage_rate": LogUniform(1e-6, 1e-4, 1e-5),  # [own] a site and hour
@@ -292,7 +293,7 @@ class Prior:
 
 
 def default_prior() -> Prior:
-    """Prior of the reference table, over any services."""
+    """Prior with the ranges of this file, over any services."""
     return Prior(CITY, {kind: {**EVERY_SERVICE, **own} for kind, own in SERVICE.items()})
 
 

@@ -153,7 +153,7 @@ def compare_in_space(
     seed
         Seed of the set.
     prior
-        Distribution of the scenarios; the reference's by default. Only its urban squares of 235 m are drawn,
+        Distribution of the scenarios; `default_prior()` by default. Only urban squares of 235 m are drawn,
         with the city's centre in the middle.
     progress
         Called after each city with the number done and the total.
