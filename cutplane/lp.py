@@ -16,6 +16,9 @@ from cutplane.model import Joint, Reduced
 from cutplane.polyhedron import Kind, Polyhedron
 
 _TOLERANCE = 1e-10
+_DUAL_SIMPLEX, _PRIMAL_SIMPLEX = 1, 4
+_FALLBACKS = ((_DUAL_SIMPLEX, _TOLERANCE), (_PRIMAL_SIMPLEX, _TOLERANCE), (_DUAL_SIMPLEX, 1e-7))
+"""Simplex strategy and feasibility tolerance of further attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,9 @@ class LinearMaster:
         h = self._h
         for option, value in (
             ("output_flag", False), ("threads", 1), ("presolve", "off"), ("solver", "simplex"),
-            ("primal_feasibility_tolerance", _TOLERANCE), ("dual_feasibility_tolerance", _TOLERANCE),
         ):  # fmt: skip
             h.setOptionValue(option, value)
+        self._set(_DUAL_SIMPLEX, _TOLERANCE)
         infinity = h.getInfinity()
         h.addVars(self.n + 1, np.full(self.n + 1, -infinity), np.full(self.n + 1, infinity))
         h.changeColCost(self.n, 1.0)
@@ -137,13 +140,7 @@ class LinearMaster:
         h.clearSolver()
         if "lp_columns" in warm:
             self._hand_back(warm)
-        h.run()
-        iterations = int(h.getInfo().simplex_iteration_count)
-        status = self._status()
-        if status == "failed":
-            h.clearSolver()
-            h.run()
-            status = self._status()
+        status, iterations = self._run()
         solution = h.getSolution()
         row_values: dict[int, float] = {}
         conflict: tuple[int, ...] = ()
@@ -161,6 +158,26 @@ class LinearMaster:
         point = np.clip(values[:n], lower, upper) if solved else np.zeros(n)
         height = float(values[n]) if solved else np.nan
         return LinearSolution(status, point, height, multipliers, conflict, iterations)
+
+    def _run(self) -> tuple[str, int]:
+        """Run HiGHS, from scratch by other ways where nearly parallel planes defeat it; (status, iterations)."""
+        self._h.run()
+        status, iterations = self._status(), int(self._h.getInfo().simplex_iteration_count)
+        for strategy, tolerance in _FALLBACKS:
+            if status != "failed":
+                break
+            self._set(strategy, tolerance)
+            self._h.clearSolver()
+            self._h.run()
+            status = self._status()
+            iterations += int(self._h.getInfo().simplex_iteration_count)
+            self._set(_DUAL_SIMPLEX, _TOLERANCE)
+        return status, iterations
+
+    def _set(self, strategy: int, tolerance: float) -> None:
+        self._h.setOptionValue("simplex_strategy", strategy)
+        for side in ("primal", "dual"):
+            self._h.setOptionValue(f"{side}_feasibility_tolerance", tolerance)
 
     def _status(self) -> str:
         names: dict[Any, str] = {

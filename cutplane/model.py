@@ -14,7 +14,7 @@ from cutplane._arrays import Array
 from cutplane.errors import InputError, OracleError
 from cutplane.polyhedron import Kind, Plane
 from cutplane.problem import BilevelProblem, LinearConstraint
-from cutplane.sets import FeasibleSet, Rows, no_rows
+from cutplane.sets import FeasibleSet, Free, Rows, no_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +206,7 @@ class Reduced(Model):
                     "(use SolutionMap, or formulation='joint')"
                 )
         super().__init__(problem, [(problem.x_set, n_x, scales[0])], n_y)
+        problem.y_set.check(n_y, "y_set")
 
     def join(self, x: Array, y: Array) -> Array:
         """Scaled x; y follows from it."""
@@ -233,15 +234,21 @@ class Reduced(Model):
         return value, (g_x + self._pull(x, g_y)) * self.scale.astype(z.dtype)
 
     def pieces(self, z: Array) -> tuple[float, list[Piece]]:
-        """(0, constraints) at z: the gap is zero by construction."""
+        """(0, constraints) at z: the gap is zero by construction, and y*(x) has to lie in y_set."""
         pieces: list[Piece] = []
-        if self.constraints:
-            x, y = self.split(z)
-            for i in range(len(self.constraints)):
-                values, j_x, j_y = self._constraint(i, x, y)
-                for value, row_x, row_y in zip(values, j_x, j_y, strict=True):
-                    gradient = row_x + self._pull(x, row_y)
-                    pieces.append(Piece(Kind.CONSTRAINT, float(value), gradient * self.scale))
+        if not self.constraints and isinstance(self.problem.y_set, Free):
+            return 0.0, pieces
+        x, y = self.split(z)
+        outside = y - self.problem.y_set.project(y)
+        distance = float(np.linalg.norm(outside))
+        if distance > 1e-9 * (1 + float(np.abs(y).max(initial=0.0))):
+            gradient = self._pull(x, outside / distance)
+            pieces.append(Piece(Kind.CONSTRAINT, distance, gradient * self.scale))
+        for i in range(len(self.constraints)):
+            values, j_x, j_y = self._constraint(i, x, y)
+            for value, row_x, row_y in zip(values, j_x, j_y, strict=True):
+                gradient = row_x + self._pull(x, row_y)
+                pieces.append(Piece(Kind.CONSTRAINT, float(value), gradient * self.scale))
         return 0.0, pieces
 
     def restore(self, z: Array) -> tuple[Array, list[Piece]] | None:

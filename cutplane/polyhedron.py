@@ -54,6 +54,7 @@ class Polyhedron:
         Most planes kept, linear rows not counted. A full pool drops its longest-inactive plane, or, if
         all are active, replaces the two of smallest multipliers in one kind by their weighted sum, which
         is implied by them: nothing invalid enters, and the point that the multipliers certify stays.
+        The last plane of the objective is never dropped.
     """
 
     def __init__(self, n: int, dtype: Any = np.float64, cap: int = 1000) -> None:
@@ -123,7 +124,7 @@ class Polyhedron:
             length = 1.0
         elif length == 0.0:
             return -1
-        normal, offset = plane.normal / length, plane.offset / length
+        normal, offset = (plane.normal / length).astype(self._normals.dtype), plane.offset / length
         if self._is_duplicate(plane.kind, normal, offset):
             return -1
         if plane.kind != Kind.LINEAR:
@@ -157,18 +158,34 @@ class Polyhedron:
         return any(bool(np.all(np.abs(self.normals[l] - normal) <= 1e-14)) for l in close)
 
     def _make_room(self) -> None:
-        candidates = np.flatnonzero(self.kinds != Kind.LINEAR)
+        """Drop a plane that has been at rest, else merge two at work, else drop the oldest one at rest."""
+        objective = np.flatnonzero(self.kinds == Kind.OBJECTIVE)
+        # without any objective plane a master has no bottom
+        spared = objective[-1:] if objective.size == 1 else objective[:0]
+        candidates = np.setdiff1d(np.flatnonzero(self.kinds != Kind.LINEAR), spared)
         quiet = candidates[self.multipliers[candidates] <= 0.0]
-        if quiet.size:
-            self.drop(quiet[[np.argmax(self.idle[quiet] * (self.age.max(initial=0) + 1) + self.age[quiet])]])
+        # a plane that no check has seen yet had no chance to be at work
+        rested = quiet[self.age[quiet] > 0]
+        if rested.size:
+            first = np.lexsort((-self.age[rested], -self.idle[rested]))[0]
+            self.drop(rested[[first]])
             return
-        order = candidates[np.argsort(self.multipliers[candidates], kind="stable")]
-        for i, first in enumerate(order):
-            for second in order[i + 1 :]:
-                if self.kinds[first] == self.kinds[second]:
+        busy = candidates[self.multipliers[candidates] > 0.0]
+        busy = busy[np.argsort(self.multipliers[busy], kind="stable")]
+        for i, first in enumerate(busy):
+            for second in busy[i + 1 :]:
+                if self.kinds[first] == self.kinds[second] and self._can_merge(first, second):
                     self.aggregate(np.array([first, second]))
                     return
-        self.drop(order[:1])
+        rest = quiet if quiet.size else candidates
+        self.drop(rest[[np.argmin(self.serials[rest])]])
+
+    def _can_merge(self, first: int, second: int) -> bool:
+        """Whether the weighted sum still has a direction: opposite planes cancel, and nothing is left of them."""
+        if self.kinds[first] == Kind.OBJECTIVE:
+            return True
+        a, b = self.multipliers[first], self.multipliers[second]
+        return bool(np.linalg.norm(a * self.normals[first] + b * self.normals[second]) > 1e-6 * (a + b))
 
     def aggregate(self, which: Array) -> int:
         """Replace planes of one kind by the sum weighted with their multipliers; return its serial."""

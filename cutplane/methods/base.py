@@ -194,6 +194,7 @@ def approach(model: Joint | Reduced, state: State, options: "BilevelSolver") -> 
     """Move towards feasibility while no feasible point is known: project onto the planes, cut again."""
     before = state.point
     state.point = nearest_in(model, state, before)
+    state.pool.note_activity(state.pool.multipliers > 0)
     trial = evaluate(model, state, state.point, options)
     step = float(np.linalg.norm(state.point - before))
     stuck = trial.added == 0 and step == 0.0 and not np.isfinite(state.best_fun)

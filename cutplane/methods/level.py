@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutplane.certificate import lagrangian_bound, search_box
+from cutplane.cuts import separates
 from cutplane.errors import EmptyPolyhedronError
-from cutplane.lp import master_of
+from cutplane.lp import LinearSolution, master_of
 from cutplane.methods.base import Move, approach, evaluate, nearest_in
 from cutplane.model import Joint, Reduced
 from cutplane.result import Status
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 ALPHA = 1.0 / (2.0 + np.sqrt(2.0))
 """Level fraction whose complexity bound holds in any dimension (Lemaréchal, Nemirovskii, Nesterov 1995)."""
+
+_ATTEMPTS = 50
+"""Rounds of learning a curved set before the linear master's point is taken."""
 
 
 class Level:
@@ -35,23 +39,25 @@ class Level:
         """One linear master (for the bound), one projection, one evaluation."""
         if not np.isfinite(state.best_fun):
             return approach(model, state, options)
-        pool = state.pool
-        lower, upper, radius = search_box(model, state.best)
-        master = master_of(model, state.runtime)
-        solution = master.solve(pool, lower, upper, state.memory)
-        if solution.status != "optimal":
-            raise EmptyPolyhedronError(f"the linear master is {solution.status}", solution.conflict)
-        floor = lagrangian_bound(model, pool, solution.multipliers, master.set_multipliers, lower, upper)
-        if not np.isfinite(radius):
-            state.bound = max(state.bound, floor)
-            floor = state.bound
-        if state.best_fun - floor <= options.tolerance * max(1.0, abs(state.best_fun)):
-            state.point = state.best.copy()
-            return Move(state.best_fun, state.best_gap, 0.0, 0.0, status=Status.OPTIMAL)
-        working = pool.serials[solution.multipliers > 0].copy()
-        level = ALPHA * state.best_fun + (1 - ALPHA) * floor
-        before = state.point
-        state.point = nearest_in(model, state, state.point, level=level)
+        pool, before = state.pool, state.point
+        for _ in range(_ATTEMPTS):
+            floor, solution = self._floor(model, state)
+            if state.best_fun - floor <= options.tolerance * max(1.0, abs(state.best_fun)):
+                state.point = state.best.copy()
+                return Move(state.best_fun, state.best_gap, 0.0, 0.0, status=Status.OPTIMAL)
+            working = pool.serials[solution.multipliers > 0].copy()
+            # the linear master's own point serves where the projection does not come off
+            state.point = model.project(solution.point.astype(before.dtype))
+            tangents = [t for t in model.tangents(solution.point) if separates(t, solution.point, 1e-12)]
+            learnt = [t for t in tangents if pool.add(t) >= 0]
+            try:
+                level = ALPHA * state.best_fun + (1 - ALPHA) * floor
+                state.point = nearest_in(model, state, before, level=level)
+                break
+            except EmptyPolyhedronError:
+                # the level lies below all of a curved set whose tangents the floor did not know
+                if not learnt:
+                    break
         pool.note_activity((pool.multipliers > 0) | np.isin(pool.serials, working))
         dropped = pool.drop_inactive(options.patience, options.max_age)
         trial = evaluate(model, state, state.point, options)
@@ -59,3 +65,17 @@ class Level:
         if trial.added == 0 and step <= 1e-15 * (1 + float(np.linalg.norm(before))):
             return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, status=Status.STALLED)
         return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, trial.added, dropped)
+
+    def _floor(self, model: Joint | Reduced, state: State) -> tuple[float, LinearSolution]:
+        """Lower bound of the relaxed master, and its solution."""
+        lower, upper, radius = search_box(model, state.best)
+        master = master_of(model, state.runtime)
+        solution = master.solve(state.pool, lower, upper, state.memory)
+        if solution.status != "optimal":
+            raise EmptyPolyhedronError(f"the linear master is {solution.status}", solution.conflict)
+        state.pool.multipliers[:] = solution.multipliers
+        floor = lagrangian_bound(model, state.pool, solution.multipliers, master.set_multipliers, lower, upper)
+        if not np.isfinite(radius):
+            state.bound = max(state.bound, floor)
+            floor = state.bound
+        return floor, solution
