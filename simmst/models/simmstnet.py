@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from simmst.errors import ConfigError
 from simmst.nn.attention import Distilling, EncoderLayer
 from simmst.nn.decoder import GenerativeDecoder
+from simmst.nn.draws import frozen_draws
 from simmst.nn.embedding import Embedding
 from simmst.nn.highway import LinearHighway
 from simmst.nn.interaction import Interaction
@@ -76,9 +77,7 @@ class SimMSTNetConfig:
         if self.label > self.history:
             raise ConfigError(f"label ({self.label}) must not exceed history ({self.history})")
         if self.highway is not None and not 1 <= self.highway <= self.history:
-            raise ConfigError(
-                f"highway must lie in 1..history ({self.history}) or be None, got {self.highway}"
-            )
+            raise ConfigError(f"highway must lie in 1..history ({self.history}) or be None, got {self.highway}")
         if not 0.0 <= self.dropout < 1.0:
             raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
 
@@ -120,8 +119,7 @@ class SimMSTNet(nn.Module):
     def __init__(self, config: SimMSTNetConfig, seed: int = 0) -> None:
         super().__init__()
         self.config = config
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with frozen_draws(torch.device("cpu"), seed):
             self._build(config)
 
     def _build(self, c: SimMSTNetConfig) -> None:
@@ -134,9 +132,7 @@ class SimMSTNet(nn.Module):
         self.spatial: SpatialAttention | None = None
         if c.spatial:
             self.spatial = SpatialAttention(c.services, c.patch, c.width, c.heads, stride=2**gaps)
-        self.interaction = Interaction(
-            c.services, c.width, c.heads, c.hidden, c.interaction, c.spatial, c.dropout
-        )
+        self.interaction = Interaction(c.services, c.width, c.heads, c.hidden, c.interaction, c.spatial, c.dropout)
         self.decoder = GenerativeDecoder(
             c.services, c.marks, c.width, c.heads, c.hidden, c.decoder_layers, c.factor, c.label, c.dropout
         )

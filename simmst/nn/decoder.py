@@ -11,9 +11,7 @@ from simmst.nn.per_task import TaskLinear, TaskMLP, TaskNorm
 class DecoderLayer(nn.Module):
     """Masked full self-attention, ProbSparse cross-attention and a feed-forward map (post-norm)."""
 
-    def __init__(
-        self, tasks: int, width: int, heads: int, hidden: int, factor: int, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, tasks: int, width: int, heads: int, hidden: int, factor: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.attention = MultiHeadAttention(tasks, width, heads, causal=True)
         self.cross = MultiHeadAttention(tasks, width, heads, factor=factor)

@@ -54,9 +54,7 @@ class Interaction(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.temporal: nn.Module = (
-            CrossTaskAttention(width, heads, dropout) if across_tasks else nn.Identity()
-        )
+        self.temporal: nn.Module = CrossTaskAttention(width, heads, dropout) if across_tasks else nn.Identity()
         self.spatial: nn.Module = nn.Identity()
         if across_tasks and spatial:
             self.spatial = CrossTaskAttention(width, heads, dropout)

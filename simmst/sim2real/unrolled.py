@@ -1,23 +1,22 @@
 """The K-step oracle: K gradient steps on weighted samples as a lower level, for any torch model and loss."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from simmst.errors import ConfigError
+from simmst.nn.draws import frozen_draws
 from simmst.sim2real.flat import FlatModel
+from simmst.sim2real.gap import Array, SolutionGap
 from simmst.sim2real.weights import SampleWeights
 
 #: ``losses(predict, index) -> [b]``: the loss of each of the samples `index`, where ``predict(*inputs)`` calls
 #: the model at the parameters in question.
 SampleLosses = Callable[[Callable[..., Tensor], Tensor], Tensor]
-Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class UnrollConfig:
             raise ConfigError("last_steps belongs to memory='truncate': give both or neither")
 
 
-class UnrolledOracle:
+class UnrolledOracle(SolutionGap):
     """φ^K(x) and the gap h(x, φ) = ‖φ − φ^K(x)‖², with exact gradients (equations (2), (3), (6), (7)).
 
     φ^{k+1} = φ^k − η ∇_φ g(x, φ^k), g = (1/n) Σ_j s_j(x) L_j(φ), from a fixed anchor φ^0. Everything random is
@@ -134,24 +133,6 @@ class UnrolledOracle:
         trajectory = self._unroll(x)
         gradient = self._pull_back(trajectory, self._tensor(v, "v", self._flat.size))
         return _numpy(gradient).astype(np.asarray(x).dtype)
-
-    def gap(self, x: Array, y: Array) -> tuple[float, Array, Array]:
-        """Return h(x, y) = ‖y − φ^K(x)‖², its gradient in x and its gradient in y."""
-        trajectory = self._unroll(x)
-        away = self._tensor(y, "y", self._flat.size) - trajectory.end.detach()
-        gradient = self._pull_back(trajectory, -2.0 * away)
-        value = float(away.double().square().sum())
-        return value, _numpy(gradient).astype(np.asarray(x).dtype), _numpy(2.0 * away).astype(np.asarray(y).dtype)
-
-    def restore(self, x: Array, y: Array, epsilon: float) -> Array:
-        """Return the point nearest to y with h ≤ ε at this x."""
-        target = self.solution(x)
-        away = y - target
-        length = float(np.linalg.norm(away))
-        if length**2 <= epsilon:
-            return y
-        # A hair inside, so that rounding does not put the point outside again.
-        return target + away * (np.sqrt(epsilon) * (1 - 1e-6) / length)
 
     def _unroll(self, x: Array) -> "_Trajectory":
         """Run the K steps, or return the last run if it was at the same x."""
@@ -265,14 +246,6 @@ class _Trajectory:
     @property
     def end(self) -> Tensor:
         return self.points[-1]
-
-
-@contextmanager
-def frozen_draws(device: torch.device, *key: int) -> Iterator[None]:
-    """Seed torch's generators from a key for the length of the block, then put them back."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else [], device_type="cuda"):
-        torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
-        yield
 
 
 def frozen_batches(samples: int, size: int | None, steps: int, seed: int) -> list[Tensor | None]:

@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import special
 from torch import Tensor
 
 from simmst.errors import ConfigError
@@ -58,3 +59,11 @@ class SampleWeights:
     def of(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return s `[n]` from x `[G]` in numpy."""
         return np.asarray(self(torch.from_numpy(np.asarray(x, dtype=np.float64))))
+
+    def pull_back(self, x: NDArray[np.floating], in_samples: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return (∂s/∂x)ᵀ of a vector `[n]`: sums over each group, times σ' where there is a sigmoid."""
+        gradient = np.bincount(self.groups, weights=in_samples, minlength=self.size).astype(np.float64)
+        if self.sigmoid:
+            s = special.expit(np.asarray(x, dtype=np.float64))
+            gradient = gradient * s * (1 - s)
+        return gradient

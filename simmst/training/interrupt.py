@@ -9,6 +9,8 @@ from typing import Any, Self
 class DeferredInterrupt:
     """Within the block the first Ctrl-C only sets `pending`; a second one interrupts at once.
 
+    After a second one `forced` is set: it may have come in the middle of a step, and nothing should be saved.
+
     In a thread other than the main one signals cannot be caught, and the block does nothing.
 
     Examples
@@ -19,7 +21,7 @@ class DeferredInterrupt:
     """
 
     def __init__(self) -> None:
-        self.pending = False
+        self.pending = self.forced = False
         self._previous: Any = None
 
     def __enter__(self) -> Self:
@@ -41,9 +43,6 @@ class DeferredInterrupt:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.pending:
-            raise ForcedInterrupt
+            self.forced = True
+            raise KeyboardInterrupt
         self.pending = True
-
-
-class ForcedInterrupt(KeyboardInterrupt):
-    """The second Ctrl-C: it may come in the middle of a step, so nothing is saved."""

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from simmst.data.windows import WindowBatch, WindowSource
 from simmst.errors import ConfigError, SimmstError
+from simmst.nn.draws import frozen_draws, seed_draws
 from simmst.training.checkpoint import load_checkpoint, save_checkpoint
 from simmst.training.config import EpochRecord, Progress, TrainerConfig, TrainingResult
-from simmst.training.interrupt import DeferredInterrupt, ForcedInterrupt
+from simmst.training.interrupt import DeferredInterrupt
 from simmst.training.losses import WEIGHTINGS, task_errors, weighted_loss
 
 
@@ -95,7 +96,7 @@ class Trainer:
             raise ConfigError("resume=True needs the path of a checkpoint")
         if resume and Path(checkpoint or "").is_file():
             job.load(checkpoint or "")
-        with torch.random.fork_rng(job.cuda, device_type="cuda"), DeferredInterrupt() as interrupt:
+        with frozen_draws(job.device, self.config.seed), DeferredInterrupt() as interrupt:
             try:
                 while not job.state.done:
                     job.epoch(interrupt, callback)
@@ -104,10 +105,8 @@ class Trainer:
                     if callback is not None:
                         callback(job.progress(job.state.history[-1]))
                     interrupt.check()
-            except ForcedInterrupt:
-                raise
             except KeyboardInterrupt:
-                if checkpoint is not None:
+                if checkpoint is not None and not interrupt.forced:
                     job.save(checkpoint)
                 raise
         model.load_state_dict(job.state.best)
@@ -146,7 +145,6 @@ class _Job:
         self.trainer, self.config, self.model = trainer, trainer.config, model
         self.train, self.validation, self.weights = train, validation, weights
         self.device = torch.device(self.config.device)
-        self.cuda = [self.device] if self.device.type == "cuda" else []  # generators to put back afterwards
         model.to(self.device)
         self.call: Callable[..., Tensor] = torch.compile(model) if self.config.compile else model
         self.optimizer = torch.optim.AdamW(
@@ -181,7 +179,7 @@ class _Job:
         done = state.epoch * self.steps + state.step
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * cosine(done / (config.epochs * self.steps))
-        torch.manual_seed(int(np.random.SeedSequence([config.seed, done]).generate_state(1)[0]))
+        seed_draws(self.device, config.seed, done)
         inputs, target = to_tensors(self.train.batch(index), self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.mixed_precision):
             forecast = self.call(*inputs)

@@ -1,0 +1,171 @@
+"""Sim2Real as a bi-level problem: real windows above, weighted simulated windows below (equation (1))."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cutplane import BilevelProblem, Box, Free
+from cutplane.sets import FeasibleSet
+from simmst.data.windows import WindowSource
+from simmst.errors import ConfigError
+from simmst.nn.draws import frozen_draws
+from simmst.sim2real.budget import Budget
+from simmst.sim2real.flat import FlatModel
+from simmst.sim2real.gap import Array
+from simmst.sim2real.proxy import RidgeLevel, SmoothAbsoluteError, window_samples
+from simmst.sim2real.unrolled import SampleLosses, UnrollConfig, UnrolledOracle
+from simmst.sim2real.weights import SampleWeights
+from simmst.training.losses import ErrorName, task_errors
+from simmst.training.trainer import to_tensors
+
+
+@dataclass(frozen=True, slots=True)
+class Sim2Real:
+    """A bi-level problem with its start and the meaning of its upper variable."""
+
+    problem: BilevelProblem
+    weights: SampleWeights
+    x0: Array
+    y0: Array
+
+
+class MeanLoss:
+    """Upper objective: the mean loss of a model on real samples, as a function of its flat parameters.
+
+    Parameters
+    ----------
+    model : Module
+        Copied, and put in evaluation mode: the upper level has no dropout.
+    losses : callable
+        As the K-step oracle's.
+    samples : int
+    chunk_size : int
+        Samples evaluated at once.
+    """
+
+    def __init__(self, model: nn.Module, losses: SampleLosses, samples: int, chunk_size: int = 256) -> None:
+        self._flat, self._losses = FlatModel(model), losses
+        self._flat.model.eval()
+        self.samples, self.chunk_size = samples, chunk_size
+
+    def __call__(self, x: Array, y: Array) -> tuple[float, Array, Array]:
+        """Return the mean loss at parameters y `[p]` and its gradients; that in x is 0."""
+        y = np.asarray(y)
+        point = torch.from_numpy(y.copy()).to(self._flat.start).requires_grad_()
+        value, gradient = 0.0, torch.zeros_like(self._flat.start)
+        for first in range(0, self.samples, self.chunk_size):
+            index = torch.arange(first, min(first + self.chunk_size, self.samples))
+            with frozen_draws(point.device, first):
+                loss = self._losses(self._flat.at(point), index).sum() / self.samples
+            value += float(loss.detach())
+            gradient += torch.autograd.grad(loss, point)[0]
+        return value, np.zeros_like(x), np.asarray(gradient.cpu()).astype(y.dtype)
+
+
+def network_problem(
+    model: nn.Module,
+    simulated: WindowSource,
+    real: WindowSource,
+    weights: SampleWeights,
+    unroll: UnrollConfig,
+    *,
+    share: float | None = None,
+    error: ErrorName = "mae",
+    task_weights: Tensor | None = None,
+) -> Sim2Real:
+    """Sim2Real with K steps of the network as lower level: the paper's problem.
+
+    The windows are held in memory, as each iteration needs them again: about 8 kB each at L = 48 and four
+    services. Cut no more than that allows.
+
+    Parameters
+    ----------
+    model : Module
+        Its present parameters are the anchor φ^0, its mode that of the unrolled steps.
+    simulated, real : WindowSource
+        Lower and upper level.
+    weights : SampleWeights
+        One a sample, or one a world.
+    unroll : UnrollConfig
+    share : float, optional
+        Keep Σs at this share of n exactly; otherwise s only stays in [0, 1]. Not with sigmoid weights.
+    error : {"mae", "mse", "huber"}
+    task_weights : Tensor of shape (S,), optional
+        ω of equation (14), held fixed; equal by default. Other weights make another gap function.
+    """
+    below = _window_losses(simulated, model, error, task_weights)
+    lower = UnrolledOracle(model, below, _matching(weights, simulated), unroll)
+    upper = MeanLoss(model, _window_losses(real, model, error, task_weights), len(real))
+    x_set, x0 = _start(weights, share)
+    return Sim2Real(BilevelProblem(upper, lower, x_set=x_set), weights, x0, lower.solution(x0))
+
+
+def proxy_problem(
+    simulated: WindowSource,
+    real: WindowSource,
+    weights: SampleWeights,
+    *,
+    share: float | None = None,
+    penalty: float = 1e-3,
+    delta: float = 0.1,
+    rescale: bool = True,
+) -> Sim2Real:
+    """Sim2Real with a ridge on window features as lower level, solved exactly: see `proxy`.
+
+    Parameters
+    ----------
+    simulated, real : WindowSource
+    weights : SampleWeights
+    share : float, optional
+        As in `network_problem`.
+    penalty, delta, rescale
+        Of `RidgeLevel`, `SmoothAbsoluteError` and `window_samples`.
+    """
+    lower = RidgeLevel(window_samples(simulated, rescale), _matching(weights, simulated), penalty)
+    upper = SmoothAbsoluteError(window_samples(real, rescale), delta)
+    x_set, x0 = _start(weights, share)
+    return Sim2Real(BilevelProblem(upper, lower, x_set=x_set), weights, x0, lower.solution(x0))
+
+
+def _matching(weights: SampleWeights, simulated: WindowSource) -> SampleWeights:
+    if weights.samples != len(simulated):
+        raise ConfigError(f"weights are for {weights.samples} samples, but there are {len(simulated)} windows")
+    return weights
+
+
+def _start(weights: SampleWeights, share: float | None) -> tuple[FeasibleSet, NDArray[np.float64]]:
+    """Return the set of x and uniform weights in it."""
+    if weights.sigmoid:
+        if share is not None:
+            raise ConfigError("share needs weights that are x itself: pass SampleWeights(..., sigmoid=False)")
+        return Free(), np.zeros(weights.size)
+    if share is None:
+        return Box(0.0, 1.0), np.full(weights.size, 0.5)
+    counts = np.bincount(weights.groups).astype(np.float64)
+    return Budget(counts, share), np.full(weights.size, float(share))
+
+
+def _window_losses(
+    windows: WindowSource, model: nn.Module, error: ErrorName, task_weights: Tensor | None
+) -> SampleLosses:
+    """Losses of windows, which are cut once and kept as tensors of the model's dtype on its device."""
+    like = next(model.parameters())
+    batch = windows.batch(np.arange(len(windows)))
+    inputs, target = to_tensors(batch, like.device)
+    inputs, target = [t.to(like.dtype) for t in inputs], target.to(like.dtype)
+    tasks = target.shape[-1]
+    omega = torch.full((tasks,), 1.0 / tasks) if task_weights is None else task_weights.detach()
+    omega = omega.to(target)
+    if omega.shape != (tasks,):
+        raise ConfigError(f"task_weights must have shape ({tasks},), got {tuple(omega.shape)}")
+
+    def losses(predict: Callable[..., Tensor], index: Tensor) -> Tensor:
+        chosen = index.to(like.device)
+        forecast = predict(*(t[chosen] for t in inputs))
+        return task_errors(forecast, target[chosen], error) @ omega
+
+    return losses

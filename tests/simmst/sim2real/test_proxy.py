@@ -1,0 +1,167 @@
+"""The exact linear proxy: its solution, its hypergradient, and the budget of its weights."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cutplane import Polytope
+from simmst.data.windows import WindowBatch
+from simmst.errors import ConfigError
+from simmst.sim2real.budget import Budget
+from simmst.sim2real.proxy import RidgeLevel, Samples, SmoothAbsoluteError, window_samples
+from simmst.sim2real.weights import SampleWeights
+
+N, D, M = 30, 4, 3
+
+
+def samples(seed: int = 0, count: int = N) -> Samples:
+    rng = np.random.default_rng(seed)
+    features = np.column_stack([rng.normal(size=(count, D - 1)), np.ones(count)])
+    return Samples(features, rng.normal(size=(count, M)))
+
+
+def level(weights: SampleWeights | None = None) -> RidgeLevel:
+    return RidgeLevel(samples(), weights or SampleWeights.per_sample(N), penalty=0.05)
+
+
+WEIGHTS = {
+    "per sample": SampleWeights.per_sample(N),
+    "per world": SampleWeights(np.arange(N) // 10),
+    "sigmoid": SampleWeights.per_sample(N, sigmoid=True),
+    "sigmoid per world": SampleWeights(np.arange(N) // 10, sigmoid=True),
+}
+
+
+def test_the_solution_is_weighted_least_squares() -> None:
+    """Rows scaled by the root of their weight, the penalty as further rows (none for the constant)."""
+    x, s = np.random.default_rng(1).uniform(0.2, 1, N), samples()
+    root = np.sqrt(x / N)[:, None]
+    ridge = np.sqrt(0.05) * np.eye(D)[:-1]
+    a = np.vstack([root * s.features, ridge])
+    y = np.vstack([root * s.targets, np.zeros((D - 1, M))])
+    expected = np.linalg.lstsq(a, y, rcond=None)[0]
+    np.testing.assert_allclose(level().solution(x).reshape(D, M), expected, rtol=1e-6)
+
+
+def hyper(lower: RidgeLevel, upper: SmoothAbsoluteError, x: np.ndarray) -> tuple[float, np.ndarray]:
+    value, _, slope = upper(x, lower.solution(x))
+    return value, lower.vjp(x, slope)
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_the_hypergradient_agrees_with_central_differences(name: str) -> None:
+    lower, upper = level(WEIGHTS[name]), SmoothAbsoluteError(samples(7, 12))
+    x, step = np.random.default_rng(2).uniform(0.2, 0.9, lower.weights.size), 1e-5
+    gradient = hyper(lower, upper, x)[1]
+    for i, unit in enumerate(np.eye(len(x))):
+        ends = [hyper(lower, upper, x + sign * step * unit)[0] for sign in (1, -1)]
+        assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(gradient[i], abs=1e-9)
+
+
+def test_the_hypergradient_agrees_with_autograd_through_the_normal_equations() -> None:
+    x = np.random.default_rng(2).uniform(0.2, 0.9, N)
+    lower, real = level(), samples(7, 12)
+    value, gradient = hyper(lower, SmoothAbsoluteError(real, delta=0.2), x)
+    s = torch.tensor(x, requires_grad=True)
+    a, y, b, z = (
+        torch.tensor(m) for m in (lower.samples.features, lower.samples.targets, real.features, real.targets)
+    )
+    penalty = torch.diag(torch.tensor([0.05] * (D - 1) + [0.05e-9], dtype=torch.float64))
+    theta = torch.linalg.solve(a.T @ (s[:, None] / N * a) + penalty, a.T @ (s[:, None] / N * y))
+    error = (((b @ theta - z) ** 2 + 0.2**2).sqrt() - 0.2).mean()
+    error.backward()
+    assert value == pytest.approx(error.item(), rel=1e-12)
+    np.testing.assert_allclose(gradient, s.grad.numpy(), rtol=1e-8, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_the_gaps_gradient_agrees_with_central_differences(name: str) -> None:
+    lower, rng, step = level(WEIGHTS[name]), np.random.default_rng(3), 1e-6
+    x, y = rng.uniform(0.2, 0.9, lower.weights.size), rng.normal(size=D * M)
+    _, in_x, in_y = lower.gap(x, y)
+    dx, dy = rng.normal(size=len(x)), rng.normal(size=D * M)
+    moved = lower.gap(x + step * dx, y + step * dy)[0] - lower.gap(x - step * dx, y - step * dy)[0]
+    assert moved / (2 * step) == pytest.approx(in_x @ dx + in_y @ dy, rel=1e-6)
+
+
+def test_all_weights_zero_still_has_a_solution() -> None:
+    np.testing.assert_allclose(level().solution(np.zeros(N)), 0.0)
+
+
+def test_in_single_precision_it_stays_close() -> None:
+    s = samples()
+    single = RidgeLevel(
+        Samples(s.features.astype(np.float32), s.targets.astype(np.float32)), SampleWeights.per_sample(N), 0.05
+    )
+    x = np.random.default_rng(1).uniform(0.2, 1, N)
+    np.testing.assert_allclose(single.solution(x), level().solution(x), rtol=1e-4, atol=1e-5)
+
+
+def test_the_smooth_absolute_error_lies_within_delta_of_the_absolute_one() -> None:
+    s, y = samples(5), np.random.default_rng(0).normal(size=D * M)
+    absolute = np.abs(s.features @ y.reshape(D, M) - s.targets).mean()
+    value = SmoothAbsoluteError(s, delta=0.1)(np.zeros(3), y)[0]
+    assert absolute - 0.1 <= value <= absolute
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    groups=st.integers(1, 12),
+    share=st.floats(0.01, 1.0),
+    spread=st.sampled_from([0.1, 1.0, 50.0]),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_budgets_projection_is_the_polytopes(seed: int, groups: int, share: float, spread: float) -> None:
+    rng = np.random.default_rng(seed)
+    counts, v = rng.integers(1, 6, groups).astype(float), spread * rng.normal(size=groups)
+    budget = Budget(counts, share)
+    point = budget.project(v)
+    assert point @ counts == pytest.approx(share * counts.sum(), rel=1e-9)
+    assert ((point >= 0) & (point <= 1)).all()
+    rows = budget.rows(groups)
+    polytope = Polytope(A_eq=rows.A_eq, b_eq=rows.b_eq, lower=0.0, upper=1.0)
+    np.testing.assert_allclose(point, polytope.project(v), atol=1e-6)
+    np.testing.assert_allclose(budget.project(point), point, atol=1e-12)
+
+
+@pytest.mark.parametrize(("counts", "share"), [([1.0, 0.0], 0.5), ([1.0], 0.0), ([1.0], 1.5), ([], 0.5)])
+def test_a_meaningless_budget_is_refused(counts: list, share: float) -> None:
+    with pytest.raises(ConfigError, match=r"counts|share"):
+        Budget(np.array(counts), share)
+
+
+class TwoWindows:
+    """Two windows, the second one ten times the first plus 3."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def batch(self, index: np.ndarray) -> WindowBatch:
+        base = np.random.default_rng(0).normal(size=(1, 8, 9, 2)).astype(np.float32)
+        both = np.concatenate([base, 10 * base + 3])[index]
+        marks = np.zeros((len(index), 8, 4), np.float32)
+        return WindowBatch(both[:, :5], marks[:, :5], marks[:, 5:], both[:, 5:, 4], index, index)
+
+
+def test_rescaled_windows_do_not_feel_level_or_size() -> None:
+    s = window_samples(TwoWindows())
+    assert s.features.shape == (2, 5 * 2 + 1)
+    assert s.targets.shape == (2, 3 * 2)
+    np.testing.assert_allclose(s.features[0], s.features[1], atol=1e-5)
+    np.testing.assert_allclose(s.targets[0], s.targets[1], atol=1e-4)
+    np.testing.assert_allclose(s.features[:, -1], 1.0)
+
+
+def test_plain_features_are_the_centre_cells_history() -> None:
+    s, batch = window_samples(TwoWindows(), rescale=False), TwoWindows().batch(np.arange(2))
+    np.testing.assert_array_equal(s.features[:, :-1], batch.history[:, :, 4].reshape(2, -1))
+    np.testing.assert_array_equal(s.targets, batch.target.reshape(2, -1))
+
+
+def test_mismatched_arguments_are_refused() -> None:
+    with pytest.raises(ConfigError, match="30 samples, but 5 weights"):
+        RidgeLevel(samples(), SampleWeights.per_sample(5))
+    with pytest.raises(ConfigError, match="penalty must be positive"):
+        RidgeLevel(samples(), SampleWeights.per_sample(N), penalty=0.0)
