@@ -50,9 +50,7 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def forecast_figure(
-    title: str, ylabel: str, times: npt.NDArray[np.datetime64], lines: Mapping[str, Array]
-) -> str:
+def forecast_figure(title: str, ylabel: str, times: npt.NDArray[np.datetime64], lines: Mapping[str, Array]) -> str:
     """Draw one service's truth and forecasts over some days.
 
     Parameters
@@ -105,12 +103,13 @@ def iteration_figure(
     level : (str, float), optional
         A named horizontal line, such as the tolerance.
     """
-    finite = np.asarray(values, dtype=np.float64)
-    positive = finite[np.isfinite(finite) & (finite > 0)]
+    known = np.isfinite(np.asarray(values, dtype=np.float64))  # the gap is asked for now and then only
+    at, finite = np.asarray(iteration)[known], np.asarray(values)[known]
+    positive = finite[finite > 0]
 
     def draw(axes: Axes) -> None:
         marker = "." if len(finite) < 60 else ""
-        axes.plot(iteration, finite, color=MODEL, marker=marker)
+        axes.plot(at, finite, color=MODEL, marker=marker)
         if level is not None:
             axes.axhline(level[1], color=RIDGE, linestyle="--", linewidth=1.1)
             axes.annotate(

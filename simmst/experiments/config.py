@@ -1,0 +1,218 @@
+"""The configuration of a run: frozen, checked, unknown keys are errors; written beside the results."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from simmst.errors import ConfigError
+
+#: Raised with every change after which an older program could not read the file, or would read it wrongly.
+FORMAT = 1
+Count = Field(ge=1)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SimulateConfig(_Frozen):
+    """Simulated training worlds.
+
+    Attributes
+    ----------
+    worlds : int
+        Number of cities drawn from the prior.
+    origin_hours : int
+        Hours of each at which a window's horizon may begin; a world is longer by lookback and horizon.
+    windows_per_world : int
+        Training windows cut from each.
+    """
+
+    worlds: int = Count
+    origin_hours: int = Count
+    windows_per_world: int = Count
+
+
+class ReweightConfig(_Frozen):
+    """How the weights of the simulated windows are learned (`cutplane.BilevelSolver` says what each means).
+
+    Attributes
+    ----------
+    real_windows : int
+        Windows of the training days in the upper level.
+    share : float
+        Mean weight, kept exactly.
+    epsilon : float
+        Gap that the lower level is allowed.
+    iterations, phase1_iterations, cut_every : int
+    """
+
+    real_windows: int = Count
+    share: float = Field(gt=0, le=1)
+    epsilon: float = Field(gt=0)
+    iterations: int = Count
+    phase1_iterations: int = Count
+    cut_every: int = Count
+
+
+class TrainConfig(_Frozen):
+    """One call of the trainer (`simmst.training.config.TrainerConfig` says what each means).
+
+    Attributes
+    ----------
+    epochs, epoch_samples, batch_size, patience : int
+        The last in epochs without a better error on the validation days.
+    learning_rate : float
+    """
+
+    epochs: int = Count
+    epoch_samples: int = Count
+    batch_size: int = Count
+    learning_rate: float = Field(gt=0)
+    patience: int = Count
+
+
+class TargetConfig(_Frozen):
+    """The synthetic target city of a run without a data file.
+
+    Attributes
+    ----------
+    days, nodes : int
+        Days of traffic, and squares of the city.
+    services : tuple of str
+    """
+
+    days: int = Count
+    nodes: int = Count
+    services: tuple[str, ...] = Field(min_length=1, strict=False)
+
+
+class RunConfig(_Frozen):
+    """All that decides a run's result, but for the data file's content, which `data_sha256` pins.
+
+    Attributes
+    ----------
+    format : int
+        Version of this layout.
+    preset : str
+        The preset that the other values started from.
+    data : str or None
+        Path of the traffic file; None for the synthetic target.
+    services : tuple of str or None
+        Tasks, in order; None for all of the file.
+    seed : int
+    horizon, lookback : int
+        Forecast steps H and history steps L, in hours.
+    threads : int
+        Threads of the numerical libraries. A resumed run equals an unbroken one to the bit on one thread.
+    validation_every : int
+        Every how many hours of the validation days an origin is used to choose the epoch by.
+    """
+
+    format: int = FORMAT
+    preset: Literal["smoke", "laptop"]
+    data: str | None = None
+    data_sha256: str | None = None
+    services: tuple[str, ...] | None = Field(default=None, min_length=1, strict=False)
+    seed: int = Field(default=0, ge=0)
+    horizon: int = Field(default=24, ge=1, le=168)
+    lookback: int = Field(default=48, ge=1, le=168)
+    threads: int = Field(default=2, ge=1)
+    target: TargetConfig
+    simulate: SimulateConfig
+    reweight: ReweightConfig
+    train: TrainConfig
+    finetune: TrainConfig
+    validation_every: int = Count
+
+    @property
+    def world_hours(self) -> int:
+        """Length of a simulated world."""
+        return self.lookback + self.simulate.origin_hours + self.horizon - 1
+
+    @classmethod
+    def of_preset(cls, preset: str, **changes: Any) -> Self:
+        """Values of a preset, some of them changed.
+
+        Raises
+        ------
+        ConfigError
+            If the preset is unknown or a value is impossible.
+        """
+        if preset not in PRESETS:
+            raise ConfigError(f"--preset {preset}: unknown; known: {', '.join(PRESETS)}")
+        return cls._checked({"preset": preset, **PRESETS[preset], **changes}, "")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what a run wrote.
+
+        Raises
+        ------
+        ConfigError
+            If the file is damaged, has unknown keys, or comes from a newer version.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: cannot be read as JSON ({error})") from None
+        version = content.get("format") if isinstance(content, dict) else None
+        if not isinstance(version, int):
+            raise ConfigError(f"{path}: is no configuration of a run (the key 'format' is missing)")
+        if version > FORMAT:
+            raise ConfigError(
+                f"{path}: written by a newer version (format {version}, this program knows {FORMAT}); update it"
+            )
+        return cls._checked(content, f"{path}: ")
+
+    @classmethod
+    def _checked(cls, content: Mapping[str, Any], where: str) -> Self:
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+            raise ConfigError(f"{where}{name}: {first['msg']}, got {first['input']!r}{more}") from None
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    # Seconds: that everything works. Nothing is learnt.
+    "smoke": {
+        "threads": 1,
+        "lookback": 24,
+        "horizon": 6,
+        "target": {"days": 14, "nodes": 4, "services": ["call", "internet"]},
+        "simulate": {"worlds": 4, "origin_hours": 48, "windows_per_world": 16},
+        "reweight": {
+            "real_windows": 64, "share": 0.3, "epsilon": 1e-3, "iterations": 12, "phase1_iterations": 8,
+            "cut_every": 2,
+        },
+        "train": {
+            "epochs": 2, "epoch_samples": 48, "batch_size": 16, "learning_rate": 4e-3, "patience": 2,
+        },
+        "finetune": {
+            "epochs": 2, "epoch_samples": 48, "batch_size": 16, "learning_rate": 2e-3, "patience": 2,
+        },
+        "validation_every": 12,
+    },
+    # Minutes on two cores.
+    "laptop": {
+        "target": {"days": 22, "nodes": 36, "services": ["call", "sms", "internet"]},
+        "simulate": {"worlds": 200, "origin_hours": 264, "windows_per_world": 100},
+        "reweight": {
+            "real_windows": 2000, "share": 0.3, "epsilon": 1e-3, "iterations": 300, "phase1_iterations": 200,
+            "cut_every": 5,
+        },
+        "train": {
+            "epochs": 6, "epoch_samples": 3000, "batch_size": 32, "learning_rate": 4e-3, "patience": 6,
+        },
+        "finetune": {
+            "epochs": 10, "epoch_samples": 4000, "batch_size": 32, "learning_rate": 4e-3, "patience": 3,
+        },
+        "validation_every": 6,
+    },
+}  # fmt: skip

@@ -1,0 +1,70 @@
+"""Score the network beside the rows that every table carries, on the test days."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simmst.experiments.protocol import Protocol, baseline_forecasts, scores, truth
+from simmst.experiments.report import OURS
+
+Values = npt.NDArray[np.floating]
+
+
+def table_horizons(horizon: int) -> tuple[int, ...]:
+    """Horizons that get a table: 1, 6 and 24 steps as far as the network reaches, and its own."""
+    return (*(h for h in (1, 6, 24) if h < horizon), horizon)
+
+
+def evaluate(
+    values: Values, services: Sequence[str], protocol: Protocol, forecast: Values
+) -> Mapping[int, Mapping[str, Any]]:
+    """Score all rows at each of `table_horizons`.
+
+    Parameters
+    ----------
+    values : array [T, N, S]
+        Traffic in raw units.
+    services : sequence of str
+    protocol : Protocol
+    forecast : array [O, H, N, S]
+        Of the network, from every step of the test part; steps past its end are not scored.
+
+    Returns
+    -------
+    mapping of int to mapping of str to `scores`
+        By horizon and row; the network's row comes last.
+    """
+    result = {}
+    for horizon in table_horizons(forecast.shape[1]):
+        origins = protocol.test.origins(horizon)
+        actual = truth(values, origins, horizon)
+        rows = dict(baseline_forecasts(values, protocol, horizon))
+        rows[OURS] = forecast[: len(origins), :horizon]
+        result[horizon] = {name: scores(row, actual, services) for name, row in rows.items()}
+    return result
+
+
+def issued_daily(
+    values: Values, protocol: Protocol, forecast: Values
+) -> tuple[npt.NDArray[np.int64], Mapping[str, Values]]:
+    """Forecasts issued every H steps (at most a day) of the test part, end to end, beside the truth.
+
+    Parameters
+    ----------
+    values, protocol, forecast
+        As in `evaluate`.
+
+    Returns
+    -------
+    tuple
+        The steps [T'] and, by row, "truth" first, their values [T', N, S].
+    """
+    horizon = min(forecast.shape[1], protocol.steps_per_day)
+    every = np.arange(0, len(protocol.test.origins(horizon)), horizon)
+    steps = protocol.test.start + np.arange(len(every) * horizon)
+    base = baseline_forecasts(values, protocol, horizon)
+    rows = {OURS: forecast[:, :horizon], **{name: base[name] for name in ("ridge", "same hour yesterday")}}
+    joined = {name: row[every].reshape(len(steps), *values.shape[1:]) for name, row in rows.items()}
+    return steps, {"truth": values[steps], **joined}

@@ -1,0 +1,82 @@
+"""What a run works on: target, parts, scaling, windows and network, checked before anything is written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Self
+
+from simmst.data.windows import NodeScaler, WindowDataset
+from simmst.experiments.config import RunConfig, TrainConfig
+from simmst.experiments.protocol import Protocol
+from simmst.experiments.target import Target, load_target
+from simmst.models.simmstnet import SimMSTNetConfig
+from simmst.simulator.city import SimulatedWorlds
+from simmst.simulator.windows import SimulatedWindows
+from simmst.training.config import TrainerConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run's inputs.
+
+    Attributes
+    ----------
+    config : RunConfig
+    target : Target
+    protocol : Protocol
+        Training, validation and test days of the target.
+    scaler : NodeScaler
+        Fitted on the training days.
+    train, validation : WindowDataset
+        Real windows: all of the training days, and those of the validation days at every
+        `validation_every`-th hour.
+    network : SimMSTNetConfig
+    """
+
+    config: RunConfig
+    target: Target
+    protocol: Protocol
+    scaler: NodeScaler
+    train: WindowDataset
+    validation: WindowDataset
+    network: SimMSTNetConfig
+
+    @classmethod
+    def prepare(cls, config: RunConfig) -> Self:
+        """Load the target, and check that data and settings fit together.
+
+        Raises
+        ------
+        SimmstError
+            If the data cannot be used, or a setting contradicts them or another one.
+        """
+        target = load_target(config)
+        data, lookback, horizon = target.data, config.lookback, config.horizon
+        protocol = Protocol.proportional(len(data.values), data.step_minutes, horizon)
+        scaler = NodeScaler.fit(data.values[protocol.train.steps])
+        train, validation = (
+            WindowDataset.cut(data, scaler, lookback, horizon, part.start, part.stop)
+            for part in (protocol.train, protocol.validation)
+        )
+        return cls(
+            config,
+            target,
+            protocol,
+            scaler,
+            train,
+            replace(validation, origins=validation.origins[:: config.validation_every]),
+            SimMSTNetConfig.small(len(data.services), lookback, horizon),
+        )
+
+    def simulate(self, progress: Callable[[int, int], None] | None = None) -> SimulatedWindows:
+        """Draw the training worlds and cut their windows; the same for the same configuration."""
+        c = self.config.simulate
+        worlds = SimulatedWorlds.generate(
+            c.worlds, self.config.world_hours, self.target.data.services, self.config.seed, progress=progress
+        )
+        return worlds.windows(
+            self.config.lookback, self.config.horizon, c.windows_per_world, seed=self.config.seed
+        )
+
+    def trainer(self, config: TrainConfig) -> TrainerConfig:
+        """Settings of the trainer; what a run's configuration does not name keeps its default."""
+        return TrainerConfig(**config.model_dump(), seed=self.config.seed)

@@ -1,0 +1,141 @@
+"""What a finished run says about itself: its page, from the job and what its stages left."""
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simmst.experiments.evaluate import issued_daily
+from simmst.experiments.job import Job
+from simmst.experiments.protocol import Span
+from simmst.experiments.report import render
+from simmst.experiments.target import hourly_units
+from simmst.experiments.weighting import Weighting
+
+_PACKAGES = ("cutplane", "torch", "numpy", "scipy")
+
+
+def report_page(
+    job: Job,
+    metrics: Mapping[str, Any],
+    forecast: npt.NDArray[np.floating],
+    learned: Weighting,
+    world: npt.NDArray[np.integer],
+    seconds: Mapping[str, float],
+) -> str:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    job : Job
+    metrics : mapping
+        The content of metrics.json.
+    forecast : array [O, H, N, S]
+        From every step of the test days.
+    learned : Weighting
+    world : int array [n]
+        World of each simulated window.
+    seconds : mapping of str to float
+        Time of each stage.
+
+    Returns
+    -------
+    str
+        A self-contained HTML page.
+    """
+    per_hour = hourly_units(job.target.data)
+    return render(
+        {
+            "title": f"Sim-MSTNet on {job.target.name}",
+            "notices": _notices(job),
+            "facts": _facts(job, metrics, seconds),
+            "units": per_hour,
+            "horizons": {int(h): rows for h, rows in metrics["horizons"].items()},
+            **_forecasts(job, forecast),
+            "history": learned.history,
+            "epsilon": metrics["re-weighting"]["epsilon"],
+            "weights": learned.weights,
+            "world": world,
+        }
+    )
+
+
+def _notices(job: Job) -> list[str]:
+    notices = list(job.target.notices)
+    if job.config.preset == "smoke":
+        notices.append(
+            "Preset “smoke”: a check that the program works, with far too little training to forecast well."
+        )
+    return notices
+
+
+def _facts(job: Job, metrics: Mapping[str, Any], seconds: Mapping[str, float]) -> dict[str, str]:
+    config, data, parts = job.config, job.target.data, job.protocol
+    hours, nodes, services = data.values.shape
+    train, tune = metrics["training"], metrics["fine-tuning"]
+    return {
+        "Target": f"{job.target.name}: {hours} h x {nodes} nodes x {services} services",
+        "Services": ", ".join(data.services),
+        "Training days": _days(job, parts.train),
+        "Validation days": _days(job, parts.validation),
+        "Test days, read once at the end": _days(job, parts.test),
+        "Forecast": f"{config.horizon} h ahead from the last {config.lookback} h of a node and its neighbours",
+        "Simulated": (
+            f"{config.simulate.worlds} worlds of {config.world_hours} h, {metrics['weights']['windows']} windows"
+        ),
+        "Re-weighting": _reweighting(metrics["re-weighting"]),
+        "Training on the weighted simulated windows": _training(train),
+        "Fine-tuning on the real training windows": _training(tune),
+        "Network": f"Sim-MSTNet, {metrics['parameters']} parameters",
+        "Preset and seed": f"{config.preset}, seed {config.seed}",
+        "Versions": ", ".join(
+            [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)]
+        ),
+        "Time": f"{sum(seconds.values()):.0f} s ({', '.join(f'{k} {v:.0f}' for k, v in seconds.items())})",
+    }
+
+
+def _reweighting(record: Mapping[str, Any]) -> str:
+    return (
+        f"{record['iterations']} iterations of the bi-level solver over {record['real_windows']} real windows; "
+        "error on the validation days of a ridge fitted to the weighted simulated windows: "
+        f"{record['uniform_validation']:.4f} with equal weights, {record['learned_validation']:.4f} with the "
+        "learned ones (z-scores)"
+    )
+
+
+def _training(record: Mapping[str, Any]) -> str:
+    return (
+        f"{record['windows']} windows; epoch {record['best_epoch']} of {record['epochs']} was best on validation"
+    )
+
+
+def _days(job: Job, part: Span) -> str:
+    times = job.target.data.times
+    first, last = (str(times[step].astype("datetime64[D]")) for step in (part.start, part.stop - 1))
+    return f"{first} to {last} ({(part.stop - part.start) // job.protocol.steps_per_day} days)"
+
+
+def _forecasts(job: Job, forecast: npt.NDArray[np.floating]) -> dict[str, Any]:
+    data = job.target.data
+    steps, rows = issued_daily(data.values, job.protocol, forecast)
+    # The node of median traffic over the training days: chosen before any forecast is seen.
+    level = data.values[job.protocol.train.steps].mean(axis=(0, 2))
+    node = int(np.argsort(level, kind="stable")[len(level) // 2])
+    pictures = []
+    for s, service in enumerate(data.services):
+        one = {name: row[:, node, s] for name, row in rows.items()}
+        everything = {name: row[:, :, s].sum(axis=1) for name, row in rows.items()}
+        pictures += [
+            {"title": f"{service}: all {len(level)} nodes", "times": data.times[steps], "lines": everything},
+            {"title": f"{service}: node {data.node_ids[node]}", "times": data.times[steps], "lines": one},
+        ]
+    every = min(forecast.shape[1], job.protocol.steps_per_day)
+    note = (
+        f"Each forecast is issued every {every} h from the first hour of the test days, and drawn for its whole "
+        f"{every} h. The single node is the one of median traffic on the training days."
+    )
+    return {"forecasts": pictures, "forecast_note": note}

@@ -1,0 +1,159 @@
+"""The main job: simulate, re-weight, train, fine-tune, evaluate; each stage is kept, so a run can be resumed."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from simmst.data.windows import WindowSource
+from simmst.experiments.config import TrainConfig
+from simmst.experiments.evaluate import evaluate
+from simmst.experiments.forecast import forecast_windows, network_forecast
+from simmst.experiments.job import Job
+from simmst.experiments.page import report_page
+from simmst.experiments.report import effective_sample_size
+from simmst.experiments.rundir import RunDirectory
+from simmst.experiments.weighting import learn_weights
+from simmst.models.simmstnet import SimMSTNet
+from simmst.training.checkpoint import save_model
+from simmst.training.config import Progress, TrainingResult
+from simmst.training.trainer import Trainer
+
+#: ``watch(stage, done, total, note)``: called as a stage goes on, and with ``done == total`` at its end.
+Watch = Callable[[str, int, int, str], None]
+STAGES = ("simulate", "re-weight", "train", "fine-tune", "evaluate")
+_TIMINGS = "stages/timings.json"
+
+
+def run(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any]:
+    """Do all the stages that the directory does not hold yet, and write metrics and report.
+
+    A KeyboardInterrupt at any moment leaves a directory from which the same call goes on; on one thread the
+    metrics are then the same to the bit as without the interruption. The training worlds are not kept: they
+    are drawn again, from the seed, in seconds.
+
+    Parameters
+    ----------
+    job : Job
+    directory : RunDirectory
+    watch : callable
+
+    Returns
+    -------
+    mapping
+        The content of metrics.json.
+    """
+    torch.set_num_threads(job.config.threads)
+    with _timed(directory, "simulate"):
+        simulated = job.simulate(lambda done, total: watch("simulate", done, total, ""))
+    with _timed(directory, "re-weight"):
+        learned = learn_weights(
+            job, directory, simulated, lambda done, total, note: watch("re-weight", done, total, note)
+        )
+    model = SimMSTNet(job.network, job.config.seed)
+    with _timed(directory, "train"):
+        trained = _train(job, directory, "train", model, simulated, job.config.train, watch, learned.weights)
+    with _timed(directory, "fine-tune"):
+        tuned = _train(job, directory, "fine-tune", model, job.train, job.config.finetune, watch)
+    note = {"services": job.target.data.services, "units": job.target.data.units}
+    save_model(directory.path / "checkpoint.safetensors", model, note)
+    with _timed(directory, "evaluate"):
+        forecast = _test_forecast(job, directory, model, watch)
+        data = job.target.data
+        horizons = evaluate(data.values, data.services, job.protocol, forecast)
+    metrics = {
+        "target": {"name": job.target.name, "synthetic": job.config.data is None, "shape": data.values.shape},
+        "horizons": {str(horizon): rows for horizon, rows in horizons.items()},
+        "weights": _spread(learned.weights, simulated.world),
+        "re-weighting": learned.summary,
+        "training": _record(trained, job.config.train),
+        "fine-tuning": _record(tuned, job.config.finetune),
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
+    directory.write_json("metrics.json", metrics)
+    seconds = directory.read_json(_TIMINGS)
+    page = report_page(job, metrics, forecast, learned, simulated.world, seconds)
+    directory.write("report.html", page)
+    return metrics
+
+
+def _train(
+    job: Job,
+    directory: RunDirectory,
+    stage: str,
+    model: SimMSTNet,
+    windows: WindowSource,
+    config: TrainConfig,
+    watch: Watch,
+    weights: npt.NDArray[np.floating] | None = None,
+) -> TrainingResult:
+    """Train in place, going on from the stage's checkpoint; a finished one is only read."""
+
+    def show(progress: Progress) -> None:
+        if progress.record is None:
+            done = progress.epoch * progress.steps + progress.step
+            watch(stage, done, progress.epochs * progress.steps, f"epoch {progress.epoch + 1}")
+
+    result = Trainer(job.trainer(config)).fit(
+        model,
+        windows,
+        job.validation,
+        sample_weights=weights,
+        checkpoint=directory.stage(f"{stage}.safetensors"),
+        resume=True,
+        callback=show,
+    )
+    watch(stage, 1, 1, f"best epoch {result.best_epoch + 1} of {len(result.history)}")
+    return result
+
+
+def _test_forecast(job: Job, directory: RunDirectory, model: SimMSTNet, watch: Watch) -> npt.NDArray[np.float32]:
+    """Forecast from every step of the test days: the one time that they are read."""
+    kept = directory.load_arrays("forecast")
+    if kept is None:
+        origins = job.protocol.test.origins(1)
+        windows = forecast_windows(job.target.data, job.scaler, origins, job.config.lookback, job.config.horizon)
+        forecast = network_forecast(
+            model, windows, job.scaler, lambda done, total: watch("evaluate", done, total, "")
+        )
+        directory.save_arrays("forecast", {"forecast": forecast})
+        return forecast
+    return kept["forecast"]
+
+
+def _record(result: TrainingResult, config: TrainConfig) -> dict[str, Any]:
+    return {
+        "windows": len(result.history) * config.epoch_samples,
+        "epochs": len(result.history),
+        "best_epoch": result.best_epoch + 1,
+        "validation_error": result.best_error,
+        "stopped_early": result.stopped_early,
+    }
+
+
+def _spread(weights: npt.NDArray[np.floating], world: npt.NDArray[np.integer]) -> dict[str, Any]:
+    means = [float(weights[world == w].mean()) for w in np.unique(world)]
+    return {
+        "windows": len(weights),
+        "effective_sample_size": effective_sample_size(weights),
+        "mean": float(weights.mean()),
+        "standard_deviation": float(weights.std()),
+        "world_means": means,
+    }
+
+
+@contextmanager
+def _timed(directory: RunDirectory, stage: str) -> Iterator[None]:
+    """Add the block's time to the stage's, also when it is interrupted."""
+    begun = time.perf_counter()
+    try:
+        yield
+    finally:
+        path = directory.path / _TIMINGS
+        seconds = directory.read_json(_TIMINGS) if path.is_file() else {}
+        seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - begun
+        directory.write_json(_TIMINGS, seconds)

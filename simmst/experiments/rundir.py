@@ -1,0 +1,136 @@
+"""A run directory: created once, every file written whole or not at all, a stage's result kept for resuming."""
+
+import csv
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from simmst.errors import ConfigError
+from simmst.experiments.config import RunConfig
+
+Arrays = dict[str, npt.NDArray[Any]]
+CONFIG = "config.json"
+_STAGES = "stages"
+
+
+class RunDirectory:
+    """Files of one run.
+
+    Parameters
+    ----------
+    path : Path
+        An existing directory; `create` and `open` check what it holds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, config: RunConfig) -> Self:
+        """Make the directory and write the configuration into it.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be written, or holds anything already.
+        """
+        if (path / CONFIG).exists():
+            raise ConfigError(
+                f"--out {path}: holds a run already; go on with it by `simmst run --resume {path}`, or name "
+                "another directory"
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise ConfigError(f"--out {path}: is not empty; name a new directory")
+            (path / _STAGES).mkdir()
+            run = cls(path)
+            run.write(CONFIG, config.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise ConfigError(f"--out {path}: cannot be written ({error.strerror})") from None
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> tuple[Self, RunConfig]:
+        """Open the directory of a run that was begun.
+
+        Raises
+        ------
+        ConfigError
+            If it holds no run, one of a newer version, or a configuration that cannot be read.
+        """
+        if not (path / CONFIG).is_file() or not (path / _STAGES).is_dir():
+            raise ConfigError(f"--resume {path}: holds no run (no {CONFIG} beside {_STAGES}/)")
+        if not os.access(path, os.W_OK):
+            raise ConfigError(f"--resume {path}: cannot be written (Permission denied)")
+        return cls(path), RunConfig.read(path / CONFIG)
+
+    def stage(self, name: str) -> Path:
+        """Path of a stage's file."""
+        return self.path / _STAGES / name
+
+    def write(self, name: str, text: str) -> None:
+        """Write a text file."""
+        atomically(self.path / name, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write JSON; a number that is not finite is an error, not invalid JSON."""
+        self.write(name, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read what `write_json` wrote."""
+        content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        return content
+
+    def write_csv(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Write columns of equal length under their names."""
+
+        def write(path: Path) -> None:
+            with path.open("w", encoding="utf-8", newline="") as stream:
+                writer = csv.writer(stream)
+                writer.writerow(columns)
+                writer.writerows(zip(*columns.values(), strict=True))
+
+        atomically(self.path / name, write)
+
+    def save_arrays(self, name: str, arrays: Arrays) -> None:
+        """Keep a stage's arrays as ``stages/<name>.npz``."""
+
+        def write(path: Path) -> None:
+            with path.open("wb") as stream:  # a path would be given the ending .npz
+                np.savez(stream, **arrays)  # type: ignore[arg-type]
+
+        atomically(self.stage(f"{name}.npz"), write)
+
+    def load_arrays(self, name: str) -> Arrays | None:
+        """Arrays of a stage, or None where it has not come to its end."""
+        path = self.stage(f"{name}.npz")
+        if not path.is_file():
+            return None
+        try:
+            # numpy leaves a path it cannot read open; a stream is closed here.
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+                return {key: archive[key] for key in archive.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise ConfigError(f"{path}: damaged ({error}); delete it and resume again") from None
+
+
+def atomically(target: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a temporary file beside `target`, then rename it: the target is whole or untouched."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o644)  # mkstemp keeps it to the owner
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

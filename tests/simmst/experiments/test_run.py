@@ -1,0 +1,139 @@
+"""The main job, end to end on the smoke preset: its files, and that interruption loses nothing."""
+
+import json
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+
+from simmst.errors import SimmstError
+from simmst.experiments.config import RunConfig
+from simmst.experiments.job import Job
+from simmst.experiments.report import OURS
+from simmst.experiments.run import STAGES, run
+from simmst.experiments.rundir import RunDirectory
+from simmst.training.checkpoint import load_model
+
+CONFIG = RunConfig.of_preset("smoke", seed=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Resuming is exact to the bit on one thread."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory) -> RunDirectory:
+    directory = RunDirectory.create(tmp_path_factory.mktemp("runs") / "unbroken", CONFIG)
+    run(Job.prepare(CONFIG), directory, lambda *_: None)
+    return directory
+
+
+def test_a_run_leaves_its_files(unbroken):
+    names = {path.name for path in unbroken.path.iterdir()}
+    assert names == {
+        *("config.json", "metrics.json", "history.csv", "checkpoint.safetensors", "report.html"),
+        *("state.npz", "stages"),
+    }
+
+
+def test_the_metrics_hold_every_row_at_every_horizon(unbroken):
+    metrics = unbroken.read_json("metrics.json")
+    assert list(metrics["horizons"]) == ["1", "6"]
+    for rows in metrics["horizons"].values():
+        assert list(rows) == ["last value", "same hour yesterday", "same hour last week", "ridge", OURS]
+        assert list(rows[OURS]["tasks"]) == ["call", "internet"]
+    assert metrics["target"]["synthetic"] is True
+    assert metrics["weights"]["windows"] == 4 * 16
+    assert metrics["weights"]["mean"] == pytest.approx(CONFIG.reweight.share)
+    assert len(metrics["weights"]["world_means"]) == 4
+
+
+def test_the_history_shows_the_solvers_path(unbroken):
+    lines = (unbroken.path / "history.csv").read_text().splitlines()
+    assert lines[0].split(",")[:5] == ["iteration", "phase", "upper", "gap", "planes"]
+    assert len(lines) == 1 + CONFIG.reweight.iterations
+    gaps = [line.split(",")[3] for line in lines[1:]]
+    assert any(gaps) and not all(gaps)  # asked for at every second iteration
+
+
+def test_the_checkpoint_is_the_network_of_the_table(unbroken):
+    model, note = load_model(unbroken.path / "checkpoint.safetensors")
+    assert model.config.horizon == 6 and note["services"] == ["call", "internet"]
+
+
+def test_the_report_says_at_once_that_the_target_is_synthetic(unbroken):
+    html = (unbroken.path / "report.html").read_text()
+    assert "synthetic city" in html[: html.index("What was run")].split("</style>")[1]
+
+
+def interrupt_at(stage: str, call: int):
+    """Press Ctrl-C at the n-th sign of life of a stage."""
+    seen = []
+
+    def watch(name: str, done: int, total: int, note: str) -> None:
+        if name == stage:
+            seen.append(done)
+            if len(seen) == call:
+                signal.raise_signal(signal.SIGINT)
+
+    return watch
+
+
+@pytest.mark.parametrize(("stage", "call"), [*((stage, 1) for stage in STAGES), ("re-weight", 11), ("train", 4)])
+def test_an_interrupted_run_ends_with_the_same_metrics(unbroken, tmp_path, stage, call):
+    directory = RunDirectory.create(tmp_path / "run", CONFIG)
+    with pytest.raises(KeyboardInterrupt):
+        run(Job.prepare(CONFIG), directory, interrupt_at(stage, call))
+    assert not (directory.path / "metrics.json").exists()
+    directory, config = RunDirectory.open(directory.path)
+    run(Job.prepare(config), directory, lambda *_: None)
+    for name in ("metrics.json", "history.csv"):
+        assert (directory.path / name).read_bytes() == (unbroken.path / name).read_bytes()
+
+
+def test_a_finished_run_is_read_again_and_not_done_again(unbroken):
+    before = (unbroken.path / "metrics.json").read_bytes()
+    touched = []
+    run(Job.prepare(CONFIG), unbroken, lambda *sign: touched.append(sign))
+    assert (unbroken.path / "metrics.json").read_bytes() == before
+    assert all(done == total for stage, done, total, _ in touched if stage != "simulate")
+
+
+def test_another_seed_is_another_run(unbroken, tmp_path):
+    config = RunConfig.of_preset("smoke", seed=2)
+    directory = RunDirectory.create(tmp_path / "run", config)
+    metrics = run(Job.prepare(config), directory, lambda *_: None)
+    assert json.dumps(metrics["horizons"]) != json.dumps(unbroken.read_json("metrics.json")["horizons"])
+
+
+def test_training_and_test_days_do_not_meet():
+    job = Job.prepare(CONFIG)
+    horizon = CONFIG.horizon
+    assert job.train.origins.max() + horizon <= job.protocol.train.stop
+    assert job.validation.origins.min() >= job.protocol.validation.start
+    assert job.validation.origins.max() + horizon <= job.protocol.test.start
+
+
+def test_the_test_days_decide_nothing(unbroken, tmp_path, monkeypatch):
+    job = Job.prepare(CONFIG)
+    changed = job.target.data.values.copy()
+    changed[job.protocol.test.start :] = 0.0
+    target = replace(job.target, data=replace(job.target.data, values=changed))
+    monkeypatch.setattr("simmst.experiments.job.load_target", lambda config: target)
+    directory = RunDirectory.create(tmp_path / "run", CONFIG)
+    metrics, usual = run(Job.prepare(CONFIG), directory, lambda *_: None), unbroken.read_json("metrics.json")
+    assert metrics["horizons"] != usual["horizons"]
+    assert metrics["fine-tuning"] == usual["fine-tuning"]
+    assert metrics["re-weighting"] == usual["re-weighting"]
+    ours, theirs = (load_model(d.path / "checkpoint.safetensors")[0].state_dict() for d in (directory, unbroken))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_target_too_short_for_the_protocol_is_refused():
+    with pytest.raises(SimmstError, match="9 whole days are too few"):
+        Job.prepare(CONFIG.model_copy(update={"target": CONFIG.target.model_copy(update={"days": 9})}))
