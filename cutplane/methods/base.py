@@ -10,7 +10,7 @@ from cutplane.cuts import gradient_cut, separates
 from cutplane.errors import EmptyPolyhedronError
 from cutplane.model import Joint, Piece, Reduced
 from cutplane.polyhedron import Kind, Plane
-from cutplane.quadratic import nearest_point
+from cutplane.quadratic import QuadraticSolution, nearest_point
 from cutplane.result import Status
 from cutplane.state import State
 
@@ -167,10 +167,9 @@ def nearest_in(
         if weight is not None:
             epigraph = np.concatenate([np.zeros(rows.b_ub.size), objective[use].astype(float)])
         ub_norm = np.maximum(np.linalg.norm(rows.A_ub, axis=1), 1e-300)
-        solution = nearest_point(
+        solution = _solve(
             center.astype(float), np.vstack([rows.A_ub / ub_norm[:, None], normals]),
-            np.concatenate([rows.b_ub / ub_norm, rhs]), rows.A_eq, rows.b_eq, model.lower, model.upper,
-            epigraph, weight or 0.0,
+            np.concatenate([rows.b_ub / ub_norm, rhs]), model, epigraph, weight,
         )  # fmt: skip
         if not solution.residual <= 1e-5:
             raise EmptyPolyhedronError(
@@ -188,6 +187,30 @@ def nearest_in(
         if not [t for t in tangents if pool.add(t) >= 0]:
             break
     return model.project(point)
+
+
+def _solve(
+    center: Array, rows: Array, rhs: Array, model: Joint | Reduced, epigraph: Array | None, weight: float | None
+) -> QuadraticSolution:
+    """Solve the quadratic master in units of how far the center is off, around the center.
+
+    The interior-point method is accurate to the unit it works in, and a projection may be a tiny step.
+    """
+    A_eq, lower, upper = model.rows.A_eq, model.lower - center, model.upper - center
+    rhs, b_eq = rhs - rows @ center, model.rows.b_eq - A_eq @ center
+    unit = 1.0
+    if weight is None:
+        unit = max(float(np.max(v, initial=0.0)) for v in (-rhs, np.abs(b_eq), lower, -upper))
+        if unit == 0.0:
+            return QuadraticSolution(center, 0.0, np.zeros(rhs.size), np.zeros(b_eq.size), 0.0)
+    found = nearest_point(
+        np.zeros_like(center), rows, rhs / unit, A_eq, b_eq / unit, lower / unit, upper / unit,
+        epigraph, (weight or 0.0) / unit,
+    )  # fmt: skip
+    return QuadraticSolution(
+        center + unit * found.point, unit * found.height, unit * found.multipliers,
+        unit * found.equality_multipliers, found.residual,
+    )  # fmt: skip
 
 
 def approach(model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:

@@ -5,16 +5,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cutplane.cuts import gradient_cut
-from cutplane.methods.base import Move, depth, evaluate_feasible
+from cutplane.errors import EmptyPolyhedronError
+from cutplane.methods.base import Move, add_cuts, depth, evaluate_feasible, nearest_in
 from cutplane.methods.penalty import Penalty
 from cutplane.methods.primal_dual import PrimalDual
 from cutplane.model import Joint, Reduced
+from cutplane.polyhedron import Polyhedron
 from cutplane.result import Status
 from cutplane.state import State
 
 if TYPE_CHECKING:
     from cutplane.solver import BilevelSolver
+
+_NEWTON_STEPS = 6
 
 
 class TwoPhase:
@@ -41,8 +44,8 @@ class TwoPhase:
             move = self._phase1.move(model, state, options)
             state.memory["in_phase1"] += 1
             if int(state.memory["in_phase1"]) >= options.phase1_iterations:
-                state.phase = 2
                 self._phase2.start(model, state, options)
+                state.phase = 2  # last: an interruption in between must not leave half a hand-over
             return move
         move = self._phase2.move(model, state, options)
         if not int(state.memory["finished"]):
@@ -52,7 +55,38 @@ class TwoPhase:
         deepest = max(depth(pieces), move.violation)
         move = replace(move, lower_gap=gap, violation=deepest)
         if deepest <= options.tolerance:
-            return replace(move, status=Status.STATIONARY)
-        violated = [gradient_cut(p.kind, state.point, p.value, p.gradient) for p in pieces if p.value > 0]
+            _settle(model, state, options, move.fun)
+            if not _beaten(state, options, move.fun):
+                return replace(move, status=Status.STATIONARY)
+        added = add_cuts(state, model, pieces, state.point, options)
+        if added == 0:
+            return replace(move, status=Status.STALLED)
         state.phase, state.memory["in_phase1"] = 1, np.array(0)
-        return replace(move, added=sum(state.pool.add(plane) >= 0 for plane in violated))
+        state.memory.pop("spread", None)
+        return replace(move, added=added)
+
+
+def _beaten(state: State, options: "BilevelSolver", fun: float) -> bool:
+    """Whether the best feasible point is worse than `fun`, so that it is not what Phase 2 came to."""
+    return bool(np.isfinite(state.best_fun)) and state.best_fun > fun + 10 * options.tolerance * max(1.0, abs(fun))
+
+
+def _settle(model: Joint | Reduced, state: State, options: "BilevelSolver", fun: float) -> None:
+    """Look for a feasible point beside the one where the penalty is at rest, a little outside of the planes.
+
+    Newton's method on the constraints: project on the planes, cut there, and again; the run's own pool
+    stays as it is.
+    """
+    scratch = replace(state, pool=Polyhedron.from_arrays(state.pool.to_arrays()))
+    for _ in range(_NEWTON_STEPS):
+        if state.best_fun <= fun:
+            return
+        try:
+            scratch.point = nearest_in(model, scratch, scratch.point)
+        except EmptyPolyhedronError:
+            return
+        gap, pieces = model.pieces(scratch.point)
+        evaluate_feasible(model, scratch, scratch.point, gap, pieces, options)
+        state.best, state.best_fun, state.best_gap = scratch.best, scratch.best_fun, scratch.best_gap
+        if add_cuts(scratch, model, pieces, scratch.point, options) == 0:
+            return
