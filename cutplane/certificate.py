@@ -4,11 +4,13 @@ Planes bound the optimum only if the problem is as convex as it was declared. `c
 feasible point that says otherwise, so that a wrong declaration is not certified.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from cutplane._arrays import Array
+from cutplane.errors import OracleError
 from cutplane.lp import LinearMaster
 from cutplane.model import Joint, Reduced
 from cutplane.polyhedron import Kind, Polyhedron
@@ -107,15 +109,16 @@ def contradiction(
         if k % 2:
             spread = best + 0.1 * rng.uniform() * (spread - best)
         point = model.project(spread.astype(best.dtype))
-        if isinstance(model, Joint):
-            restored = model.restore(point)
-            if restored is None:
-                return None
-            point, pieces = restored
-        else:
-            pieces = model.pieces(point)[1]
-        if all(piece.value <= 0 for piece in pieces) and not _off_rows(pool, point):
-            found = _contradicted(model, pool, point, model.objective(point)[0])
+        with suppress(OracleError):  # far from the run's own points an oracle may have no answer
+            if isinstance(model, Joint):
+                restored = model.restore(point)
+                if restored is None:
+                    return None
+                point, pieces = restored
+            else:
+                pieces = model.pieces(point)[1]
+            if all(piece.value <= 0 for piece in pieces) and not _off_rows(pool, point):
+                found = _contradicted(model, pool, point, model.objective(point)[0])
     return found
 
 

@@ -42,6 +42,14 @@ def _finite(value: Any, what: str, shape: tuple[int, ...]) -> Array:
     return out
 
 
+def _triple(answer: Any, what: str) -> tuple[Any, Any, Any]:
+    try:
+        first, second, third = answer
+    except (TypeError, ValueError):
+        raise OracleError(f"{what} must return three things: value, gradient in x, gradient in y") from None
+    return first, second, third
+
+
 class Model:
     """What both formulations share: the scaled set Z and the checked calls of the user's functions."""
 
@@ -102,7 +110,7 @@ class Model:
     def upper_value(self, x: Array, y: Array) -> tuple[float, Array, Array]:
         """F and its gradient, checked."""
         self.nfev += 1
-        value, g_x, g_y = self.problem.upper(x, y)
+        value, g_x, g_y = _triple(self.problem.upper(x, y), "upper")
         return (
             float(_finite(value, "upper value", ())),
             _finite(g_x, "upper gradient in x", x.shape),
@@ -110,7 +118,7 @@ class Model:
         )
 
     def _constraint(self, index: int, x: Array, y: Array) -> tuple[Array, Array, Array]:
-        values, j_x, j_y = self.constraints[index](x, y)
+        values, j_x, j_y = _triple(self.constraints[index](x, y), f"constraints[{index}]")
         values = np.atleast_1d(np.asarray(values, dtype=float))
         name = f"constraints[{index}]"
         return (
@@ -166,7 +174,7 @@ class Joint(Model):
         """(gap, constraints) at z: gap − ε first, then the coupled ones that are not linear."""
         x, y = self.split(z)
         self.njev += 1
-        value, g_x, g_y = self.problem.lower.gap(x, y)
+        value, g_x, g_y = _triple(self.problem.lower.gap(x, y), "lower.gap")
         gap = float(_finite(value, "lower gap", ()))
         gradient = np.concatenate(
             [_finite(g_x, "lower gap gradient in x", x.shape), _finite(g_y, "lower gap gradient in y", y.shape)]

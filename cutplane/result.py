@@ -132,8 +132,9 @@ class Result:
         Lower level's gap at (x, y), evaluated anew.
     bound : float or None
         Lower bound of the optimum over {gap ≤ ε}, recomputed by weak duality from the planes; None unless
-        the problem is declared convex and the planes bound it. On unbounded sets it is a bound over the
-        points within `bound_radius` of (x, y).
+        the problem is declared convex, the planes bound it and the run is in float64 (the rounding of a
+        float32 plane, at a lever as long as the set, would be larger than the gap). On
+        unbounded sets it is a bound over the points within `bound_radius` of (x, y).
     gap : float or None
         fun − bound.
     bound_radius : float

@@ -1,12 +1,13 @@
 """The one driver: init / step / solve, the two phases, when to cut and when to drop."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cutplane._arrays import Array
+from cutplane._arrays import Array, vector
 from cutplane.certificate import Bound, contradiction, relaxed_bound
 from cutplane.cuts import CutRule, gradient_cut
 from cutplane.errors import EmptyPolyhedronError, InputError, OracleError
@@ -110,6 +111,8 @@ class BilevelSolver:
         for name in ("step_x", "step_y", "step_dual"):
             if getattr(self, name) is not None:
                 _require(self, name, lambda v: v > 0, "must be > 0")
+        if self.cut is not None and not callable(self.cut):
+            raise InputError(f"cut must be a cut rule such as MuCut(mu, radius), not {self.cut!r}")
         _require(self, "penalty_growth", lambda v: v > 1, "must be > 1")
         for name in ("max_iterations", "cut_every", "patience", "phase1_iterations"):
             _require(self, name, lambda v: v >= 1 and v == int(v), "must be a whole number ≥ 1")
@@ -139,15 +142,15 @@ class BilevelSolver:
         if self.formulation == "joint":
             y = start_point(y0, "y0", problem.y_set)
         else:
-            y = np.atleast_1d(np.asarray(y0, dtype=x.dtype))
+            y = vector(y0, "y0", finite=False).astype(x.dtype)
         model = build_model(problem, self.formulation, x.size, y.size, (self.x_scale, self.y_scale), self.epsilon)
         point = model.join(x, y)
         pool = Polyhedron(model.n, point.dtype, self.max_planes)
         for plane in model.linear_planes():
             pool.add(plane)
         state = State(point, x.size, y.size, pool, point.copy())
-        state.memory["scales"] = np.array([self.x_scale, self.y_scale])
-        state.runtime = {"model": model, "problem": problem}
+        state.memory |= self._made_with()
+        state.runtime = {"model": model, "problem": problem, "solver": self}
         state.version = int(getattr(problem.lower, "version", 0))
         model.pieces(point)  # a wrong gap shows at the door, not at the first check
         METHODS[self.method].start(model, state, self)
@@ -159,7 +162,7 @@ class BilevelSolver:
         if state.status is not Status.RUNNING:
             return state
         model = self._model(problem, state)
-        cleared = self._clear_if_changed(problem, state)
+        cleared = self._clear_if_changed(problem, model, state)
         phase = state.phase
         try:
             move = METHODS[self.method].move(model, state, self)
@@ -223,7 +226,11 @@ class BilevelSolver:
             message = f"{error}; planes in conflict: {_name_planes(state, error.planes)}"
         except KeyboardInterrupt:
             state.status = Status.INTERRUPTED
-        return self._result(problem, state, message)
+        try:
+            return self._result(problem, state, message)
+        except KeyboardInterrupt:  # while certifying
+            state.status = Status.INTERRUPTED
+            return self._result(problem, state, message, certify=False)
 
     def _check_requirements(self, problem: BilevelProblem) -> None:
         if METHODS[self.method].convex_only and not problem.convex:
@@ -235,43 +242,55 @@ class BilevelSolver:
             raise InputError("cut=MuCut(...) is for weakly convex gaps; with convex=True leave it out")
 
     def _model(self, problem: BilevelProblem, state: State) -> Joint | Reduced:
-        model: Joint | Reduced | None = state.runtime.get("model")
-        if model is None or state.runtime.get("problem") is not problem:
+        runtime = state.runtime
+        if runtime.get("problem") is not problem or runtime.get("solver") is not self:
             self._check_requirements(problem)
+            for name, value in self._made_with().items():
+                made = state.memory.get(name)
+                if made is None or not np.array_equal(made, value):
+                    raise InputError(f"the state was made with {name} = {made}, the solver has {value}")
             scales = (self.x_scale, self.y_scale)
-            if not np.array_equal(state.memory["scales"], scales):
-                raise InputError(f"the state was made with scales {state.memory['scales']}, not {scales}")
             model = build_model(problem, self.formulation, state.n_x, state.n_y, scales, self.epsilon)
-            if model.n != state.point.size:
-                raise InputError(f"the state was not made in the {self.formulation!r} formulation")
             model.nfev, model.njev = state.nfev, state.njev
-            state.runtime = {"model": model, "problem": problem}
-        return model
+            state.runtime = {"model": model, "problem": problem, "solver": self}
+        found: Joint | Reduced = state.runtime["model"]
+        return found
 
-    def _clear_if_changed(self, problem: BilevelProblem, state: State) -> int:
-        """The fixed-anchor rule: planes are valid for one gap function only."""
+    def _made_with(self) -> dict[str, Array]:
+        """Options that a state depends on: planes and memory mean something under these alone."""
+        return {
+            "method and formulation": np.array([self.method, self.formulation]),
+            "x_scale, y_scale and epsilon": np.array([self.x_scale, self.y_scale, self.epsilon]),
+        }
+
+    def _clear_if_changed(self, problem: BilevelProblem, model: Joint | Reduced, state: State) -> int:
+        """The fixed-anchor rule: planes are valid for one gap function only; the method starts anew."""
         version = int(getattr(problem.lower, "version", 0))
         if version == state.version:
             return 0
         state.version = version
         state.best_fun, state.best_gap, state.bound = np.inf, np.inf, -np.inf
-        return state.pool.clear()
+        cleared, state.phase = state.pool.clear(), 1
+        METHODS[self.method].start(model, state, self)
+        return cleared
 
-    def _result(self, problem: BilevelProblem, state: State, message: str) -> Result:
+    def _result(self, problem: BilevelProblem, state: State, message: str, certify: bool = True) -> Result:
         model = self._model(problem, state)
         found = bool(np.isfinite(state.best_fun))
         z = model.project(state.best if found else state.point)
         fun = gap = np.nan
-        x = y = np.zeros(0)
+        # what is known of the point even where no oracle answers any more
+        x, y = (z * model.scale.astype(z.dtype))[: state.n_x], np.full(state.n_y, np.nan, z.dtype)
         try:
             x, y = model.split(z)
             fun = model.upper_value(x, y)[0]
             gap = float(problem.lower.gap(x, y)[0])
         except OracleError as error:
-            message = message or str(error)
+            message = message or f"{error} (at the point found)"
+            state.status = state.status if not state.status.success else Status.ORACLE
         bound: Bound | None = None
         status = state.status
-        if problem.convex and found and not np.isnan(fun):
+        if certify and problem.convex and found and not np.isnan(fun) and z.dtype == np.float64:
             pool = _certificate_pool(model, state, z)
             bound = relaxed_bound(model, pool, z)
             bound = Bound(max(state.bound, bound.value), bound.radius)
@@ -300,7 +319,8 @@ def _certificate_pool(model: Joint | Reduced, state: State, z: Array) -> Polyhed
     pool = Polyhedron.from_arrays(state.pool.to_arrays())
     pool.cap = 10**9
     for point in (z, state.point):
-        pool.add(gradient_cut(Kind.OBJECTIVE, point, *model.objective(point)))
+        with suppress(OracleError):  # the last iterate may be where an oracle gave up
+            pool.add(gradient_cut(Kind.OBJECTIVE, point, *model.objective(point)))
     return pool
 
 

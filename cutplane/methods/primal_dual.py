@@ -37,6 +37,7 @@ class PrimalDual:
                 lipschitz = float(np.linalg.norm(model.objective(ahead)[1] - gradient)) / moved
         # a linear objective gives 0: no first step shall leave the neighbourhood of the start
         floor = length / (10 * (1 + float(np.linalg.norm(z))))
+        state.memory.pop("spread", None)
         state.memory |= {
             "lipschitz": np.array(max(lipschitz, floor, 1e-12)), "last_point": z.copy(),
             "last_gradient": gradient.copy(),
