@@ -1,0 +1,52 @@
+"""The compiled kernels against their Python bodies and against numpy."""
+
+import numpy as np
+import pytest
+
+from cutplane import _kernels
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [5, _kernels.BLOCK + 3])
+def test_one_sweep_is_the_projected_step_and_the_products(dtype, n):
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(4, n)).astype(dtype)
+    multipliers = np.array([0.5, 0.0, 2.0, 0.1], dtype=dtype)
+    gradient, start = rng.normal(size=(2, n)).astype(dtype)
+    steps = rng.uniform(0.1, 1.0, size=n).astype(dtype)
+    lower, upper = np.full(n, -0.5, dtype), np.full(n, np.inf, dtype)
+    found = []
+    for kernel in (_kernels.primal_dual_sweep, _kernels.primal_dual_sweep.py_func):
+        point, activity = start.copy(), np.zeros(4)
+        moved = kernel(A, multipliers, gradient, steps, lower, upper, point, activity)
+        found.append((point, activity, moved))
+    expected = np.clip(start - steps * (gradient + multipliers @ A), lower, upper)
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    for point, activity, moved in found:
+        assert point.dtype == dtype
+        np.testing.assert_allclose(point, expected, atol=tolerance)
+        np.testing.assert_allclose(activity, A @ expected, atol=tolerance * n)
+        assert moved == pytest.approx(float((((expected - start) / steps) ** 2).sum()), rel=1e-4)
+    np.testing.assert_allclose(found[0][0], found[1][0], atol=tolerance)
+
+
+def test_dominated_planes_are_those_that_another_implies_on_the_box():
+    A = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    offsets = np.array([-1.0, -2.0, -1.0, -1.0, -3.5])
+    kinds = np.ones(5, dtype=np.int8)
+    lower, upper = np.zeros(2), np.full(2, 2.0)
+    for kernel in (_kernels.dominated, _kernels.dominated.py_func):
+        out = np.zeros(5, dtype=np.bool_)
+        kernel(A, offsets, kinds, lower, upper, out)
+        # 1 is weaker than 0, 3 equals 0, and x + y ≤ 3.5 follows from x ≤ 1 and y ≤ 2
+        assert out.tolist() == [False, True, False, True, True]
+
+
+def test_planes_of_different_kinds_and_on_open_boxes_do_not_dominate():
+    A, offsets = np.array([[1.0], [0.5]]), np.array([0.0, -1.0])
+    open_box = np.array([-np.inf]), np.array([np.inf])
+    out = np.ones(2, dtype=np.bool_)
+    _kernels.dominated(A, offsets, np.ones(2, dtype=np.int8), *open_box, out)
+    assert not out.any()
+    _kernels.dominated(A[[0, 0]], offsets, np.array([0, 1], dtype=np.int8), *open_box, out)
+    assert not out.any()
