@@ -160,7 +160,8 @@ class SimMSTNet(nn.Module):
         forecast = self.decoder(own, history_marks, future_marks, memory)  # [S, B, H]
         if self.highway is not None:
             forecast = forecast + self.highway(own)
-        return forecast.permute(1, 2, 0)
+        out: Tensor = forecast.permute(1, 2, 0)
+        return out
 
     def _temporal(self, own: Tensor, marks: Tensor) -> Tensor:
         """Encode the cell's own history: `[S, B, L, D]`, L halved by each distilling."""
@@ -169,7 +170,8 @@ class SimMSTNet(nn.Module):
             x = layer(x)
             if depth < len(self.distilling):
                 x = self.distilling[depth](x)
-        return x
+        out: Tensor = x
+        return out
 
     def _check(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> None:
         c, batch = self.config, history.shape[0]

@@ -128,11 +128,12 @@ class MultiHeadAttention(nn.Module):
         else:
             generator = None if self.training else torch.Generator().manual_seed(self.seed)
             heads = prob_sparse_attention(q, k, v, self.factor, generator)
-        return self.out(heads.transpose(-2, -3).flatten(-2))
+        out: Tensor = self.out(heads.transpose(-2, -3).flatten(-2))
+        return out
 
     def _split(self, x: Tensor) -> Tensor:
         """`[..., L, D]` -> `[..., heads, L, D / heads]`."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+        return x.reshape(*x.shape[:-1], self.heads, -1).transpose(-2, -3)
 
 
 class EncoderLayer(nn.Module):
@@ -148,7 +149,8 @@ class EncoderLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Encode `[S, B, L, D]`."""
         x = self.norms[0](x + self.dropout(self.attention(x, x)))
-        return self.norms[1](x + self.dropout(self.mlp(x)))
+        out: Tensor = self.norms[1](x + self.dropout(self.mlp(x)))
+        return out
 
 
 class Distilling(nn.Module):
@@ -164,6 +166,7 @@ class Distilling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[S, B, L, D]` -> `[S, B, ceil(L / 2), D]`."""
+        tasks, batch = x.shape[:2]
         x = nn.functional.elu(self.convolution(x)).flatten(0, 1).transpose(1, 2)  # [S*B, D, L]
         pooled = nn.functional.max_pool1d(x, kernel_size=3, stride=2, padding=1)
-        return pooled.transpose(1, 2).unflatten(0, (self.convolution.weight.shape[0], -1))
+        return pooled.transpose(1, 2).reshape(tasks, batch, pooled.shape[-1], -1)

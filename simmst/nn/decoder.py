@@ -23,7 +23,8 @@ class DecoderLayer(nn.Module):
         """Decode `[S, B, Q, D]` against memory `[S, B, K, D]`."""
         x = self.norms[0](x + self.dropout(self.attention(x, x)))
         x = self.norms[1](x + self.dropout(self.cross(x, memory)))
-        return self.norms[2](x + self.dropout(self.mlp(x)))
+        out: Tensor = self.norms[2](x + self.dropout(self.mlp(x)))
+        return out
 
 
 class GenerativeDecoder(nn.Module):
@@ -77,4 +78,5 @@ class GenerativeDecoder(nn.Module):
         x = self.embedding(padded, marks)
         for layer in self.layers:
             x = layer(x, memory)
-        return self.head(x[:, :, self.label :]).squeeze(-1)
+        out: Tensor = self.head(x[:, :, self.label :]).squeeze(-1)
+        return out

@@ -42,8 +42,7 @@ def seed_draws(device: torch.device, *key: int) -> None:
 def _generators(device: torch.device) -> list[torch.Generator]:
     found = [torch.default_generator]
     if device.type == "cuda":
-        torch.cuda.init()
-        index = torch.cuda.current_device() if device.index is None else device.index
+        index = torch.cuda.current_device() if device.index is None else device.index  # initialises CUDA
         found.append(torch.cuda.default_generators[index])
     elif device.type == "mps":
         found.append(torch.mps._get_default_mps_generator())

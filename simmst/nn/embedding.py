@@ -42,4 +42,5 @@ class Embedding(nn.Module):
         tasks, _, length, width = value.shape
         external = self.external(marks.expand(tasks, *marks.shape))
         position = sinusoid(length, width).to(value)
-        return self.dropout(value + external + position)
+        out: Tensor = self.dropout(value + external + position)
+        return out

@@ -24,7 +24,8 @@ class CrossTaskAttention(nn.Module):
         """`[S, B, L, D]` -> `[S, B, L, D]`."""
         tokens = x.permute(1, 2, 0, 3).unsqueeze(0)  # [1, B, L, S, D]: one shared set of projections
         mixed = self.attention(tokens, tokens).squeeze(0).permute(2, 0, 1, 3)
-        return self.norm(x + self.dropout(mixed))
+        out: Tensor = self.norm(x + self.dropout(mixed))
+        return out
 
 
 class Interaction(nn.Module):
@@ -64,4 +65,5 @@ class Interaction(nn.Module):
         """Temporal `[S, B, L, D]` and spatial `[S, B, L, D]` or None to Z `[S, B, L, D]`."""
         temporal = self.temporal(temporal)
         joined = temporal if spatial is None else torch.cat([temporal, self.spatial(spatial)], dim=-1)
-        return temporal + self.mlp(joined)
+        out: Tensor = temporal + self.mlp(joined)
+        return out

@@ -75,4 +75,5 @@ class TaskMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `[S, ..., I]` to `[S, ..., O]`."""
-        return self.outer(self.dropout(nn.functional.gelu(self.inner(x))))
+        out: Tensor = self.outer(self.dropout(nn.functional.gelu(self.inner(x))))
+        return out

@@ -60,8 +60,9 @@ class SpatialAttention(nn.Module):
         missing = -patches.shape[2] % self.stride
         if missing:
             patches = torch.cat([patches[:, :, :1].expand(-1, -1, missing, -1), patches], dim=2)
-        taps = (patches @ self.taps.to(patches)).unflatten(-1, (self.patch, 9))  # [S, B, L, P, 9]
-        groups = taps.unflatten(2, (-1, self.stride)).transpose(3, 4).flatten(-2)  # [S, B, L', P, stride * 9]
+        taps = patches @ self.taps.to(patches)  # [S, B, L, P * 9]
+        groups = taps.view(*taps.shape[:2], -1, self.stride, self.patch, 9)
+        groups = groups.transpose(3, 4).flatten(-2)  # [S, B, L', P, stride * 9]
         tokens = nn.functional.relu(self.convolution(groups)) + self.slot  # [S, B, L', P, D]
         centre = tokens[..., self.patch // 2, :]  # [S, B, L', D]
         query = self.query(centre).unflatten(-1, (self.heads, -1)).unsqueeze(-3)  # [S, B, L', 1, heads, D']
@@ -69,4 +70,5 @@ class SpatialAttention(nn.Module):
         # One query and P keys: sums of products, since a batched product of such small matrices is slower.
         weights = torch.softmax((query * key).sum(-1) / math.sqrt(key.shape[-1]), dim=-2)  # [..., P, heads]
         mixed = (weights.unsqueeze(-1) * value).sum(-3).flatten(-2)  # [S, B, L', D]
-        return self.norm(centre + self.out(mixed))
+        out: Tensor = self.norm(centre + self.out(mixed))
+        return out

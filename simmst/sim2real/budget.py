@@ -51,7 +51,8 @@ class Budget:
         place = int(np.clip(np.searchsorted(fall, missing) - 1, 0, len(knots) - 2))
         rate = float(np.cumsum(slopes)[place])
         mu = knots[place] + (missing - fall[place]) / rate if rate > 0 else knots[place]
-        return np.clip(at - mu * self.counts, 0.0, 1.0).astype(v.dtype)
+        out: Array = np.clip(at - mu * self.counts, 0.0, 1.0).astype(v.dtype)
+        return out
 
     def bounds(self, n: int) -> tuple[Array, Array]:
         """Between 0 and 1."""

@@ -41,14 +41,14 @@ class FlatModel:
 
     def at(self, flat: Tensor) -> Callable[..., Tensor]:
         """Return the model as a function of its inputs, at these parameters; differentiable in them."""
-        sizes = [math.prod(shape) for shape in self._shapes.values()]
-        pieces = flat.split(sizes)
+        pieces = torch.split(flat, [math.prod(shape) for shape in self._shapes.values()])
         views = {
             name: piece.view(shape) for (name, shape), piece in zip(self._shapes.items(), pieces, strict=True)
         }
 
         def call(*inputs: Tensor) -> Tensor:
-            return functional_call(self.model, views, inputs)
+            out: Tensor = functional_call(self.model, views, inputs)
+            return out
 
         return call
 
@@ -68,5 +68,5 @@ def load_flat(model: nn.Module, flat: Tensor) -> None:
     """Copy a vector `[p]` into the trainable parameters of a model."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     with torch.no_grad():
-        for parameter, piece in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+        for parameter, piece in zip(parameters, torch.split(flat, [p.numel() for p in parameters]), strict=True):
             parameter.copy_(piece.view_as(parameter))

@@ -45,4 +45,5 @@ class SolutionGap(ABC):
         if length**2 <= epsilon:
             return y
         # A hair inside, so that rounding does not put the point outside again.
-        return target + away * (np.sqrt(epsilon) * (1 - 1e-6) / length)
+        out: Array = target + away * (np.sqrt(epsilon) * (1 - 1e-6) / length)
+        return out

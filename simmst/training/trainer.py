@@ -195,7 +195,7 @@ class _Job:
         rule = self.trainer.weighting
         state.memory = rule.update(state.memory, losses.detach().cpu())
         self.optimizer.zero_grad(set_to_none=True)
-        weighted_loss(losses, rule.weights(state.memory).to(self.device)).backward()
+        torch.autograd.backward(weighted_loss(losses, rule.weights(state.memory).to(self.device)))
         nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimizer.step()
         state.sums += losses.detach().cpu().double() * len(index)
@@ -293,4 +293,5 @@ def _scaled(weights: NDArray[np.floating] | None, windows: int) -> NDArray[np.fl
         raise ConfigError(f"sample_weights must have shape ({windows},), one a window, got {weights.shape}")
     if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
         raise ConfigError("sample_weights must be finite, at least 0, and not all 0")
-    return (weights / weights[weights > 0].mean()).astype(np.float32)
+    out: NDArray[np.float32] = (weights / weights[weights > 0].mean()).astype(np.float32)
+    return out
