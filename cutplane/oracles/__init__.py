@@ -3,6 +3,7 @@
 from cutplane.oracles.quadratic_level import QuadraticLevel
 from cutplane.oracles.scipy_inner import ScipyInner
 from cutplane.oracles.solution_map import SolutionMap
+from cutplane.oracles.stationarity import Stationarity
 from cutplane.oracles.value_function import LowerSolution, ValueFunction
 
-__all__ = ["LowerSolution", "QuadraticLevel", "ScipyInner", "SolutionMap", "ValueFunction"]
+__all__ = ["LowerSolution", "QuadraticLevel", "ScipyInner", "SolutionMap", "Stationarity", "ValueFunction"]
