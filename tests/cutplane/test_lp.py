@@ -50,7 +50,9 @@ def test_rows_are_added_and_deleted_in_place(monkeypatch):
     for name in ("addRow", "deleteRows"):
         original = getattr(highspy.Highs, name)
         monkeypatch.setattr(
-            highspy.Highs, name, lambda self, *a, original=original, name=name: calls.append(name) or original(self, *a)
+            highspy.Highs,
+            name,
+            lambda self, *a, original=original, name=name: calls.append(name) or original(self, *a),
         )
     master = LinearMaster(model)
     master.solve(pool, model.lower, model.upper, {})

@@ -14,7 +14,9 @@ def plane(normal, offset, kind=Kind.GAP):
 def test_a_plane_is_scaled_to_a_unit_normal_and_keeps_its_norm():
     pool = Polyhedron(2)
     assert pool.add(plane([3, 4], 10)) == 0
-    assert pool.normals.tolist() == [[0.6, 0.8]] and pool.offsets.tolist() == [2.0] and pool.norms.tolist() == [5.0]
+    assert (
+        pool.normals.tolist() == [[0.6, 0.8]] and pool.offsets.tolist() == [2.0] and pool.norms.tolist() == [5.0]
+    )
     assert pool.residuals(np.array([1.0, 1.0])) == pytest.approx([3.4])
 
 

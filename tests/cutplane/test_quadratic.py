@@ -17,7 +17,9 @@ def test_without_rows_the_answer_is_the_clipped_center():
 
 
 def test_one_row_is_an_orthogonal_projection_with_its_multiplier():
-    solution = nearest_point(np.array([1.0, 1.0]), np.array([[1.0, 0.0]]), np.array([0.25]), NO_ROWS, NO_RHS, *OPEN)
+    solution = nearest_point(
+        np.array([1.0, 1.0]), np.array([[1.0, 0.0]]), np.array([0.25]), NO_ROWS, NO_RHS, *OPEN
+    )
     np.testing.assert_allclose(solution.point, [0.25, 1.0], atol=1e-12)
     np.testing.assert_allclose(solution.multipliers, [0.75], atol=1e-12)
     assert solution.residual <= 1e-12

@@ -1,0 +1,333 @@
+"""The driver: options, callbacks, interrupts, oracles that fail, anchors that move, constraints, caps."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cutplane import (
+    BilevelProblem,
+    BilevelSolver,
+    Box,
+    InputError,
+    LinearConstraint,
+    MuCut,
+    OracleError,
+    SolutionMap,
+    Status,
+)
+from cutplane.methods import METHODS
+
+ALL = tuple(METHODS)
+BOTH = ("joint", "reduced")
+
+
+def identity(norm="plain"):
+    return SolutionMap(lambda x: x.copy(), lambda x, v: v, norm=norm)
+
+
+def upper(x, y):
+    return float((y - 2) @ (y - 2)) / 2, 0 * x, y - 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"method": "simplex"}, "method must be one of primal-dual, linear, level, proximal; not 'simplex'"),
+        ({"formulation": "both"}, "formulation must be 'joint' or 'reduced'"),
+        ({"epsilon": -1}, "epsilon must be ≥ 0, not -1"),
+        ({"feasibility": np.nan}, "feasibility must be ≥ 0"),
+        ({"tolerance": 0}, "tolerance must be > 0"),
+        ({"x_scale": "big"}, "x_scale must be > 0, not 'big'"),
+        ({"y_scale": np.ones(3)}, "y_scale must be > 0"),
+        ({"regularisation": np.inf}, "regularisation must be > 0"),
+        ({"trust_radius": -1.0}, "trust_radius must be > 0"),
+        ({"step_x": 0.0}, "step_x must be > 0"),
+        ({"step_dual": -1.0}, "step_dual must be > 0"),
+        ({"penalty_growth": 1.0}, "penalty_growth must be > 1"),
+        ({"max_iterations": 0}, "max_iterations must be a whole number ≥ 1"),
+        ({"cut_every": 2.5}, "cut_every must be a whole number"),
+        ({"max_age": 0}, "max_age must be a whole number"),
+        ({"max_planes": 1}, "max_planes must be a whole number ≥ 2"),
+        ({"cut": "mu"}, "cut must be a cut rule such as MuCut"),
+    ],
+)
+def test_an_option_that_cannot_be_is_named(options, words):
+    with pytest.raises(InputError, match=words):
+        BilevelSolver(**options)
+
+
+def test_an_unknown_option_is_never_ignored():
+    with pytest.raises(TypeError, match="epsilom"):
+        BilevelSolver(epsilom=1e-6)
+
+
+def test_requirements_that_contradict_each_other_are_refused():
+    convex = BilevelProblem(upper, identity(), convex=True)
+    with pytest.raises(InputError, match=r"cut=MuCut\(...\) is for weakly convex gaps"):
+        BilevelSolver(cut=MuCut(1.0, 1.0)).init(convex, [0.0], [0.0])
+    with pytest.raises(InputError, match="solve needs x0 and y0, or a state"):
+        BilevelSolver().solve(convex, [0.0])
+    with pytest.raises(InputError, match="y0 is not an array of numbers"):
+        BilevelSolver(formulation="reduced").init(convex, [0.0], "abc")
+
+
+@pytest.mark.parametrize("method", ALL)
+def test_callbacks_see_each_record_and_may_stop_the_run(quadratic_bilevel, method):
+    problem, seen = quadratic_bilevel(0).problem, []
+    solver = BilevelSolver(method=method, epsilon=1e-8)
+    result = solver.solve(
+        problem, np.zeros(3), np.zeros(4), callback=[seen.append, lambda record: record.iteration == 4]
+    )
+    assert result.status is Status.CALLBACK and not result.success and result.nit == 4
+    assert [record.iteration for record in seen] == [1, 2, 3, 4] and seen[-1] is result.history[-1]
+    result = solver.solve(problem, state=result.state)
+    assert result.success and result.nit > 4
+
+
+def test_a_callback_does_not_take_a_success_away():
+    problem, solver = BilevelProblem(upper, identity(), Box(0, 1), convex=True), BilevelSolver(method="linear")
+    last = solver.solve(problem, [0.5], [0.5]).nit
+    result = solver.solve(problem, [0.5], [0.5], callback=lambda record: record.iteration == last)
+    assert result.status is Status.STATIONARY
+
+
+@pytest.mark.parametrize("formulation", BOTH)
+@pytest.mark.parametrize("method", ALL)
+def test_an_interrupt_inside_an_oracle_keeps_the_run_and_it_goes_on(quadratic_bilevel, method, formulation):
+    case = quadratic_bilevel(0)
+    solver = BilevelSolver(method=method, formulation=formulation, epsilon=1e-8)
+    for at in (3, 8, 502, 505):
+        calls = 0
+
+        def pressed(x, y, at=at):
+            nonlocal calls
+            calls += 1
+            if calls == at:
+                raise KeyboardInterrupt
+            return case.problem.upper(x, y)
+
+        problem = replace(case.problem, upper=pressed)
+        state = solver.init(problem, np.zeros(3), np.zeros(4))
+        result = solver.solve(problem, state=state)
+        if calls < at:
+            continue
+        assert result.status is Status.INTERRUPTED or at > 400
+        result = solver.solve(problem, state=result.state)
+        assert result.success and result.fun == pytest.approx(case.fun, abs=2e-6)
+
+
+def test_an_interrupt_while_certifying_gives_the_result_without_a_bound():
+    calls = 0
+
+    def forward(x):
+        nonlocal calls
+        calls += 1
+        if calls == limit:
+            raise KeyboardInterrupt
+        return x.copy()
+
+    problem = BilevelProblem(upper, SolutionMap(forward, lambda x, v: v), Box(0, 1), convex=True)
+    solver = BilevelSolver(method="linear", formulation="reduced")
+    limit = -1
+    first = solver.solve(problem, [0.1], [0.0])
+    calls, limit = 0, calls - 2
+    result = solver.solve(problem, [0.1], [0.0])
+    assert result.status is Status.INTERRUPTED and result.bound is None and result.fun == first.fun
+    assert solver.solve(problem, state=result.state).success
+
+
+@pytest.mark.parametrize("formulation", BOTH)
+@pytest.mark.parametrize("method", ALL)
+@pytest.mark.parametrize("part", ["upper", "lower"])
+def test_an_oracle_that_breaks_is_named_with_its_iteration_and_the_state_is_kept(
+    quadratic_bilevel, method, formulation, part
+):
+    case = quadratic_bilevel(1)
+    broken = False
+
+    def upper(x, y):
+        value, g_x, g_y = case.problem.upper(x, y)
+        return value, g_x, np.where(np.arange(4) == 2, np.nan, g_y) if broken and part == "upper" else g_y
+
+    def forward(x):
+        return (
+            np.where(np.arange(4) == 2, np.inf, case.reaction @ x)
+            if broken and part == "lower"
+            else case.reaction @ x
+        )
+
+    def breaks(record):
+        nonlocal broken
+        broken = record.iteration >= 5
+
+    lower = SolutionMap(forward, lambda x, v: case.reaction.T @ v)
+    problem = BilevelProblem(upper, lower, convex=True)
+    solver = BilevelSolver(method=method, formulation=formulation, epsilon=1e-8, cut_every=1, tolerance=1e-10)
+    # a distance to infinity shows in the gap, an infinite solution in itself
+    words = {"upper": r"upper gradient in y\[2\] is not finite",
+             "lower": r"lower.solution\[2\] is not finite|lower gap .*is not finite"}[part]  # fmt: skip
+    with np.errstate(invalid="ignore"):
+        result = solver.solve(problem, np.zeros(3), np.zeros(4), callback=breaks)
+    assert result.status is Status.ORACLE and not result.success
+    assert result.bound is None or result.bound <= case.fun  # the planes it had are as good as before
+    assert re.search(rf"({words}).*\(iteration 6\)", result.message)
+    assert result.nit == 5 and len(result.history) == 5 and result.state.point.size in (3, 7)
+    assert result.x.shape == (3,) and np.isfinite(result.x).all()
+
+
+def test_an_answer_that_fails_only_at_the_end_is_no_success():
+    calls = 0
+
+    def upper_once(x, y):
+        nonlocal calls
+        calls += 1
+        return np.nan if calls > limit else upper(x, y)[0], *upper(x, y)[1:]
+
+    problem = BilevelProblem(upper_once, identity(), Box(0, 1))
+    limit = 10**9
+    state = BilevelSolver(method="linear").solve(problem, [0.5], [0.5]).state
+    limit = 0
+    result = BilevelSolver(method="linear").solve(problem, state=state)
+    assert result.status is Status.ORACLE and not result.success and "at the point found" in result.message
+
+
+def test_a_wrong_answer_at_the_start_is_raised_at_once():
+    problem = BilevelProblem(lambda x, y: (np.nan, x, y), identity())
+    with pytest.raises(OracleError, match="upper value is not finite"):
+        BilevelSolver().solve(problem, [0.0], [0.0])
+
+
+@pytest.mark.parametrize("method", ALL)
+def test_planes_that_contradict_each_other_are_named(method):
+    problem = BilevelProblem(
+        upper, identity(), Box(-1, 1), Box(-1, 1),
+        constraints=LinearConstraint([[1.0], [-1.0]], [[0.0], [0.0]], [-0.5, -0.5]), convex=True,
+    )  # fmt: skip
+    result = BilevelSolver(method=method, max_iterations=3000, phase1_iterations=20).solve(problem, [0.0], [0.0])
+    assert not result.success and result.bound is None
+    if method != "primal-dual":  # which has no master that could tell
+        assert result.status is Status.EMPTY
+        assert "planes in conflict: 0 (linear), 1 (linear)" in result.message
+
+
+@pytest.mark.parametrize("formulation", BOTH)
+@pytest.mark.parametrize("method", ALL)
+def test_a_new_version_of_the_gap_clears_the_pool_and_the_history_says_so(quadratic_bilevel, method, formulation):
+    case = quadratic_bilevel(0)
+    shift = 0.0
+    lower = SolutionMap(lambda x: case.reaction @ x + shift, lambda x, v: case.reaction.T @ v)
+    lower.version = 0
+    problem = replace(case.problem, lower=lower)
+
+    def re_anchor(record):
+        nonlocal shift
+        if record.iteration == 6:
+            shift, lower.version, lower._last = 1.0, 1, None
+
+    solver = BilevelSolver(method=method, formulation=formulation, epsilon=1e-8, cut_every=5)
+    state = solver.init(problem, np.zeros(3), np.zeros(4))
+    planes = [solver.step(problem, state).pool.size for _ in range(5)][-1]
+    result = solver.solve(problem, state=state, callback=re_anchor)
+    cleared = result.history.to_dict()["cleared"]
+    assert np.flatnonzero(cleared).tolist() == ([6] if planes else [])
+    # the optimum of the new problem: wanted − 1 in place of wanted
+    check = BilevelSolver(method="level", formulation="reduced", tolerance=1e-9).solve(
+        replace(problem, lower=SolutionMap(lambda x: case.reaction @ x + 1.0, lower.vjp)), np.zeros(3), np.zeros(4)
+    )
+    assert result.success and result.fun == pytest.approx(check.fun, abs=5e-6)
+
+
+@pytest.mark.parametrize("formulation", BOTH)
+@pytest.mark.parametrize("method", ALL)
+@pytest.mark.parametrize("linear", [True, False])
+def test_coupled_constraints_hold_at_the_result(method, formulation, linear):
+    # min ½‖y − 2‖² + ½‖x − 2‖², y = x, x + y ≤ 1 or x² + y² ≤ 1/2: x = y = 1/2
+    def both(x, y):
+        return float((y - 2) @ (y - 2) + (x - 2) @ (x - 2)) / 2, x - 2, y - 2
+
+    def disc(x, y):
+        return float(x @ x + y @ y) - 0.5, 2 * x[None], 2 * y[None]
+
+    constraint = LinearConstraint([[1.0]], [[1.0]], [1.0]) if linear else disc
+    problem = BilevelProblem(both, identity(), constraints=(constraint,), convex=True)
+    result = BilevelSolver(method=method, formulation=formulation, epsilon=1e-8).solve(problem, [0.0], [0.0])
+    assert result.success and result.fun == pytest.approx(2.25, abs=1e-5)
+    assert np.all(np.asarray(constraint(result.x, result.y)[0]) <= 2e-8)
+
+
+@pytest.mark.parametrize("formulation", BOTH)
+@pytest.mark.parametrize("method", ALL)
+def test_y_set_binds_in_both_formulations(method, formulation):
+    problem = BilevelProblem(upper, identity(), Box(0, 1), Box(0, 0.5), convex=True)
+    result = BilevelSolver(method=method, formulation=formulation, epsilon=1e-8).solve(problem, [0.1], [0.1])
+    assert result.fun == pytest.approx(1.125, abs=1e-6) and result.y[0] <= 0.5 + 1e-8
+
+
+@pytest.mark.parametrize("formulation", BOTH)
+@pytest.mark.parametrize("method", ALL)
+def test_float32_is_kept_and_certifies_nothing(quadratic_bilevel, method, formulation):
+    case = quadratic_bilevel(0)
+    reaction = case.reaction.astype(np.float32)
+
+    def upper(x, y):
+        assert x.dtype == y.dtype == np.float32
+        value, g_x, g_y = case.problem.upper(x, y)
+        return value, g_x.astype(np.float32), g_y.astype(np.float32)
+
+    problem = BilevelProblem(upper, SolutionMap(lambda x: reaction @ x, lambda x, v: reaction.T @ v), convex=True)
+    solver = BilevelSolver(method=method, formulation=formulation, epsilon=1e-4, tolerance=1e-4, feasibility=1e-5)
+    result = solver.solve(problem, np.zeros(3, np.float32), np.zeros(4, np.float32))
+    state = result.state
+    assert result.x.dtype == result.y.dtype == state.point.dtype == state.pool.normals.dtype == np.float32
+    assert result.success and result.bound is None and result.fun == pytest.approx(case.fun, abs=2e-4)
+
+
+@pytest.mark.parametrize("formulation", BOTH)
+@pytest.mark.parametrize("method", ALL)
+def test_the_cap_of_the_pool_holds_at_each_iteration(quadratic_bilevel, method, formulation):
+    row = LinearConstraint(np.ones((1, 3)), np.ones((1, 4)), [50.0])
+    case = quadratic_bilevel(0, norm="squared", constraints=(row,))
+    solver = BilevelSolver(
+        method=method, formulation=formulation, max_planes=6, max_iterations=120, phase1_iterations=60, cut_every=2
+    )
+    result = solver.solve(case.problem, np.zeros(3), np.zeros(4))
+    linear = formulation == "joint"
+    assert result.history.to_dict()["planes"].max() <= 6 + linear
+    assert result.status is not Status.EMPTY and result.state.pool.kinds.tolist().count(3) == linear
+    assert result.bound is None or result.bound <= case.fun + 1e-7
+
+
+def test_the_same_loop_by_hand(quadratic_bilevel):
+    case = quadratic_bilevel(2)
+    solver = BilevelSolver(method="level", epsilon=1e-8)
+    state = solver.init(case.problem, np.zeros(3), np.zeros(4))
+    while state.status is Status.RUNNING:
+        state = solver.step(case.problem, state)
+    steps = state.nit
+    assert solver.step(case.problem, state).nit == steps  # a finished run stands still
+    result = solver.solve(case.problem, np.zeros(3), np.zeros(4))
+    assert result.nit == steps and np.array_equal(result.state.best, state.best)
+
+
+def test_the_iteration_limit_is_no_success_and_a_larger_one_goes_on(quadratic_bilevel):
+    case = quadratic_bilevel(2)
+    solver = BilevelSolver(method="level", epsilon=1e-8, max_iterations=3)
+    result = solver.solve(case.problem, np.zeros(3), np.zeros(4))
+    assert result.status is Status.MAX_ITERATIONS and not result.success and result.nit == 3
+    assert solver.solve(case.problem, state=result.state).nit == 3
+    assert replace(solver, max_iterations=500).solve(case.problem, state=result.state).success
+
+
+def test_evaluations_are_counted(quadratic_bilevel):
+    case, calls = quadratic_bilevel(2), [0]
+
+    def counted(x, y):
+        calls[0] += 1
+        return case.problem.upper(x, y)
+
+    result = BilevelSolver(method="proximal", epsilon=1e-8).solve(
+        replace(case.problem, upper=counted), np.zeros(3), np.zeros(4)
+    )
+    assert result.nfev == calls[0]
