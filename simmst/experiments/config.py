@@ -106,8 +106,6 @@ class RunConfig(_Frozen):
     seed : int
     horizon, lookback : int
         Forecast steps H and history steps L, in hours.
-    threads : int
-        Threads of the numerical libraries. A resumed run equals an unbroken one to the bit on one thread.
     validation_every : int
         Every how many hours of the validation days an origin is used to choose the epoch by.
     """
@@ -120,7 +118,6 @@ class RunConfig(_Frozen):
     seed: int = Field(default=0, ge=0)
     horizon: int = Field(default=24, ge=1, le=168)
     lookback: int = Field(default=48, ge=1, le=168)
-    threads: int = Field(default=2, ge=1)
     target: TargetConfig
     simulate: SimulateConfig
     reweight: ReweightConfig
@@ -182,7 +179,6 @@ class RunConfig(_Frozen):
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # Seconds: that everything works. Nothing is learnt.
     "smoke": {
-        "threads": 1,
         "lookback": 24,
         "horizon": 6,
         "target": {"days": 14, "nodes": 4, "services": ["call", "internet"]},

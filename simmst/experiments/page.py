@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Mapping
+from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -58,6 +59,7 @@ def report_page(
             "history": learned.history,
             "epsilon": metrics["re-weighting"]["epsilon"],
             "weights": learned.weights,
+            "weights_note": _worth(metrics["re-weighting"]),
             "world": world,
         }
     )
@@ -86,7 +88,10 @@ def _facts(job: Job, metrics: Mapping[str, Any], seconds: Mapping[str, float]) -
         "Simulated": (
             f"{config.simulate.worlds} worlds of {config.world_hours} h, {metrics['weights']['windows']} windows"
         ),
-        "Re-weighting": _reweighting(metrics["re-weighting"]),
+        "Re-weighting": (
+            f"{metrics['re-weighting']['iterations']} iterations, {metrics['re-weighting']['real_windows']} "
+            "windows of the training days above"
+        ),
         "Training on the weighted simulated windows": _training(train),
         "Fine-tuning on the real training windows": _training(tune),
         "Network": f"Sim-MSTNet, {metrics['parameters']} parameters",
@@ -94,16 +99,18 @@ def _facts(job: Job, metrics: Mapping[str, Any], seconds: Mapping[str, float]) -
         "Versions": ", ".join(
             [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)]
         ),
+        "Written": f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
         "Time": f"{sum(seconds.values()):.0f} s ({', '.join(f'{k} {v:.0f}' for k, v in seconds.items())})",
     }
 
 
-def _reweighting(record: Mapping[str, Any]) -> str:
+def _worth(record: Mapping[str, Any]) -> str:
+    """Say what the weights are worth: the error of a model retrained from them, not the solver's own."""
     return (
-        f"{record['iterations']} iterations of the bi-level solver over {record['real_windows']} real windows; "
-        "error on the validation days of a ridge fitted to the weighted simulated windows: "
-        f"{record['uniform_validation']:.4f} with equal weights, {record['learned_validation']:.4f} with the "
-        "learned ones (z-scores)"
+        "A ridge fitted to the weighted simulated windows, which never sees a real one, has an error of "
+        f"{record['learned_validation']:.4f} on the validation days with the learned weights and of "
+        f"{record['uniform_validation']:.4f} with equal ones (smoothed absolute error of windows scaled to "
+        "mean 0 and deviation 1)."
     )
 
 

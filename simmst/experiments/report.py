@@ -38,7 +38,7 @@ def render(results: Mapping[str, Any]) -> str:
         ``forecasts`` : sequence of mappings ``title``, ``times`` (datetime64 [T]), ``lines`` (mapping of
         str to array [T], "truth" first); ``forecast_note`` : str, how they were issued;
         ``history`` : mapping of column to sequence: ``iteration``, ``upper``, ``gap``, ``planes``;
-        ``epsilon`` : float, the gap the constraint allows;
+        ``epsilon`` : float, the gap the constraint allows; ``weights_note`` : str, what they are worth;
         ``weights`` : array [n] and ``world`` : int array [n], of the simulated windows.
 
     Returns
@@ -60,7 +60,7 @@ def render(results: Mapping[str, Any]) -> str:
             _tables(results["horizons"], results["units"]),
             _forecasts(results["forecasts"], results["units"], results["forecast_note"]),
             _iterations(results["history"], results["epsilon"]),
-            _weights(np.asarray(results["weights"]), np.asarray(results["world"])),
+            _weights(np.asarray(results["weights"]), np.asarray(results["world"]), results["weights_note"]),
             "</body></html>\n",
         ]
     )
@@ -174,12 +174,12 @@ def _iterations(history: Mapping[str, Sequence[float]], epsilon: float) -> str:
     return (
         "<h2>Re-weighting: the bi-level solver over its iterations</h2>"
         '<p class="quiet">The upper level is the loss on real training windows; the gap says how far the '
-        "model is from the lower level's answer to the weights; a plane is one linear cut that stands for "
-        f"that gap.</p>{_framed(pictures, 'figures three')}"
+        "model is from the lower level's answer to the weights, measured when a plane may be added; a plane "
+        f"is one linear cut that stands for that gap.</p>{_framed(pictures, 'figures three')}"
     )
 
 
-def _weights(weights: npt.NDArray[np.floating], world: npt.NDArray[np.integer]) -> str:
+def _weights(weights: npt.NDArray[np.floating], world: npt.NDArray[np.integer], note: str) -> str:
     size, mean = effective_sample_size(weights), float(weights.mean())
     worlds = np.array([weights[world == w].mean() for w in np.unique(world)])
     tenth = np.quantile(worlds, [0.1, 0.9])
@@ -194,7 +194,7 @@ def _weights(weights: npt.NDArray[np.floating], world: npt.NDArray[np.integer]) 
         weight_histogram("Weights of the windows", weights),
         world_figure("Mean weight of each world", weights, world),
     ]
-    return f"<h2>Learned weights</h2><p>{escape(words)}</p>{_framed(pictures)}"
+    return f"<h2>Learned weights</h2><p>{escape(note)}</p><p>{escape(words)}</p>{_framed(pictures)}"
 
 
 def _framed(pictures: Sequence[str], style: str = "figures") -> str:

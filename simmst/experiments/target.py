@@ -76,7 +76,8 @@ def load_target(config: RunConfig) -> Target:
 
 def hourly_units(data: TrafficData) -> str:
     """Units of hourly traffic, in words."""
-    return f"{'units of the file' if data.units == 'unknown' else data.units} per hour"
+    named = {"unknown": "units of the file", "simulated": "simulated units"}
+    return f"{named.get(data.units, data.units)} per hour"
 
 
 def hourly(data: TrafficData) -> TrafficData:

@@ -47,6 +47,7 @@ def results() -> dict:
         },
         "epsilon": 1e-3,
         "weights": weights,
+        "weights_note": "Worth it.",
         "world": np.repeat(np.arange(30), 10),
     }
 
@@ -86,6 +87,7 @@ def test_the_page_has_every_part(results):
         "Forecasts against truth",
         "Issued at midnight.",
         "Constraint gap",
+        "Worth it.",
         "planes held",
         "Effective sample size",
         "300 simulated windows of 30 worlds",
