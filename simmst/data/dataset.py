@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simmst.data.files import atomic_file
 from simmst.errors import DataError
 
 #: Units that a service name may end in ("5g_down_MB"): they move to `TrafficData.units`.
@@ -23,6 +23,14 @@ UNIT_SUFFIXES = ("B", "KB", "MB", "GB", "TB", "kbit", "Mbit", "Gbit")
 _MILANO_SIDE = 100
 _MILANO_CORNER = (9.0115, 45.3566)
 _MILANO_STEP = (0.003010, 0.002115)
+
+
+class Gap(NamedTuple):
+    """A time without any record of a service, from `start` up to, not including, `stop` (local time)."""
+
+    service: str
+    start: np.datetime64
+    stop: np.datetime64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,10 @@ class TrafficData:
         Longitude and latitude in degrees, float64 `[N, 2]`, or None where they are not known.
     units
         Unit of the values, "unknown" where the file does not say.
+    gaps
+        Times that were not recorded; the values there were filled.
+    fill
+        How they were filled: "none" (there was nothing to fill), "zero" or "linear".
 
     Raises
     ------
@@ -60,6 +72,8 @@ class TrafficData:
     node_ids: tuple[str, ...]
     coordinates: NDArray[np.float64] | None = None
     units: str = "unknown"
+    gaps: tuple[Gap, ...] = ()
+    fill: str = "none"
 
     def __post_init__(self) -> None:
         _check(self)
@@ -68,6 +82,16 @@ class TrafficData:
     def times(self) -> NDArray[np.datetime64]:
         """Local time of each step, `datetime64[m]` `[T]`."""
         return self.start + np.arange(len(self.values)) * np.timedelta64(self.step_minutes, "m")
+
+    @property
+    def filled(self) -> NDArray[np.bool_]:
+        """Steps whose values were filled, wholly or in part, bool `[T, S]`."""
+        filled = np.zeros((len(self.values), len(self.services)), dtype=bool)
+        step = np.timedelta64(self.step_minutes, "m")
+        for gap in self.gaps:
+            overlap = (self.times < gap.stop) & (self.times + step > gap.start)
+            filled[overlap, self.services.index(gap.service)] = True
+        return filled
 
     @property
     def hours_per_step(self) -> float:
@@ -146,6 +170,8 @@ class TrafficData:
             node_ids=tuple(self.node_ids[i] for i in node_at),
             coordinates=None if self.coordinates is None else self.coordinates[node_at],
             units=self.units,
+            gaps=tuple(gap for gap in self.gaps if gap.service in {self.services[i] for i in service_at}),
+            fill=self.fill,
         )
 
     def _step(self, when: int | str | np.datetime64, argument: str) -> int:
@@ -166,9 +192,9 @@ class TrafficData:
         Read an npz file with `values`, `start`, `step_minutes`, `services`, and what is known of the nodes.
 
         The nodes are named by `node_ids`, or by `square_ids` (squares of the Telecom Italia grid of Milano,
-        whose coordinates follow from the ids), or by their number; `lonlat` `[N, 2]` and `units` are
-        optional. A unit that every service name ends in ("5g_down_MB") moves to `units`. Pickled arrays are
-        never read.
+        whose coordinates follow from the ids), or by their number. Optional are `lonlat` `[N, 2]`, `units`,
+        and `gaps` `[G, 3]` (service, start, stop) with `fill`. A unit that every service name ends in
+        ("5g_down_MB") moves to `units`. Pickled arrays are never read.
 
         Parameters
         ----------
@@ -191,8 +217,6 @@ class TrafficData:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the npz file that `load` reads; the file appears whole or not at all."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, Any] = {
             "values": self.values,
             "start": np.array(str(self.start)),
@@ -201,16 +225,12 @@ class TrafficData:
             "node_ids": np.array(self.node_ids),
             "units": np.array(self.units),
         }
+        if self.gaps:
+            arrays["gaps"], arrays["fill"] = np.array(self.gaps, dtype=str), np.array(self.fill)
         if self.coordinates is not None:
             arrays["lonlat"] = self.coordinates
-        handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                np.savez_compressed(stream, **arrays)
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with atomic_file(Path(path)) as stream:
+            np.savez_compressed(stream, **arrays)
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
@@ -237,6 +257,13 @@ def _fields(keys: dict[str, NDArray[Any]]) -> dict[str, Any]:
         step = int(keys["step_minutes"])
     except (ValueError, TypeError):
         raise DataError("start, step_minutes: must be one local time and one whole number") from None
+    try:
+        gaps = tuple(
+            Gap(str(service), np.datetime64(str(first), "m"), np.datetime64(str(stop), "m"))
+            for service, first, stop in keys.get("gaps", ())
+        )
+    except (ValueError, TypeError):
+        raise DataError("gaps: must be rows of service, start and stop") from None
     services = tuple(str(name) for name in np.atleast_1d(keys["services"]))
     services, units = _split_units(services)
     squares = keys.get("square_ids")
@@ -245,13 +272,15 @@ def _fields(keys: dict[str, NDArray[Any]]) -> dict[str, Any]:
     if coordinates is None and squares is not None:
         coordinates = _milano_coordinates(squares)
     return {
-        "values": values.astype(np.float32),
+        "values": values.astype(np.float32, copy=False),
         "start": start,
         "step_minutes": step,
         "services": services,
         "node_ids": tuple(str(name) for name in np.atleast_1d(names)),
         "coordinates": None if coordinates is None else np.asarray(coordinates, dtype=np.float64),
         "units": str(keys["units"]) if "units" in keys else units,
+        "gaps": gaps,
+        "fill": str(keys.get("fill", "none")),
     }
 
 
@@ -307,6 +336,9 @@ def _check(data: TrafficData) -> None:
         data.coordinates.shape != (values.shape[1], 2) or not np.isfinite(data.coordinates).all()
     ):
         raise DataError(f"coordinates: must be finite [N, 2] = [{values.shape[1]}, 2] (longitude, latitude)")
+    for gap in data.gaps:
+        if gap.service not in data.services or not gap.start < gap.stop:
+            raise DataError(f"gaps: {gap.service!r} from {gap.start} to {gap.stop} is no gap of a service here")
     _check_values(data)
 
 

@@ -1,0 +1,146 @@
+"""
+Ingest of Telecom Italia daily files beside pandas doing the same: time, peak memory, and that both agree.
+
+The raw files are generated in a temporary folder. Each reading is a process of its own, so that its peak memory
+is its own; the two readers take turns. pandas is no dependency of the project: install it to run this.
+
+    python benchmarks/ingest.py --megabytes 250 --days 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+SQUARES = 10_000
+COUNTRIES = (39, 0, 33, 41, 44, 46, 49, 86)
+
+
+def generate(folder: Path, megabytes: float, days: int, seed: int = 0) -> int:
+    """Write daily files like the real ones in row count a square, empty fields and digits; return their bytes."""
+    rng = np.random.default_rng(seed)
+    # About 62 bytes a row; Milano's 144 steps x 10,000 squares have about 3.3 rows each.
+    rows = int(megabytes * 1e6 / days / 62)
+    per_square = max(rows // SQUARES, 1)
+    for day in range(days):
+        midnight = np.datetime64("2013-11-01T00:00", "ms").astype(np.int64) - 3_600_000 + day * 86_400_000
+        square = np.repeat(np.arange(1, SQUARES + 1), per_square)
+        step = np.sort(rng.integers(0, 144, (SQUARES, per_square)), axis=1).ravel()
+        amounts = rng.lognormal(-1, 1.5, (5, len(square)))
+        kept = rng.random((5, len(square))) < np.array([0.5, 0.45, 0.4, 0.4, 0.75])[:, None]
+        frame = pl.DataFrame(
+            {
+                "square": square,
+                "time": midnight + step * 600_000,
+                "country": rng.choice(COUNTRIES, len(square), p=[0.3] + [0.1] * 7),
+                **{f"v{i}": pl.Series(amounts[i]).set(pl.Series(~kept[i]), None) for i in range(5)},
+            }
+        )
+        date = np.datetime64("2013-11-01") + day
+        frame.write_csv(folder / f"sms-call-internet-mi-{date}.txt", separator="\t", include_header=False)
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def with_simmst(raw: Path, out: Path) -> None:
+    from simmst.data.telecom_italia import ingest
+
+    ingest(raw, out, resolution=60, fill="zero")
+
+
+def with_pandas(raw: Path, out: Path) -> None:
+    import pandas as pd
+
+    names = ["square", "time", "country", "sms_in", "sms_out", "call_in", "call_out", "internet"]
+    days = []
+    for path in sorted(raw.glob("sms-call-internet-mi-*.txt")):
+        frame = pd.read_csv(path, sep="\t", names=names)
+        frame["time"] = pd.to_datetime(frame["time"], unit="ms", utc=True)
+        frame["hour"] = frame["time"].dt.tz_convert("Europe/Rome").dt.tz_localize(None).dt.floor("h")
+        frame["call"] = frame["call_in"].fillna(0) + frame["call_out"].fillna(0)
+        frame["sms"] = frame["sms_in"].fillna(0) + frame["sms_out"].fillna(0)
+        days.append(frame.groupby(["hour", "square"])[["call", "sms", "internet"]].sum())
+    table = pd.concat(days).unstack("square", fill_value=0.0)
+    values = table.to_numpy().reshape(len(table), 3, -1).transpose(0, 2, 1).astype(np.float32)
+    np.savez_compressed(out, values=values)
+
+
+READERS = {"simmst": with_simmst, "pandas": with_pandas}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading in a process of its own, imports included: elapsed and CPU seconds, peak memory in MiB."""
+
+    elapsed: float
+    cpu: float
+    peak: float
+
+
+def measure(reader: str, raw: Path, out: Path) -> Reading:
+    out.unlink(missing_ok=True)
+    command = [sys.executable, __file__, "--reader", reader, "--raw", str(raw), "--out", str(out)]
+    begun = time.perf_counter()
+    child = subprocess.Popen(command)
+    _, status, usage = os.wait4(child.pid, 0)
+    elapsed = time.perf_counter() - begun
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"{reader} failed with exit code {child.returncode}")
+    return Reading(elapsed, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=float, default=20.0, help="size of the raw files together")
+    parser.add_argument("--days", type=int, default=2, help="number of daily files")
+    parser.add_argument("--rounds", type=int, default=3, help="readings of each kind, taking turns")
+    for hidden in ("--reader", "--raw", "--out"):
+        parser.add_argument(hidden, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.reader:
+        READERS[options.reader](Path(options.raw), Path(options.out))
+        return
+    readers = ["simmst", "pandas"]
+    if importlib.util.find_spec("pandas") is None:
+        readers.remove("pandas")
+        print("pandas is not installed: only simmst is measured (pip install pandas)")
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "raw"
+        raw.mkdir()
+        size = generate(raw, options.megabytes, options.days)
+        print(f"{size / 1e6:.0f} MB in {options.days} files, {os.cpu_count()} cores, hourly sums")
+        outs = {reader: Path(folder) / f"{reader}.npz" for reader in readers}
+        measure("simmst", raw, outs["simmst"])  # compiles, once for all later runs
+        found: dict[str, list[Reading]] = {reader: [] for reader in readers}
+        for _ in range(options.rounds):
+            for reader in readers:
+                found[reader].append(measure(reader, raw, outs[reader]))
+        for reader, readings in found.items():
+            elapsed = ", ".join(f"{r.elapsed:.2f}" for r in readings)
+            cpu = ", ".join(f"{r.cpu:.2f}" for r in readings)
+            peak = max(r.peak for r in readings)
+            print(f"{reader:7} elapsed {elapsed} s; CPU {cpu} s; peak memory {peak:.0f} MiB")
+        if "pandas" in readers:
+            for what in ("elapsed", "cpu"):
+                pairs = zip(found["simmst"], found["pandas"], strict=True)
+                ratios = [getattr(theirs, what) / getattr(ours, what) for ours, theirs in pairs]
+                listed = ", ".join(f"{r:.2f}" for r in ratios)
+                print(f"pandas / simmst, {what}: median {statistics.median(ratios):.2f} of {listed}")
+            ours, theirs = (np.load(outs[reader])["values"] for reader in readers)
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+            print("both give the same values")
+
+
+if __name__ == "__main__":
+    main()

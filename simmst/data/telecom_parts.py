@@ -1,0 +1,85 @@
+"""The days that an ingest has read, kept on disk until the traffic file is complete."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simmst.data.files import atomic_file
+from simmst.data.telecom_day import DayTraffic
+
+
+@dataclass(frozen=True, slots=True)
+class DaySummary:
+    """A day without its values."""
+
+    squares: NDArray[np.int64]
+    recorded: NDArray[np.bool_]
+    silent: int
+    repeated: int
+    lines: int
+    malformed: tuple[str, ...]
+
+
+class DayParts:
+    """The folder of the days that were read; each is a file that appears whole or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def _path(self, day: np.datetime64) -> Path:
+        return self.folder / f"{day}.npz"
+
+    @staticmethod
+    def source(path: Path) -> str:
+        """Return what tells a file from a changed one."""
+        status = path.stat()
+        return json.dumps([1, path.name, status.st_size, status.st_mtime_ns])
+
+    def summary(self, day: np.datetime64, path: Path) -> DaySummary | None:
+        """Look up a day that was read from this very file; None if there is none, or it is damaged."""
+        try:
+            with np.load(self._path(day), allow_pickle=False) as part:
+                if str(part["source"]) != self.source(path):
+                    return None
+                numbers = json.loads(str(part["numbers"]))
+                numbers["malformed"] = tuple(numbers["malformed"])
+                return DaySummary(part["squares"], part["recorded"], **numbers)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def save(self, day: np.datetime64, source: str, traffic: DayTraffic) -> DaySummary:
+        """Keep a day."""
+        summary = DaySummary(*(getattr(traffic, field.name) for field in fields(DaySummary)))
+        arrays = asdict(summary)
+        squares, recorded = arrays.pop("squares"), arrays.pop("recorded")
+        with atomic_file(self._path(day)) as stream:
+            np.savez(
+                stream,
+                source=np.array(source),
+                numbers=np.array(json.dumps(arrays)),
+                squares=squares,
+                recorded=recorded,
+                values=traffic.values,
+            )
+        return summary
+
+    def values(self, day: np.datetime64) -> NDArray[np.float32]:
+        """Traffic of a day, `[squares of the day, 144, 3]`."""
+        with np.load(self._path(day), allow_pickle=False) as part:
+            return np.asarray(part["values"])
+
+    def remove(self) -> None:
+        """Remove what this class has made; a folder that holds something else stays."""
+        for path in self.folder.iterdir():
+            if re.fullmatch(r"\d{4}-\d{2}-\d{2}\.npz|.*\.tmp", path.name):
+                path.unlink()
+        with suppress(OSError):
+            self.folder.rmdir()
