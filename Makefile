@@ -6,6 +6,8 @@ STAMP := $(VENV)/.installed
 # Real traffic for the main job, if it lies here; without it `simmst run` makes a synthetic target city.
 SIMMST_DATA ?= $(wildcard ../shared/data/jinan.npz)
 export SIMMST_DATA
+# Small matrices everywhere: BLAS threads only wait for each other there. (torch sets its own.)
+export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: run test test-slow lint clean setup
 setup: $(STAMP)

@@ -53,32 +53,29 @@ def primal_dual_sweep(
 
 
 @njit(cache=True, fastmath=False)
-def dominated(A: Array, offsets: Array, kinds: Array, lower: Array, upper: Array, out: Array) -> None:
-    """Mark in `out` each plane that another of its kind implies on the box.
+def excess(A: Array, offsets: Array, l: int, k: int, lower: Array, upper: Array) -> float:
+    """Return max over the box of plane l minus plane k: plane k implies plane l where it is ≤ 0."""
+    worst = offsets[l] - offsets[k]
+    for j in range(A.shape[1]):
+        d = A[l, j] - A[k, j]
+        if d > 0.0:
+            worst += d * upper[j]
+        elif d < 0.0:
+            worst += d * lower[j]
+        if worst == np.inf:
+            break
+    return float(worst)
 
-    Plane l is implied by plane k where max over the box of (a_l − a_k)·z + c_l − c_k ≤ 0. Of two equal
-    planes the earlier one is kept.
-    """
-    planes, n = A.shape
+
+@njit(cache=True, fastmath=False)
+def dominated(A: Array, offsets: Array, kinds: Array, lower: Array, upper: Array, out: Array) -> None:
+    """Mark in `out` each plane that one other of its kind implies on the box; of equals the first is kept."""
+    planes = A.shape[0]
     out[:] = False
     for l in range(planes):
         for k in range(planes):
-            if k == l or out[k] or kinds[k] != kinds[l]:
+            if k == l or out[k] or kinds[k] != kinds[l] or excess(A, offsets, l, k, lower, upper) > 0.0:
                 continue
-            worst = offsets[l] - offsets[k]
-            magnitude = abs(offsets[l])
-            for j in range(n):
-                d = A[l, j] - A[k, j]
-                if d > 0.0:
-                    worst += d * upper[j]
-                    magnitude += abs(d * upper[j])
-                elif d < 0.0:
-                    worst += d * lower[j]
-                    magnitude += abs(d * lower[j])
-                if worst == np.inf:
-                    break
-            if worst <= 0.0:
-                equal = worst == 0.0 and magnitude == abs(offsets[l])
-                if not equal or k < l:
-                    out[l] = True
-                    break
+            if k < l or excess(A, offsets, k, l, lower, upper) > 0.0:
+                out[l] = True
+                break

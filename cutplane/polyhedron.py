@@ -235,6 +235,17 @@ class Polyhedron:
         self.drop(positions)
         return int(positions.size)
 
+    def drop_implied_by_last(self, lower: Array, upper: Array) -> int:
+        """Drop the planes that the plane added last implies on the box."""
+        last = self.size - 1
+        implied = [
+            l
+            for l in np.flatnonzero((self.kinds[:last] == self.kinds[last]) & (self.kinds[:last] != Kind.LINEAR))
+            if _kernels.excess(self.normals, self.offsets, int(l), last, lower, upper) <= 0.0
+        ]
+        self.drop(np.array(implied, dtype=np.int64))
+        return len(implied)
+
     def drop_dominated(self, lower: Array, upper: Array) -> int:
         """Drop planes that one other plane implies on the box (equal ones on any box)."""
         out = np.zeros(self.size, dtype=np.bool_)

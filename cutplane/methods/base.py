@@ -60,12 +60,17 @@ def cut(piece: Piece, z: Array, options: "BilevelSolver", tolerance: float = 0.0
 
 
 def add_cuts(state: State, model: Joint | Reduced, pieces: list[Piece], z: Array, options: "BilevelSolver") -> int:
-    """Add the planes of all violated constraints at z; return how many came into the pool."""
+    """Add the planes of all violated constraints at z; return how many came into the pool.
+
+    Older planes that a new one implies on the bounds leave.
+    """
     added = 0
     for piece in pieces:
         if piece.value > 0:
             plane = cut(piece, z, options)
-            added += plane is not None and state.pool.add(plane) >= 0
+            if plane is not None and state.pool.add(plane) >= 0:
+                added += 1
+                state.pool.drop_implied_by_last(model.lower, model.upper)
     return added
 
 
