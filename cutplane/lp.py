@@ -56,6 +56,7 @@ class LinearMaster:
         h = self._h
         for option, value in (
             ("output_flag", False), ("threads", 1), ("presolve", "off"), ("solver", "simplex"),
+            ("simplex_scale_strategy", 0),  # HiGHS keeps old factors: a resumed run would differ
         ):  # fmt: skip
             h.setOptionValue(option, value)
         self._set(_DUAL_SIMPLEX, _TOLERANCE)

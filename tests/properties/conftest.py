@@ -1,0 +1,8 @@
+"""One profile for all property tests: no deadline on a shared machine, and the same examples in every run."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "cutplane", deadline=None, derandomize=True, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("cutplane")
