@@ -2,7 +2,17 @@
 
 from cutplane.cuts import MuCut
 from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, OracleError
-from cutplane.oracles import SolutionMap
+from cutplane.oracles import (
+    CvxpyLevel,
+    OracleReport,
+    OracleWarning,
+    QuadraticLevel,
+    ScipyInner,
+    SolutionMap,
+    Stationarity,
+    ValueFunction,
+    check_oracle,
+)
 from cutplane.polyhedron import Polyhedron
 from cutplane.problem import BilevelProblem, LinearConstraint
 from cutplane.result import History, Record, Result, Status
@@ -11,7 +21,9 @@ from cutplane.solver import BilevelSolver
 from cutplane.state import State
 
 __all__ = [
-    "Ball", "BilevelProblem", "BilevelSolver", "Box", "CutplaneError", "EmptyPolyhedronError", "Free", "History",
-    "InputError", "LinearConstraint", "MuCut", "OracleError", "Polyhedron", "Polytope", "Record", "Result",
-    "Simplex", "SolutionMap", "State", "Status",
+    "Ball", "BilevelProblem", "BilevelSolver", "Box", "CutplaneError", "CvxpyLevel",
+    "EmptyPolyhedronError", "Free", "History", "InputError", "LinearConstraint", "MuCut", "OracleError",
+    "OracleReport", "OracleWarning", "Polyhedron", "Polytope", "QuadraticLevel", "Record", "Result",
+    "ScipyInner", "Simplex", "SolutionMap", "State", "Stationarity", "Status", "ValueFunction",
+    "check_oracle",
 ]  # fmt: skip
