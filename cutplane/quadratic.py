@@ -150,8 +150,9 @@ def _interior_point(
         a = min(_longest(slack, d_slack), _longest(mult, d_mult))
         reached = float((mult + a * d_mult) @ (slack + a * d_slack)) / max(slack.size, 1)
         target = min((reached / mean) ** 3, 1.0) * mean if mean > 0 else 0.0
-        # corrector: with the second-order term and the centring that the predictor calls for
-        comp = mult * slack + d_mult * d_slack - target
+        # corrector: with the centring that the predictor calls for, and with the second-order term of the step
+        # that the predictor could take; taken in full it can cycle (Cartis 2009; Colombo and Gondzio 2008)
+        comp = mult * slack + a * a * d_mult * d_slack - target
         d_z, d_t, d_slack, d_mult, d_nu = newton.direction(r_z, r_p, r_eq, r_t, slack, mult, comp)
         a = min(1.0, 0.995 * min(_longest(slack, d_slack), _longest(mult, d_mult)))
         z, t, nu = z + a * d_z, t + a * d_t, nu + a * d_nu
