@@ -106,8 +106,8 @@ class RunConfig(_Frozen):
     seed : int
     horizon, lookback : int
         Forecast steps H and history steps L, in hours.
-    validation_every : int
-        Every how many hours of the validation days an origin is used to choose the epoch by.
+    validation_windows : int
+        Windows of the validation days, drawn once, that the epoch is chosen by.
     """
 
     format: int = FORMAT
@@ -123,7 +123,7 @@ class RunConfig(_Frozen):
     reweight: ReweightConfig
     train: TrainConfig
     finetune: TrainConfig
-    validation_every: int = Count
+    validation_windows: int = Count
 
     @property
     def world_hours(self) -> int:
@@ -193,7 +193,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "finetune": {
             "epochs": 2, "epoch_samples": 48, "batch_size": 16, "learning_rate": 2e-3, "patience": 2,
         },
-        "validation_every": 12,
+        "validation_windows": 24,
     },
     # Minutes on two cores.
     "laptop": {
@@ -209,6 +209,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "finetune": {
             "epochs": 10, "epoch_samples": 4000, "batch_size": 32, "learning_rate": 4e-3, "patience": 3,
         },
-        "validation_every": 6,
+        "validation_windows": 1500,
     },
 }  # fmt: skip

@@ -1,10 +1,13 @@
 """What a run works on: target, parts, scaling, windows and network, checked before anything is written."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
-from simmst.data.windows import NodeScaler, WindowDataset
+import numpy as np
+import numpy.typing as npt
+
+from simmst.data.windows import NodeScaler, WindowBatch, WindowDataset, WindowSource
 from simmst.experiments.config import RunConfig, TrainConfig
 from simmst.experiments.protocol import Protocol
 from simmst.experiments.target import Target, load_target
@@ -12,6 +15,28 @@ from simmst.models.simmstnet import SimMSTNetConfig
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.windows import SimulatedWindows
 from simmst.training.config import TrainerConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some windows of a source, by their numbers."""
+
+    source: WindowSource
+    chosen: npt.NDArray[np.int64]
+
+    @classmethod
+    def draw(cls, source: WindowSource, windows: int, seed: int) -> Self:
+        """Draw so many windows without repeats, or take all if there are no more."""
+        rng = np.random.default_rng([seed, len(source)])
+        return cls(source, np.sort(rng.choice(len(source), min(windows, len(source)), replace=False)))
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return len(self.chosen)
+
+    def batch(self, index: npt.NDArray[np.int64]) -> WindowBatch:
+        """Cut the windows with these numbers."""
+        return self.source.batch(self.chosen[np.asarray(index)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +51,10 @@ class Job:
         Training, validation and test days of the target.
     scaler : NodeScaler
         Fitted on the training days.
-    train, validation : WindowDataset
-        Real windows: all of the training days, and those of the validation days at every
-        `validation_every`-th hour.
+    train : WindowDataset
+        All real windows of the training days.
+    validation : Part
+        Windows of the validation days.
     network : SimMSTNetConfig
     """
 
@@ -37,7 +63,7 @@ class Job:
     protocol: Protocol
     scaler: NodeScaler
     train: WindowDataset
-    validation: WindowDataset
+    validation: Part
     network: SimMSTNetConfig
 
     @classmethod
@@ -63,7 +89,7 @@ class Job:
             protocol,
             scaler,
             train,
-            replace(validation, origins=validation.origins[:: config.validation_every]),
+            Part.draw(validation, config.validation_windows, config.seed),
             SimMSTNetConfig.small(len(data.services), lookback, horizon),
         )
 

@@ -89,8 +89,8 @@ def _facts(job: Job, metrics: Mapping[str, Any], seconds: Mapping[str, float]) -
             f"{config.simulate.worlds} worlds of {config.world_hours} h, {metrics['weights']['windows']} windows"
         ),
         "Re-weighting": (
-            f"{metrics['re-weighting']['iterations']} iterations, {metrics['re-weighting']['real_windows']} "
-            "windows of the training days above"
+            f"{metrics['re-weighting']['iterations']} iterations over {metrics['re-weighting']['real_windows']} "
+            f"windows of the training days; {metrics['re-weighting']['stopped']}"
         ),
         "Training on the weighted simulated windows": _training(train),
         "Fine-tuning on the real training windows": _training(tune),

@@ -175,7 +175,8 @@ def _iterations(history: Mapping[str, Sequence[float]], epsilon: float) -> str:
         "<h2>Re-weighting: the bi-level solver over its iterations</h2>"
         '<p class="quiet">The upper level is the loss on real training windows; the gap says how far the '
         "model is from the lower level's answer to the weights, measured when a plane may be added; a plane "
-        f"is one linear cut that stands for that gap.</p>{_framed(pictures, 'figures three')}"
+        "is one linear cut that stands for that gap. The path may run above epsilon: what counts is what the "
+        f"weights are worth, below.</p>{_framed(pictures, 'figures three')}"
     )
 
 

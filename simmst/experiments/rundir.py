@@ -86,7 +86,10 @@ class RunDirectory:
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read what `write_json` wrote."""
-        content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        try:
+            content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigError(f"{self.path / name}: damaged ({error}); delete it and resume again") from None
         return content
 
     def write_csv(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:

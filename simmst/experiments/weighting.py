@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cutplane import BilevelSolver
-from simmst.data.windows import WindowBatch, WindowSource
-from simmst.experiments.job import Job
+from simmst.experiments.job import Job, Part
 from simmst.experiments.rundir import RunDirectory
 from simmst.sim2real.problems import Sim2Real, proxy_problem
 from simmst.sim2real.proxy import SmoothAbsoluteError, window_samples
@@ -28,22 +27,6 @@ COLUMNS = {
     "dropped": "dropped",
     "violation": "violation",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Some windows of a source, by their numbers."""
-
-    source: WindowSource
-    chosen: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        """Return the number of windows."""
-        return len(self.chosen)
-
-    def batch(self, index: npt.NDArray[np.int64]) -> WindowBatch:
-        """Cut the windows with these numbers."""
-        return self.source.batch(self.chosen[np.asarray(index)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +60,10 @@ def learn_weights(
         Called with iterations done, their total, and a note.
     """
     config = job.config.reweight
-    rng = np.random.default_rng([job.config.seed, len(job.train)])
-    chosen = rng.choice(len(job.train), min(config.real_windows, len(job.train)), replace=False)
+    real = Part.draw(job.train, config.real_windows, job.config.seed)
     task = proxy_problem(
         simulated,
-        Part(job.train, np.sort(chosen)),
+        real,
         SampleWeights.per_sample(len(simulated)),
         share=config.share,
     )
@@ -107,10 +89,10 @@ def learn_weights(
     directory.write_csv("history.csv", rows)
     summary = {
         "iterations": learned.result.nit,
-        "status": learned.result.status.name,
+        "stopped": learned.result.message,
         "epsilon": config.epsilon,
         "planes": int(history["planes"][-1]),
-        "real_windows": len(chosen),
+        "real_windows": len(real),
         **_retrained(job, task, learned.result.x),
     }
     progress(1, 1, f"{learned.result.nit} iterations")

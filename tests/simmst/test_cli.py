@@ -14,7 +14,9 @@ from simmst import cli
 def simmst(monkeypatch, capsys, tmp_path):
     """Run the command line in an empty folder; gives exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SIMMST_DATA", raising=False)
+    for name in ("SIMMST_DATA", *cli._THREAD_COUNTS):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)  # so that what the program sets is taken back after the test
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["simmst", *map(str, arguments)])
@@ -170,6 +172,14 @@ def test_ctrl_c_says_how_to_go_on(simmst, monkeypatch):
     code, out, err = simmst("run", "--resume", "my run")
     assert (code, err) == (0, "")
     assert "my run/report.html" in out
+
+
+def test_a_disk_that_fills_up_is_one_clear_line(simmst, monkeypatch):
+    def full(self, name, content):
+        raise OSError(28, "No space left on device", name)
+
+    monkeypatch.setattr("simmst.experiments.rundir.RunDirectory.write_json", full)
+    assert_one_clear_line(simmst("run", "--preset", "smoke"), "No space left on device")
 
 
 def test_help_says_what_there_is(simmst):

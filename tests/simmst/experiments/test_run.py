@@ -4,6 +4,7 @@ import json
 import signal
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -115,8 +116,9 @@ def test_training_and_test_days_do_not_meet():
     job = Job.prepare(CONFIG)
     horizon = CONFIG.horizon
     assert job.train.origins.max() + horizon <= job.protocol.train.stop
-    assert job.validation.origins.min() >= job.protocol.validation.start
-    assert job.validation.origins.max() + horizon <= job.protocol.test.start
+    validation = job.validation.batch(np.arange(len(job.validation)))
+    assert validation.origin.min() >= job.protocol.validation.start
+    assert validation.origin.max() + horizon <= job.protocol.test.start
 
 
 def test_the_test_days_decide_nothing(unbroken, tmp_path, monkeypatch):

@@ -80,6 +80,13 @@ def test_a_damaged_stage_is_named(tmp_path):
         run.load_arrays("weights")
 
 
+def test_damaged_json_is_named(tmp_path):
+    run = RunDirectory.create(tmp_path / "run", CONFIG)
+    run.write("metrics.json", "{")
+    with pytest.raises(ConfigError, match=r"metrics\.json: damaged"):
+        run.read_json("metrics.json")
+
+
 def test_json_holds_no_nan(tmp_path):
     run = RunDirectory.create(tmp_path / "run", CONFIG)
     with pytest.raises(ValueError, match="not JSON compliant"):
