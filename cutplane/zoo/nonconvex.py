@@ -37,6 +37,7 @@ def _one(
     tags: tuple[str, ...] = ("nonconvex",),
     formulations: tuple[str, ...] = ("joint",),
     methods: tuple[str, ...] = LOCAL,
+    left_out: tuple[tuple[str, str], ...] = (),
 ) -> ZooProblem:
     """A problem in one x and one y, both in boxes."""
     problem = BilevelProblem(_upper(upper), lower, Box(*x), Box(*y))
@@ -52,6 +53,7 @@ def _one(
         local,
         methods,
         formulations,
+        left_out,
     )
 
 
@@ -158,6 +160,7 @@ def mitsos_barton_317() -> ZooProblem:
         0.1875,
         -0.25,
         (0.25,),
+        left_out=JOINT_STEPS,
     )
 
 
