@@ -27,10 +27,10 @@ SQUARES = 10_000
 COUNTRIES = (39, 0, 33, 41, 44, 46, 49, 86)
 
 
-def generate(folder: Path, megabytes: float, days: int, seed: int = 0) -> int:
-    """Write daily files like the real ones in row count a square, empty fields and digits; return their bytes."""
+def generate(folder: Path, megabytes: float, days: int, seed: int = 0) -> None:
+    """Write daily files like the real ones in rows a square, empty fields and digits."""
     rng = np.random.default_rng(seed)
-    # About 62 bytes a row; Milano's 144 steps x 10,000 squares have about 3.3 rows each.
+    # About 62 bytes a row (a little more in the end).
     rows = int(megabytes * 1e6 / days / 62)
     per_square = max(rows // SQUARES, 1)
     for day in range(days):
@@ -49,7 +49,6 @@ def generate(folder: Path, megabytes: float, days: int, seed: int = 0) -> int:
         )
         date = np.datetime64("2013-11-01") + day
         frame.write_csv(folder / f"sms-call-internet-mi-{date}.txt", separator="\t", include_header=False)
-    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 def with_simmst(raw: Path, out: Path) -> None:
@@ -108,6 +107,9 @@ def main() -> None:
     for hidden in ("--reader", "--raw", "--out"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.reader == "generate":
+        generate(Path(options.raw), options.megabytes, options.days)
+        return
     if options.reader:
         READERS[options.reader](Path(options.raw), Path(options.out))
         return
@@ -118,7 +120,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "raw"
         raw.mkdir()
-        size = generate(raw, options.megabytes, options.days)
+        # In a process of its own: a child's peak memory counts that of its parent at the fork.
+        amount = ["--megabytes", str(options.megabytes), "--days", str(options.days)]
+        subprocess.run([sys.executable, __file__, "--reader", "generate", "--raw", str(raw), *amount], check=True)
+        size = sum(path.stat().st_size for path in raw.iterdir())
         print(f"{size / 1e6:.0f} MB in {options.days} files, {os.cpu_count()} cores, hourly sums")
         outs = {reader: Path(folder) / f"{reader}.npz" for reader in readers}
         measure("simmst", raw, outs["simmst"])  # compiles, once for all later runs

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-# Larger numbers than this are cut off while they are read; all of them are out of range.
-_MANY = 10**17
+# From here on the digits of a number are passed over: it has the 16 that a float holds, or is out of range.
+_MANY = 10**16
 _MAX_AMOUNT = 1e12
 _POWERS = 10.0 ** -np.arange(40)
 _STEP_MS = 600_000
@@ -18,13 +18,18 @@ def _digits(text, at, value):  # type: ignore[no-untyped-def]
     """Append decimal digits to a number; return it, how many were used, and the place of what follows."""
     used = 0
     while True:
-        digit = np.int64(text[at]) - 48
-        if digit < 0 or digit > 9:
+        # What is below "0" wraps to a large number. Two digits a turn shorten the chain of multiplications.
+        digit = np.uint64(text[at]) - np.uint64(48)
+        if digit > 9:
             return value, used, at
-        if value < _MANY:
-            value = value * 10 + digit
-            used += 1
         at += np.uint64(1)
+        if value < _MANY:
+            second = np.uint64(text[at]) - np.uint64(48)
+            if second > 9:
+                return value * 10 + np.int64(digit), used + 1, at
+            value = value * 100 + np.int64(digit * np.uint64(10) + second)
+            used += 2
+            at += np.uint64(1)
 
 
 @njit(cache=True, nogil=True)
