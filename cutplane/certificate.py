@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cutplane._arrays import Array
+from cutplane.cuts import gradient_cut
 from cutplane.errors import OracleError
 from cutplane.lp import LinearMaster
 from cutplane.model import Joint, Reduced
@@ -96,44 +97,57 @@ def contradiction(
 ) -> str | None:
     """Look for a feasible point that a plane cuts off, or whose objective lies below a plane.
 
-    Tried are the best point and, where the lower level can be solved for any x, points spread near it and
-    over the whole set. Returns what was found, in words, or None.
+    Points are spread near the best one and over the whole set. Each gives planes of its own, and where the
+    lower level can be solved for any x a feasible point; all points are then held against all planes, the
+    run's and the samples'. Returns what was found, in words, or None.
     """
     lower, upper, _ = search_box(model, best)
     rng = np.random.default_rng(0)
-    found = _contradicted(model, pool, best, best_fun)
+    work = Polyhedron.from_arrays(pool.to_arrays())
+    work.cap = 10**9
+    feasible = [(best, best_fun)]
     for k in range(samples):
-        if found is not None:
-            return found
         spread = rng.uniform(lower, upper)
         if k % 2:
             spread = best + 0.1 * rng.uniform() * (spread - best)
         point = model.project(spread.astype(best.dtype))
         with suppress(OracleError):  # far from the run's own points an oracle may have no answer
+            _, pieces = model.pieces(point)
+            for piece in pieces:
+                if piece.value > 0:
+                    work.add(gradient_cut(piece.kind, point, piece.value, piece.gradient))
             if isinstance(model, Joint):
                 restored = model.restore(point)
                 if restored is None:
-                    return None
+                    continue
                 point, pieces = restored
-            else:
-                pieces = model.pieces(point)[1]
             if all(piece.value <= 0 for piece in pieces) and not _off_rows(pool, point):
-                found = _contradicted(model, pool, point, model.objective(point)[0])
-    return found
+                fun, gradient = model.objective(point)
+                work.add(gradient_cut(Kind.OBJECTIVE, point, fun, gradient))
+                feasible.append((point, fun))
+    reach = float(np.linalg.norm(upper - lower))
+    found = (_contradicted(model, work, pool.next_serial, point, fun, reach) for point, fun in feasible)
+    return next((words for words in found if words is not None), None)
 
 
 def _off_rows(pool: Polyhedron, point: Array) -> bool:
     return bool(np.any(pool.residuals(point)[pool.kinds == Kind.LINEAR] > 0))
 
 
-def _contradicted(model: Joint | Reduced, pool: Polyhedron, point: Array, fun: float) -> str | None:
+def _contradicted(
+    model: Joint | Reduced, pool: Polyhedron, own: int, point: Array, fun: float, reach: float
+) -> str | None:
+    """Say which plane contradicts a feasible point; those from serial `own` on are the samples'."""
     residual = pool.residuals(point)
     size = 1 + float(np.abs(point).max(initial=0.0))
-    cut_off = pool.bounding & (residual > 1e-6 * size) & (pool.kinds != Kind.LINEAR)
-    below = ~pool.bounding & (residual > fun + 1e-6 * (1 + abs(fun)) * size)
+    # oracles are accurate to about 1e-7, relative; over the set, an error of a gradient grows with the way
+    rounding = np.where(pool.serials < own, 0.0, reach) * np.linalg.norm(pool.normals, axis=1)
+    cut_off = pool.bounding & (residual > 1e-6 * (size + rounding)) & (pool.kinds != Kind.LINEAR)
+    below = ~pool.bounding & (residual > fun + 1e-6 * ((1 + abs(fun)) * size + rounding))
     if not (cut_off | below).any():
         return None
     x, _ = model.split(point)
     serial = int(pool.serials[np.argmax(cut_off | below)])
+    plane = f"plane {serial}" if serial < own else "the plane of another point"
     what = "is cut off by" if cut_off.any() else "has an objective below"
-    return f"the feasible point at x = {np.array2string(x, precision=4, threshold=6)} {what} plane {serial}"
+    return f"the feasible point at x = {np.array2string(x, precision=4, threshold=6)} {what} {plane}"

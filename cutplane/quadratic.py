@@ -163,7 +163,7 @@ def _interior_point(
 
 def _longest(value: Array, change: Array) -> float:
     """Longest step in [0, 1] that keeps value + step·change ≥ 0."""
-    falling = change < 0
+    falling = change < -np.finfo(float).tiny
     return min(1.0, float(np.min(-value[falling] / change[falling]))) if falling.any() else 1.0
 
 

@@ -125,3 +125,14 @@ def test_a_wrong_declaration_ends_without_a_bound():
         result = BilevelSolver(method=method, formulation="reduced").solve(problem, [-0.5], [0.0])
         assert not result.success or result.fun == pytest.approx(-4.0)
         assert result.bound is None and "contradict" in result.message
+
+
+def test_tangents_at_the_samples_show_what_the_runs_own_planes_do_not():
+    # a narrow valley beside a local minimum: the only plane of the run, the flat one there, is far from it
+    def wave(x, y):
+        return float(np.sin(20 * x[0]) + 0.1 * x[0] ** 2), 20 * np.cos(20 * x) + 0.2 * x, 0 * y
+
+    problem = BilevelProblem(wave, SolutionMap(lambda x: x, lambda x, v: v), Box(-1, 1), convex=True)
+    model = build_model(problem, "reduced", 1, 1, (1.0, 1.0), 0.0)
+    flat = pool_of((Kind.OBJECTIVE, [0], -0.95), n=1)
+    assert "the plane of another point" in contradiction(model, flat, np.array([0.7]), 0.9)
