@@ -50,3 +50,16 @@ def test_planes_of_different_kinds_and_on_open_boxes_do_not_dominate():
     assert not out.any()
     _kernels.dominated(A[[0, 0]], offsets, np.array([0, 1], dtype=np.int8), *open_box, out)
     assert not out.any()
+
+
+def test_the_excess_of_a_plane_over_another_is_its_maximum_over_the_corners():
+    rng = np.random.default_rng(0)
+    A, offsets = rng.normal(size=(2, 3)), rng.normal(size=2)
+    lower, upper = -rng.uniform(size=3), rng.uniform(size=3)
+    corners = np.array(np.meshgrid(*zip(lower, upper, strict=True))).reshape(3, -1)
+    expected = np.max((A[0] - A[1]) @ corners) + offsets[0] - offsets[1]
+    upwards = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    for kernel in (_kernels.excess, _kernels.excess.py_func):
+        assert kernel(A, offsets, 0, 1, lower, upper) == pytest.approx(expected)
+        assert kernel(upwards, offsets, 0, 1, lower, np.full(3, np.inf)) == np.inf
+        assert kernel(A, offsets, 1, 1, lower, upper) == 0.0

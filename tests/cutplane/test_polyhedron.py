@@ -145,3 +145,12 @@ def test_arrays_rebuild_the_pool():
         assert np.array_equal(twin.to_arrays()[name], value)
     twin.add(plane([0, 1], 3))
     assert twin.serials[-1] == 5 and pool.size == 5
+
+
+def test_a_new_plane_may_drop_those_of_its_kind_that_it_implies():
+    pool, box = Polyhedron(1), (np.array([-1.0]), np.array([1.0]))
+    for offset, kind in ((-0.9, Kind.LINEAR), (-0.9, Kind.GAP), (-0.8, Kind.CONSTRAINT), (-0.2, Kind.GAP)):
+        pool.add(plane([1], offset, kind))
+    pool.add(plane([1], -0.5))
+    assert pool.drop_implied_by_last(*box) == 1
+    assert 1 not in pool.serials and pool.size == 4
