@@ -147,7 +147,7 @@ def _contradicted(
     if not (cut_off | below).any():
         return None
     x, _ = model.split(point)
-    serial = int(pool.serials[np.argmax(cut_off | below)])
+    serial = int(pool.serials[np.argmax(cut_off if cut_off.any() else below)])
     plane = f"plane {serial}" if serial < own else "the plane of another point"
     what = "is cut off by" if cut_off.any() else "has an objective below"
     return f"the feasible point at x = {np.array2string(x, precision=4, threshold=6)} {what} {plane}"

@@ -51,7 +51,9 @@ class Record:
     violation : float
         Largest distance by which the iterate violates a plane of the pool or a constraint just linearised.
     planes, added, dropped : int
-        Planes in the pool after the iteration, and how many came and went.
+        Planes in the pool after the iteration, and how many came and went in it.
+    aggregated : int
+        Planes among those that went into a weighted sum, which is one of those that came.
     cleared : int
         Planes thrown away because the oracle's `version` changed.
     best : float
@@ -70,6 +72,7 @@ class Record:
     planes: int
     added: int
     dropped: int
+    aggregated: int
     cleared: int
     best: float
     bound: float
@@ -77,7 +80,7 @@ class Record:
 
 
 _NAMES = tuple(f.name for f in fields(Record))
-_INTEGERS = frozenset(("iteration", "phase", "planes", "added", "dropped", "cleared"))
+_INTEGERS = frozenset(("iteration", "phase", "planes", "added", "dropped", "aggregated", "cleared"))
 
 
 class History:
@@ -95,6 +98,12 @@ class History:
 
     def __getitem__(self, index: int) -> Record:
         return self._records[index]
+
+    def copy(self) -> "History":
+        """Return the history as it stands; later iterations do not appear in it."""
+        other = History()
+        other._records = self._records.copy()
+        return other
 
     def to_dict(self) -> dict[str, Array]:
         """Columns as arrays, by name."""
@@ -143,7 +152,8 @@ class Result:
     status : Status
     message : str
     nit, nfev, njev : int
-        Iterations, upper-objective evaluations and lower-oracle evaluations.
+        Iterations, upper-objective evaluations and lower-oracle evaluations of the run; the final check of
+        the point and of its bound is not counted.
     history : History
     state : State
         Where the run stood; hand it to `BilevelSolver.solve(problem, state=...)` to go on.

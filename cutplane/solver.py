@@ -10,7 +10,7 @@ import numpy as np
 from cutplane._arrays import Array, vector
 from cutplane.certificate import Bound, contradiction, relaxed_bound
 from cutplane.cuts import CutRule, gradient_cut
-from cutplane.errors import EmptyPolyhedronError, InputError, OracleError
+from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, OracleError
 from cutplane.methods import METHODS
 from cutplane.model import Joint, Reduced, build_model
 from cutplane.polyhedron import Kind, Polyhedron
@@ -163,27 +163,30 @@ class BilevelSolver:
             return state
         model = self._model(problem, state)
         cleared = self._clear_if_changed(problem, model, state)
-        phase = state.phase
+        phase, pool = state.phase, state.pool
+        size, serial, merged = pool.size, pool.next_serial, pool.aggregated
         try:
             move = METHODS[self.method].move(model, state, self)
         finally:
             state.nfev, state.njev = model.nfev, model.njev
         state.nit += 1
         state.status = move.status
+        added = pool.next_serial - serial
         state.history.append(
             Record(
-                state.nit,
-                phase,
-                move.fun,
-                move.lower_gap,
-                move.violation,
-                state.pool.size,
-                move.added,
-                move.dropped,
-                cleared,
-                state.best_fun,
-                state.bound,
-                move.step,
+                iteration=state.nit,
+                phase=phase,
+                fun=move.fun,
+                lower_gap=move.lower_gap,
+                violation=move.violation,
+                planes=pool.size,
+                added=added,
+                dropped=size + added - pool.size,
+                aggregated=pool.aggregated - merged,
+                cleared=cleared,
+                best=state.best_fun,
+                bound=state.bound,
+                step=move.step,
             )
         )
         if state.status is Status.RUNNING and state.nit >= self.max_iterations:
@@ -204,13 +207,14 @@ class BilevelSolver:
         callback : callable or sequence of callables, optional
             Called with each iteration's `Record`; returning True stops the run.
         state : State, optional
-            Go on from here: a loaded state, or ``result.state`` with a larger `max_iterations`.
+            Go on from here: a loaded state, or ``result.state`` with a larger `max_iterations`, a tighter
+            `tolerance` or a mended oracle. It is advanced in place.
         """
         if state is None:
             if x0 is None or y0 is None:
                 raise InputError("solve needs x0 and y0, or a state to go on from")
             state = self.init(problem, x0, y0)
-        elif state.status in (Status.MAX_ITERATIONS, Status.CALLBACK, Status.INTERRUPTED):
+        elif state.status not in (Status.EMPTY, Status.NOT_CONVEX):
             state.status = Status.RUNNING if state.nit < self.max_iterations else Status.MAX_ITERATIONS
         callbacks = [callback] if callable(callback) else list(callback or ())
         message = ""
@@ -226,6 +230,11 @@ class BilevelSolver:
             message = f"{error}; planes in conflict: {_name_planes(state, error.planes)}"
         except KeyboardInterrupt:
             state.status = Status.INTERRUPTED
+        except CutplaneError:
+            raise
+        except Exception as error:  # the user's own code: what was reached is worth more than a traceback
+            state.status = Status.ORACLE
+            message = f"{type(error).__name__} in iteration {state.nit + 1}: {error}"
         try:
             return self._result(problem, state, message)
         except KeyboardInterrupt:  # while certifying
@@ -285,7 +294,7 @@ class BilevelSolver:
             x, y = model.split(z)
             fun = model.upper_value(x, y)[0]
             gap = float(problem.lower.gap(x, y)[0])
-        except OracleError as error:
+        except Exception as error:
             message = message or f"{error} (at the point found)"
             state.status = state.status if not state.status.success else Status.ORACLE
         bound: Bound | None = None
@@ -293,7 +302,6 @@ class BilevelSolver:
         if certify and problem.convex and found and not np.isnan(fun) and z.dtype == np.float64:
             pool = _certificate_pool(model, state, z)
             bound = relaxed_bound(model, pool, z)
-            bound = Bound(max(state.bound, bound.value), bound.radius)
             against = contradiction(model, pool, z, fun)
             if bound.value > fun + 10 * self.tolerance * max(1.0, abs(fun)):
                 against = against or f"the bound {bound.value:.6g} exceeds the value {fun:.6g}"
@@ -301,16 +309,21 @@ class BilevelSolver:
                 status, message = Status.NOT_CONVEX, f"{Status.NOT_CONVEX.message}: {against}"
             if against is not None or not np.isfinite(bound.value):
                 bound = None
-        state.nfev, state.njev = model.nfev, model.njev
+        # what certifying asked of the oracles is no part of the run: a resumed run counts as an unbroken one
+        model.nfev, model.njev = state.nfev, state.njev
         value = None if bound is None else min(bound.value, fun)
+        reach = 2 * self.tolerance * max(1.0, abs(fun))
+        if status is Status.OPTIMAL and (value is None or fun - value > reach):
+            status = Status.STATIONARY
         success = status.success and found
         if status.success and not found:
             message = f"{status.message}, but no point with gap ≤ epsilon was found"
         return Result(
-            x=x, y=y, fun=fun, lower_gap=gap, bound=value, gap=None if value is None else fun - value,
+            x=x.copy(), y=y.copy(), fun=fun, lower_gap=gap,
+            bound=value, gap=None if value is None else fun - value,
             bound_radius=np.inf if bound is None else bound.radius, success=success, status=status,
             message=message or status.message, nit=state.nit, nfev=state.nfev, njev=state.njev,
-            history=state.history, state=state,
+            history=state.history.copy(), state=state,
         )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from rich.table import Table
 from simmst.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from simmst.data.describe import Statistic
+    from simmst.experiments.describe import Statistic
 
 data_app = typer.Typer(no_args_is_help=True, help="Real traffic: download it, turn it into one file, describe it.")
 
@@ -111,8 +111,8 @@ def describe(
 ) -> None:
     """Print the statistics of a traffic file, and draw them."""
     from simmst.data.dataset import TrafficData
-    from simmst.data.describe import describe as measure
-    from simmst.data.describe import draw
+    from simmst.experiments.describe import describe as measure
+    from simmst.experiments.describe import draw
 
     target = picture or Path(f"{file.stem}.png")
     if target.suffix.lower() != ".png":

@@ -8,6 +8,7 @@ import numpy as np
 from cutplane._arrays import Array
 from cutplane.cuts import gradient_cut, separates
 from cutplane.errors import EmptyPolyhedronError
+from cutplane.lp import conflict
 from cutplane.model import Joint, Piece, Reduced
 from cutplane.polyhedron import Kind, Plane
 from cutplane.quadratic import QuadraticSolution, nearest_point
@@ -26,7 +27,6 @@ class Move:
     ----------
     fun, lower_gap, violation, step : float
         As in `Record`.
-    added, dropped : int
     status : Status
         RUNNING to go on.
     """
@@ -35,8 +35,6 @@ class Move:
     lower_gap: float
     violation: float
     step: float
-    added: int = 0
-    dropped: int = 0
     status: Status = Status.RUNNING
 
 
@@ -177,10 +175,9 @@ def nearest_in(
             np.concatenate([rows.b_ub / ub_norm, rhs]), model, epigraph, weight,
         )  # fmt: skip
         if not solution.residual <= 1e-5:
-            raise EmptyPolyhedronError(
-                f"the quadratic master found no point (residual {solution.residual:.1e})",
-                tuple(int(s) for s in pool.serials[use]),
-            )
+            planes = conflict(model, pool)
+            why = "no point satisfies all planes" if planes else "the quadratic master failed"
+            raise EmptyPolyhedronError(f"{why} (residual {solution.residual:.1e})", planes)
         found = np.zeros(pool.size)
         found[use] = solution.multipliers[rows.b_ub.size :]
         if level is not None:
@@ -227,6 +224,6 @@ def approach(model: Joint | Reduced, state: State, options: "BilevelSolver") -> 
     step = float(np.linalg.norm(state.point - before))
     stuck = trial.added == 0 and step == 0.0 and not np.isfinite(state.best_fun)
     return Move(
-        trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, trial.added,
+        trial.fun, trial.lower_gap, max(trial.depth, 0.0), step,
         status=Status.STALLED if stuck else Status.RUNNING,
     )  # fmt: skip

@@ -59,12 +59,12 @@ class Level:
                 if not learnt:
                     break
         pool.note_activity((pool.multipliers > 0) | np.isin(pool.serials, working))
-        dropped = pool.drop_inactive(options.patience, options.max_age)
+        pool.drop_inactive(options.patience, options.max_age)
         trial = evaluate(model, state, state.point, options)
         step = float(np.linalg.norm(state.point - before))
         if trial.added == 0 and step <= 1e-15 * (1 + float(np.linalg.norm(before))):
             return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, status=Status.STALLED)
-        return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, trial.added, dropped)
+        return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step)
 
     def _floor(self, model: Joint | Reduced, state: State) -> tuple[float, LinearSolution]:
         """Lower bound of the relaxed master, and its solution."""

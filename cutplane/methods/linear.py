@@ -44,7 +44,8 @@ class Linear:
             return approach(model, state, options)
         pool, convex = state.pool, model.problem.convex
         delta, center, best = float(state.memory["delta"]), state.best, state.best_fun
-        dropped = 0 if convex else drop_contradicted(state, options)
+        if not convex:
+            drop_contradicted(state, options)
         lower = np.maximum(model.lower, center - delta)
         upper = np.minimum(model.upper, center + delta)
         solution = self._master(model, state, lower, upper)
@@ -53,8 +54,9 @@ class Linear:
                 raise EmptyPolyhedronError(f"the linear master is {solution.status}", solution.conflict)
             # the center is feasible: planes that leave nothing around it are wrong there
             state.memory["delta"] = np.array(0.5 * delta)
-            dropped += state.pool.clear()
-            return Move(best, state.best_gap, 0.0, 0.0, _renew(model, state), dropped)
+            state.pool.clear()
+            _renew(model, state)
+            return Move(best, state.best_gap, 0.0, 0.0)
         point = model.project(solution.point.astype(center.dtype))
         step = float(np.abs(point - center).max(initial=0.0))
         predicted = best - solution.height
@@ -71,12 +73,13 @@ class Linear:
             since = int(state.memory["since"])
             old = np.flatnonzero((pool.serials < since) & (pool.kinds != Kind.LINEAR))
             if convex or not old.size:
-                status = Status.STATIONARY
-                return Move(best, state.best_gap, 0.0, 0.0, dropped=dropped, status=status)
+                status = _verdict(model)
+                return Move(best, state.best_gap, 0.0, 0.0, status=status)
             pool.drop(old)
-            return Move(best, state.best_gap, 0.0, 0.0, _renew(model, state), dropped + old.size)
+            _renew(model, state)
+            return Move(best, state.best_gap, 0.0, 0.0)
         pool.note_activity(pool.multipliers > 0)
-        dropped += pool.drop_inactive(options.patience, options.max_age)
+        pool.drop_inactive(options.patience, options.max_age)
         state.point = point
         trial = evaluate(model, state, point, options)
         decrease = best - state.best_fun
@@ -93,7 +96,7 @@ class Linear:
             # the model agrees with the problem at the trial point to rounding: is what is left to gain small?
             exact = convex and predicted <= options.tolerance * scale
             status = Status.STATIONARY if exact else Status.STALLED
-        return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, trial.added, dropped, status)
+        return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, status)
 
     def _master(self, model: Joint | Reduced, state: State, lower: Array, upper: Array) -> LinearSolution:
         """Solve the linear master, learning curved sets by their tangents."""
@@ -109,8 +112,18 @@ class Linear:
         return solution
 
 
-def _renew(model: Joint | Reduced, state: State) -> int:
-    """Linearise the objective at the center again; return how many planes that added."""
+def _renew(model: Joint | Reduced, state: State) -> None:
+    """Linearise the objective at the center again."""
     fun, gradient = model.objective(state.best)
     plane = gradient_cut(Kind.OBJECTIVE, state.best, fun, gradient)
-    return int(state.pool.add(plane) >= 0)
+    state.pool.add(plane)
+
+
+def _verdict(model: Joint | Reduced) -> Status:
+    """What a linear master at rest proves.
+
+    The gap of a constrained lower level has kinks that no plane made nearby shows, unless it is convex: there
+    the master comes to rest at points that are not stationary.
+    """
+    kinked = isinstance(model, Joint) and callable(getattr(model.problem.lower, "constraints", None))
+    return Status.STALLED if kinked and not model.problem.convex else Status.STATIONARY

@@ -62,14 +62,14 @@ class PrimalDual:
             return Move(fun, np.nan, violation, step)
         # two-sided: a plane is inactive if its multiplier is 0 before and after the dual step
         pool.note_activity(active_before | (pool.multipliers > 0))
-        dropped = pool.drop_inactive(options.patience, options.max_age)
+        pool.drop_inactive(options.patience, options.max_age)
         if not model.problem.convex:
-            dropped += drop_contradicted(state, options)
+            drop_contradicted(state, options)
         gap, pieces = model.pieces(state.point)
-        added = add_cuts(state, model, pieces, state.point, options)
+        add_cuts(state, model, pieces, state.point, options)
         memory.pop("spread", None)
         evaluate_feasible(model, state, state.point, gap, pieces, options)
-        return Move(fun, gap, max(violation, depth(pieces)), step, added, dropped)
+        return Move(fun, gap, max(violation, depth(pieces)), step)
 
     def _steps(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> tuple[Array, float]:
         lipschitz = float(state.memory["lipschitz"])

@@ -44,7 +44,7 @@ class Proximal:
             state.point = center.copy()
             return Move(best, state.best_gap, 0.0, 0.0, status=Status.STATIONARY)
         pool.note_activity(pool.multipliers > 0)
-        dropped = pool.drop_inactive(options.patience, options.max_age)
+        pool.drop_inactive(options.patience, options.max_age)
         state.point = point
         trial = evaluate(model, state, point, options)
         decrease = best - state.best_fun
@@ -61,4 +61,4 @@ class Proximal:
         state.memory["weight"] = np.array(weight)
         if trial.added == 0 and decrease <= 0:
             return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, status=Status.STALLED)
-        return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, trial.added, dropped)
+        return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step)

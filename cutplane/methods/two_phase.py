@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutplane.errors import EmptyPolyhedronError
+from cutplane.lp import conflict
 from cutplane.methods.base import Move, add_cuts, depth, evaluate_feasible, nearest_in
 from cutplane.methods.penalty import Penalty
 from cutplane.methods.primal_dual import PrimalDual
@@ -44,6 +45,8 @@ class TwoPhase:
             move = self._phase1.move(model, state, options)
             state.memory["in_phase1"] += 1
             if int(state.memory["in_phase1"]) >= options.phase1_iterations:
+                if move.violation > 1e3 * options.tolerance:
+                    _require_a_point(model, state)
                 self._phase2.start(model, state, options)
                 state.phase = 2  # last: an interruption in between must not leave half a hand-over
             return move
@@ -60,10 +63,18 @@ class TwoPhase:
                 return replace(move, status=Status.STATIONARY)
         added = add_cuts(state, model, pieces, state.point, options)
         if added == 0:
+            _require_a_point(model, state)
             return replace(move, status=Status.STALLED)
         state.phase, state.memory["in_phase1"] = 1, np.array(0)
         state.memory.pop("spread", None)
-        return replace(move, added=added)
+        return move
+
+
+def _require_a_point(model: Joint | Reduced, state: State) -> None:
+    """Raise where the planes contradict each other; steps alone would go on for ever."""
+    planes = conflict(model, state.pool)
+    if planes:
+        raise EmptyPolyhedronError("no point satisfies all planes", planes)
 
 
 def _beaten(state: State, options: "BilevelSolver", fun: float) -> bool:

@@ -23,6 +23,9 @@ class SolutionMap:
         A plane from the plain distance is exact for an affine y*; one from the squared distance halves the
         distance at best, and leaves a row of nearly parallel planes behind, which slow the primal-dual
         steps down. `epsilon` of the solver is in the same unit: 1e-10 squared is a distance of 1e-5.
+    version : int
+        Raise it whenever `forward` changes: the solver then clears its planes, which are valid for one
+        solution map only.
 
     Notes
     -----
@@ -32,7 +35,8 @@ class SolutionMap:
     forward: Callable[[Array], Array]
     vjp: Callable[[Array, Array], Array]
     norm: str = "plain"
-    _last: tuple[Array, Array] | None = field(default=None, repr=False, compare=False)
+    version: int = 0
+    _last: tuple[int, Array, Array] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.norm not in ("squared", "plain"):
@@ -40,9 +44,11 @@ class SolutionMap:
 
     def solution(self, x: Array) -> Array:
         """Return y*(x)."""
-        if self._last is None or not np.array_equal(self._last[0], x):
-            self._last = (x.copy(), np.array(self.forward(x), copy=True))
-        return self._last[1]
+        if self._last is None or self._last[0] != self.version or not np.array_equal(self._last[1], x):
+            answer = np.array(self.forward(x), copy=True)
+            answer.flags.writeable = False
+            self._last = (self.version, x.copy(), answer)
+        return self._last[2]
 
     def gap(self, x: Array, y: Array) -> tuple[float, Array, Array]:
         """Return (h, gradient in x, gradient in y)."""

@@ -85,13 +85,14 @@ class ValueFunction:
     ) -> None:  # fmt: skip
         self.objective, self.solver, self.constraints = objective, solver, constraints
         self._hessians = hessians
-        self._last: tuple[Array, LowerSolution] | None = None
+        self.version = 0  # raised by a user whose lower level changes: planes and answers are then void
+        self._last: tuple[int, Array, LowerSolution] | None = None
 
     def solve(self, x: Array) -> LowerSolution:
         """Return the inner solver's answer at x, remembered for repeated questions."""
-        if self._last is None or not np.array_equal(self._last[0], x):
-            self._last = (x.copy(), self._ask(x))
-        return self._last[1]
+        if self._last is None or self._last[0] != self.version or not np.array_equal(self._last[1], x):
+            self._last = (self.version, x.copy(), self._ask(x))
+        return self._last[2]
 
     def _ask(self, x: Array) -> LowerSolution:
         answer = self.solver(x)

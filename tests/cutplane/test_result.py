@@ -17,7 +17,7 @@ def test_statuses_carry_code_message_and_success():
 def test_the_history_goes_to_columns_and_back():
     history = History()
     assert all(column.size == 0 for column in history.to_dict().values())
-    history.append(Record(1, 1, 0.5, np.nan, 0.1, 3, 2, 1, 0, np.inf, -np.inf, 0.2))
+    history.append(Record(1, 1, 0.5, np.nan, 0.1, 3, 2, 1, 0, 0, np.inf, -np.inf, 0.2))
     columns = history.to_dict()
     assert set(columns) == {f.name for f in fields(Record)}
     assert columns["planes"].dtype == np.int64 and columns["fun"].dtype == np.float64

@@ -320,14 +320,62 @@ def test_the_iteration_limit_is_no_success_and_a_larger_one_goes_on(quadratic_bi
     assert replace(solver, max_iterations=500).solve(case.problem, state=result.state).success
 
 
-def test_evaluations_are_counted(quadratic_bilevel):
-    case, calls = quadratic_bilevel(2), [0]
+def test_the_evaluations_of_the_run_are_counted(quadratic_bilevel):
+    case, calls, at_the_end = quadratic_bilevel(2), [0], [0]
 
     def counted(x, y):
         calls[0] += 1
         return case.problem.upper(x, y)
 
     result = BilevelSolver(method="proximal", epsilon=1e-8).solve(
-        replace(case.problem, upper=counted), np.zeros(3), np.zeros(4)
+        replace(case.problem, upper=counted), np.zeros(3), np.zeros(4),
+        callback=lambda record: at_the_end.__setitem__(0, calls[0]),
+    )  # fmt: skip
+    assert result.nfev == at_the_end[0] < calls[0]  # the final check is not counted
+
+
+def test_a_resumed_run_leaves_the_first_result_alone_and_counts_like_an_unbroken_one(quadratic_bilevel):
+    problem, start = quadratic_bilevel(2).problem, (np.zeros(3), np.zeros(4))
+    solver = BilevelSolver(method="level", epsilon=1e-8)
+    whole = solver.solve(problem, *start)
+    part = replace(solver, max_iterations=4).solve(problem, *start)
+    resumed = solver.solve(problem, state=part.state)
+    assert len(part.history) == 4
+    assert (resumed.nit, resumed.nfev, resumed.njev) == (whole.nit, whole.nfev, whole.njev)
+
+
+def test_an_exception_in_an_oracle_keeps_what_was_reached_and_the_run_goes_on_when_it_is_mended(quadratic_bilevel):
+    case, broken = quadratic_bilevel(2), [False]
+
+    def upper(x, y):
+        if broken[0]:
+            raise ZeroDivisionError("one over nothing")
+        return case.problem.upper(x, y)
+
+    problem = replace(case.problem, upper=upper)
+    solver = BilevelSolver(method="level", epsilon=1e-8)
+    failed = solver.solve(
+        problem, np.zeros(3), np.zeros(4), callback=lambda record: broken.__setitem__(0, record.iteration == 3)
     )
-    assert result.nfev == calls[0]
+    assert failed.status is Status.ORACLE and "ZeroDivisionError" in failed.message and failed.nit == 3
+    broken[0] = False
+    assert solver.solve(problem, state=failed.state).success
+
+
+def test_a_changed_version_voids_the_remembered_answer():
+    level = SolutionMap(lambda x: 0 * x, lambda x, v: 0 * v)
+    assert level.gap(np.zeros(1), np.zeros(1))[0] == 0.0
+    level.forward, level.version = lambda x: 0 * x + 5, 1
+    assert level.gap(np.zeros(1), np.zeros(1))[0] == 5.0
+
+
+@pytest.mark.parametrize("method", ["level", "proximal", "linear", "primal-dual"])
+def test_an_empty_polyhedron_names_the_rows_in_conflict_and_no_others(method):
+    rows = LinearConstraint([[0.0]] * 14, [*([[1.0]] * 12), [1.0], [-1.0]], [*range(50, 62), -5.0, 4.0])
+    problem = BilevelProblem(
+        lambda x, y: (float(x @ x + y @ y), 2 * x, 2 * y), SolutionMap(lambda x: x, lambda x, v: v, "squared"),
+        constraints=(rows,), convex=True,
+    )  # fmt: skip
+    result = BilevelSolver(method=method, max_iterations=3000).solve(problem, [0.0], [0.0])
+    assert result.status is Status.EMPTY
+    assert "12 (linear), 13 (linear)" in result.message and "0 (linear)," not in result.message

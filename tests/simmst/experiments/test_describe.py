@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from simmst.data.dataset import Gap, TrafficData
-from simmst.data.describe import describe, draw, grid_order
 from simmst.errors import DataError
+from simmst.experiments.describe import describe, draw, grid_order
 from simmst.simulator.city import synthetic_target
 
 PNG = b"\x89PNG\r\n\x1a\n"
