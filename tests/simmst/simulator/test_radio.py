@@ -27,6 +27,30 @@ def test_path_loss_equals_the_reference_rows(environment, seen):
     np.testing.assert_allclose(loss, ROWS[environment, seen], atol=0.051)
 
 
+# Path loss at 35, 350 and 3,500 m from CRRM 2.0.2 (MIT), an independent implementation, for (environment, line of
+# sight, GHz, height of the terminal in m). benchmarks/path_loss.py compares a whole grid.
+CRRM = {
+    ("UMa", True, 0.8, 1.5): [61.809033492, 89.804235621, 129.765557777],
+    ("UMa", True, 3.5, 5.0): [74.200747905, 94.866431599, 116.851013852],
+    ("UMa", False, 0.8, 1.5): [75.101885877, 111.062149726, 150.104361472],
+    ("UMa", False, 3.5, 5.0): [85.061435645, 121.771204679, 160.823817153],
+    ("UMi", True, 0.8, 1.5): [63.148548373, 100.158667672, 140.153597509],
+    ("UMi", True, 3.5, 5.0): [75.798916024, 96.707720354, 123.763187490],
+    ("UMi", False, 0.8, 1.5): [75.280684664, 110.145938317, 145.441463898],
+    ("UMi", False, 3.5, 5.0): [87.599111074, 122.745815497, 158.044266954],
+    ("RMa", True, 0.8, 1.5): [64.381371591, 82.431904951, 115.316808861],
+    ("RMa", True, 3.5, 5.0): [76.755319423, 95.243022491, 120.090609403],
+    ("RMa", False, 0.8, 1.5): [66.803233634, 100.057643706, 138.615296448],
+    ("RMa", False, 3.5, 5.0): [76.755319423, 107.817145805, 146.389742047],
+}
+
+
+@pytest.mark.parametrize(("environment", "seen", "frequency", "height"), CRRM)
+def test_path_loss_equals_another_implementation_to_a_millionth(environment, seen, frequency, height):
+    loss = radio.path_loss(environment, [35, 350, 3500], frequency, seen, height_ut=height)
+    np.testing.assert_allclose(loss, CRRM[environment, seen, frequency, height], rtol=0, atol=1e-6)
+
+
 @given(
     st.sampled_from(radio.ENVIRONMENTS),
     st.sampled_from([0.8, 2.1, 3.5]),
