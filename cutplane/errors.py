@@ -25,3 +25,7 @@ class EmptyPolyhedronError(CutplaneError, ArithmeticError):
     def __init__(self, message: str, planes: tuple[int, ...] = ()) -> None:
         super().__init__(message)
         self.planes = planes
+
+
+class ProjectionError(CutplaneError, ArithmeticError):
+    """The nearest point of a set could not be computed to the accuracy promised."""

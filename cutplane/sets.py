@@ -7,7 +7,7 @@ import numpy as np
 from scipy import optimize
 
 from cutplane._arrays import Array, matrix, positive, scalar_or_vector, vector
-from cutplane.errors import InputError
+from cutplane.errors import InputError, ProjectionError
 from cutplane.quadratic import nearest_point
 
 
@@ -223,7 +223,13 @@ class Polytope(_Linear):
             raise InputError(f"{name}: Polytope has {self.n} columns, the variable has {n}")
 
     def project(self, v: Array) -> Array:
-        """Solve the projection's quadratic programme."""
+        """Solve the projection's quadratic programme.
+
+        Raises
+        ------
+        ProjectionError
+            If the quadratic programme cannot be solved to 1e-11 of the point's size.
+        """
         lo, hi = self._box.bounds(self.n)
         r = self._rows
         clipped = np.clip(v, lo, hi)
@@ -233,17 +239,19 @@ class Polytope(_Linear):
         ub_norm, eq_norm = _norms(r.A_ub), _norms(r.A_eq)
         point: Array = v.astype(np.float64)
         for _ in range(_PASSES):
+            # in units of the distance, around the point: that is what the interior-point method is accurate to
+            unit = max(violation(self, point), 1e-3 * (1 + float(np.abs(point).max(initial=0.0))))
             solution = nearest_point(
-                point, r.A_ub / ub_norm[:, None], r.b_ub / ub_norm,
-                r.A_eq / eq_norm[:, None], r.b_eq / eq_norm, lo, hi,
+                np.zeros(self.n), r.A_ub / ub_norm[:, None], (r.b_ub - r.A_ub @ point) / ub_norm / unit,
+                r.A_eq / eq_norm[:, None], (r.b_eq - r.A_eq @ point) / eq_norm / unit,
+                (lo - point) / unit, (hi - point) / unit,
             )  # fmt: skip
             if solution.residual > 1e-8:
                 break
-            # from far away the accuracy is relative to the distance: a second pass starts near the set
-            point = solution.point
+            point = point + unit * solution.point
             if violation(self, point) <= 1e-11 * (1 + float(np.abs(point).max(initial=0.0))):
                 return point.astype(v.dtype, copy=False)
-        raise ArithmeticError(f"Polytope.project did not converge (residual {solution.residual:.1e})")
+        raise ProjectionError(f"Polytope.project did not converge (residual {solution.residual:.1e})")
 
     def bounds(self, n: int) -> tuple[Array, Array]:
         """Return the bounds beside the rows."""

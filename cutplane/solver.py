@@ -10,7 +10,7 @@ import numpy as np
 from cutplane._arrays import Array, vector
 from cutplane.certificate import Bound, contradiction, relaxed_bound
 from cutplane.cuts import CutRule, gradient_cut
-from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, OracleError
+from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, OracleError, ProjectionError
 from cutplane.methods import METHODS
 from cutplane.model import Joint, Reduced, build_model
 from cutplane.polyhedron import Kind, Polyhedron
@@ -228,6 +228,8 @@ class BilevelSolver:
         except EmptyPolyhedronError as error:
             state.status = Status.EMPTY
             message = f"{error}; planes in conflict: {_name_planes(state, error.planes)}"
+        except ProjectionError as error:
+            state.status, message = Status.STALLED, f"{error} (iteration {state.nit + 1})"
         except KeyboardInterrupt:
             state.status = Status.INTERRUPTED
         except CutplaneError:

@@ -2,7 +2,7 @@
 
 import io
 import os
-import tempfile
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,15 +103,15 @@ class State:
         target = Path(path)
         buffer = io.BytesIO()
         np.savez(buffer, **self.to_arrays())  # type: ignore[arg-type]
-        handle, name = tempfile.mkstemp(dir=target.parent or ".", prefix=f".{target.name}.")
+        name = target.parent / f".{target.name}.{secrets.token_hex(4)}"
         try:
-            with os.fdopen(handle, "wb") as file:
+            with open(name, "xb") as file:
                 file.write(buffer.getvalue())
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(name, target)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            name.unlink(missing_ok=True)
             raise
 
     @classmethod

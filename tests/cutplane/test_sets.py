@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cutplane import Ball, Box, Free, InputError, Polytope, Simplex
+from cutplane.errors import ProjectionError
 from cutplane.sets import FeasibleSet, violation
 
 
@@ -111,5 +112,5 @@ def test_a_projection_that_does_not_converge_says_so(monkeypatch):
 
     original = sets.nearest_point
     monkeypatch.setattr(sets, "nearest_point", poor)
-    with pytest.raises(ArithmeticError, match="did not converge"):
+    with pytest.raises(ProjectionError, match="did not converge"):
         polytope.project(np.array([3.0, 3.0]))

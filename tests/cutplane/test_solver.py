@@ -14,9 +14,11 @@ from cutplane import (
     LinearConstraint,
     MuCut,
     OracleError,
+    Polytope,
     SolutionMap,
     Status,
 )
+from cutplane.errors import ProjectionError
 from cutplane.methods import METHODS
 
 ALL = tuple(METHODS)
@@ -379,3 +381,23 @@ def test_an_empty_polyhedron_names_the_rows_in_conflict_and_no_others(method):
     result = BilevelSolver(method=method, max_iterations=3000).solve(problem, [0.0], [0.0])
     assert result.status is Status.EMPTY
     assert "12 (linear), 13 (linear)" in result.message and "0 (linear)," not in result.message
+
+
+def test_a_projection_that_fails_ends_the_run_with_its_state(monkeypatch):
+    budget = Polytope(np.ones((1, 2)), [1.0], lower=0, upper=1)
+    problem = BilevelProblem(
+        upper=lambda x, y: (float(x @ x + y @ y), 2 * x, 2 * y),
+        lower=SolutionMap(forward=lambda x: x, vjp=lambda x, v: v), x_set=budget)  # fmt: skip
+
+    calls = iter(range(1000))
+    project = Polytope.project
+
+    def fails_once(self, v):
+        if next(calls) == 20:
+            raise ProjectionError("Polytope.project did not converge")
+        return project(self, v)
+
+    monkeypatch.setattr(Polytope, "project", fails_once)
+    result = BilevelSolver().solve(problem, np.zeros(2), np.ones(2))
+    assert result.status is Status.STALLED and "did not converge" in result.message
+    assert result.nit > 0

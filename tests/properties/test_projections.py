@@ -73,6 +73,19 @@ def test_every_set_projects_as_cvxpy_does_and_exactly_into_itself(seed, n, far):
     np.testing.assert_allclose(point, z.value, atol=1e-6 * max(1, far))
 
 
+@given(SEEDS, st.integers(1, 12), st.integers(3, 8))
+def test_from_far_away_a_polytope_still_projects_to_its_nearest_point(seed, n, decades):
+    rng = np.random.default_rng(seed)
+    polytope, v = random_polytope(rng, n), 10.0**decades * rng.normal(size=n)
+    point = polytope.project(v)
+    assert violation(polytope, point) <= 1e-11 * (1 + np.abs(point).max())
+    # the angle at the nearest point is never acute, whichever other point of the set is looked at
+    others = [polytope.project(scale * rng.normal(size=n)) for scale in (1.0, 10.0**decades)]
+    for other in others:
+        distance = np.linalg.norm(v - point)  # which is what the accuracy is relative to
+        assert (v - point) @ (other - point) <= distance * (1e-9 + 1e-10 * distance)
+
+
 @given(SEEDS, st.integers(1, 6), st.booleans())
 def test_the_quadratic_master_agrees_with_cvxpy(seed, n, proximal):
     rng = np.random.default_rng(seed)
