@@ -1,0 +1,64 @@
+"""The registry: names, refusals with their reasons, presets."""
+
+import numpy as np
+import pytest
+
+from simmst.errors import ConfigError
+from simmst.experiments.protocol import Protocol, baseline_forecasts
+from simmst.models.recipes import PRESETS, RECIPES
+from simmst.models.registry import CLOSED_FORM, REGISTRY, Setting, model_card
+
+BARE = Setting(services=2, history=12, horizon=4, nodes=5, steps_per_day=24)
+
+
+def test_the_rows_of_the_paper_and_those_every_table_carries_are_all_there() -> None:
+    single = [card.label for card in REGISTRY.values() if not card.multi_task]
+    multi = [card.label for card in REGISTRY.values() if card.multi_task]
+    assert single == [
+        *("DLinear", "LSTM", "Transformer", "Informer", "iTransformer", "ConvLSTM", "STGCN", "DCRNN"),
+        *("STAEformer", "STNet"),
+    ]
+    assert multi == ["MTTC", "AST-MTL", "CSLSL", "Sim-MSTNet", "oInter", "oSpatial", "Average"]
+    rows = baseline_forecasts(np.ones((528, 1, 1)), Protocol.proportional(528), 1)
+    assert list(CLOSED_FORM.values()) == list(rows)
+
+
+def test_adaptations_say_so() -> None:
+    assert [name for name, card in REGISTRY.items() if card.adaptation] == ["mttc", "ast_mtl", "cslsl"]
+    for name in ("mttc", "ast_mtl", "cslsl"):
+        text = REGISTRY[name].make.__doc__
+        assert "adaptation that its authors have not published" in " ".join(text.split())
+
+
+def test_a_model_without_its_graph_or_grid_is_refused_with_the_reason() -> None:
+    reasons = {name: card.refusal(BARE) for name, card in REGISTRY.items()}
+    refused = {name: reason for name, reason in reasons.items() if reason}
+    assert set(refused) == {"convlstm", "stgcn", "dcrnn", "ast_mtl"}
+    assert refused["convlstm"] == "ConvLSTM needs nodes that fill a regular grid, and these are scattered"
+    assert refused["dcrnn"] == "DCRNN needs a graph, and no coordinates of the nodes are known"
+    with pytest.raises(ConfigError, match="ConvLSTM needs nodes that fill a regular grid"):
+        REGISTRY["convlstm"].build(BARE)
+
+
+def test_unknown_names_and_presets_are_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="unknown model 'lstn'; known: dlinear, lstm"):
+        model_card("lstn")
+    with pytest.raises(ConfigError, match="smoke, laptop, paper"):
+        model_card("lstm").build(BARE, "tiny")
+    with pytest.raises(ConfigError, match="STNet forecasts one service"):
+        model_card("stnet").build(BARE)
+
+
+def test_changes_replace_sizes_of_the_preset() -> None:
+    assert model_card("lstm").build(BARE, "smoke", hidden=5).lstm.hidden_size == 5
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_model_has_every_preset(name: str) -> None:
+    assert tuple(RECIPES[name]) == PRESETS
+
+
+def test_average_differs_from_sim_mstnet_by_its_loss_weights_alone() -> None:
+    ours, average = REGISTRY["simmstnet"].recipes["laptop"], REGISTRY["average"].recipes["laptop"]
+    assert ours.sizes == average.sizes
+    assert {**ours.training, "weighting": "equal"} == average.training
