@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from simmst.data.files import atomic_file
 from simmst.errors import DataError
 from simmst.simulator.city import SimulatedWorlds, World
 from simmst.simulator.scenario import Scenario
@@ -32,29 +32,21 @@ def save_worlds(worlds: SimulatedWorlds, path: str | os.PathLike[str]) -> None:
     path
         The file.
     """
-    target = Path(path)
     names, theta = worlds.parameters()
     counts = [world.sites.shape[1] for world in worlds.worlds]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            # Not compressed: that halves the file, but takes some 25 times as long to write.
-            np.savez(
-                stream,
-                format=np.array(_FORMAT),
-                services=np.array(worlds.services),
-                names=np.array(names),
-                theta=theta,
-                first_site=np.cumsum([0, *counts]),
-                sites=np.concatenate([world.sites for world in worlds.worlds], axis=1),
-                spread=np.concatenate([world.spread for world in worlds.worlds], axis=1),
-                squares=np.stack([world.squares for world in worlds.worlds]),
-            )
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with atomic_file(Path(path)) as stream:
+        # Not compressed: that halves the file, but takes some 25 times as long to write.
+        np.savez(
+            stream,
+            format=np.array(_FORMAT),
+            services=np.array(worlds.services),
+            names=np.array(names),
+            theta=theta,
+            first_site=np.cumsum([0, *counts]),
+            sites=np.concatenate([world.sites for world in worlds.worlds], axis=1),
+            spread=np.concatenate([world.spread for world in worlds.worlds], axis=1),
+            squares=np.stack([world.squares for world in worlds.worlds]),
+        )
 
 
 def load_worlds(path: str | os.PathLike[str]) -> SimulatedWorlds:

@@ -11,8 +11,16 @@ from numpy.typing import NDArray
 from simmst.data.dataset import TrafficData
 from simmst.errors import ConfigError
 from simmst.simulator.counts import apply_outages, limit_data_services, record
-from simmst.simulator.coverage import RURAL_SQUARE_KM, SQUARE_KM, cover, place_sites, square_centres
+from simmst.simulator.coverage import (
+    RURAL_SQUARE_KM,
+    SQUARE_KM,
+    cover,
+    cover_by_gain,
+    place_sites,
+    square_centres,
+)
 from simmst.simulator.demand import spatial_demand
+from simmst.simulator.path_gain import PathGain
 from simmst.simulator.residual import events, log_residual
 from simmst.simulator.rhythm import daily_profiles, day_kinds
 from simmst.simulator.scenario import Prior, Scenario, default_prior
@@ -75,7 +83,14 @@ class World:
         )
 
 
-def simulate_world(scenario: Scenario, hours: int, seed: np.random.SeedSequence | int, side: int = 4) -> World:
+def simulate_world(
+    scenario: Scenario,
+    hours: int,
+    seed: np.random.SeedSequence | int,
+    side: int = 4,
+    path_gain: PathGain | None = None,
+    gain_map: int = 0,
+) -> World:
     """
     Simulate one city part: layout, coverage, demand in space and time, and what is recorded of it.
 
@@ -89,6 +104,9 @@ def simulate_world(scenario: Scenario, hours: int, seed: np.random.SeedSequence 
         Seed of everything that the scenario leaves open.
     side
         Nodes in a row; the world has `side * side` nodes.
+    path_gain, gain_map
+        Path gains from outside, and which of their maps to take. They fix the squares and sites, so that `side`
+        and the scenario's layout, environment and path loss play no part.
 
     Raises
     ------
@@ -98,12 +116,20 @@ def simulate_world(scenario: Scenario, hours: int, seed: np.random.SeedSequence 
     if hours < 1 or side < 1:
         raise ConfigError(f"hours={hours}, side={side}: both must be at least 1")
     rng = np.random.default_rng(seed)
-    square_km = RURAL_SQUARE_KM if scenario["rural"] else SQUARE_KM
-    distance_km = scenario["rural_isd_km"] if scenario["rural"] else scenario["isd_km"]
-    squares = square_centres(side + 2 * MARGIN, square_km)
-    extent_km = (side + 2 * MARGIN) * square_km
-    sites = place_sites(distance_km, scenario["site_jitter"], extent_km, rng)
-    coverage = cover(scenario, squares, sites, square_km, rng)
+    if path_gain is None:
+        row = side + 2 * MARGIN
+        square_km = RURAL_SQUARE_KM if scenario["rural"] else SQUARE_KM
+        distance_km = scenario["rural_isd_km"] if scenario["rural"] else scenario["isd_km"]
+    else:
+        row, square_km = path_gain.side, path_gain.square_km
+    squares = square_centres(row, square_km)
+    extent_km = row * square_km
+    if path_gain is None:
+        sites = place_sites(distance_km, scenario["site_jitter"], extent_km, rng)
+        coverage = cover(scenario, squares, sites, square_km, rng)
+    else:
+        sites = path_gain.sites_km[gain_map]
+        coverage = cover_by_gain(scenario, path_gain.gain_db[gain_map], square_km, rng)
     spatial = spatial_demand(scenario, squares, square_km, rng)
 
     level = coverage.share.T @ spatial.level  # [B, S]
@@ -234,7 +260,15 @@ class SimulatedWorlds:
         return SimulatedWorlds(tuple(worlds)), bad
 
 
-def draw_world(prior: Prior, hours: int, services: Sequence[str], seed: int, world: int, side: int = 4) -> World:
+def draw_world(
+    prior: Prior,
+    hours: int,
+    services: Sequence[str],
+    seed: int,
+    world: int,
+    side: int = 4,
+    path_gain: PathGain | None = None,
+) -> World:
     """
     Draw one world of a set, the same whoever draws it and when.
 
@@ -248,9 +282,13 @@ def draw_world(prior: Prior, hours: int, services: Sequence[str], seed: int, wor
         Number of the world in the set.
     side
         Nodes in a row.
+    path_gain
+        Path gains from outside, if any; the worlds take their maps in turn.
     """
     of_scenario, of_world = np.random.SeedSequence(seed, spawn_key=(world,)).spawn(2)
-    return simulate_world(prior.sample(of_scenario, services), hours, of_world, side)
+    scenario = prior.sample(of_scenario, services)
+    gain_map = 0 if path_gain is None else world % len(path_gain.gain_db)
+    return simulate_world(scenario, hours, of_world, side, path_gain, gain_map)
 
 
 def synthetic_target(seed: int, days: int, services: Sequence[str], nodes: int) -> TrafficData:

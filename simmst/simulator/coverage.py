@@ -136,20 +136,55 @@ def cover(
     metres = 1000 * np.hypot(distance, 0.383 * square_km)
     gain = _median_gain(scenario, metres) + (scenario["power_jitter_db"] * rng.standard_normal(len(sites)))[site]
     outdoor = 1 - scenario["indoor_share"]
+    common, inside = _shadowing(scenario, square_km)
+    offset = _OWN_SHADOW * np.sqrt(outdoor) * common * rng.standard_normal(gain.shape)
+    return _serve(scenario, gain, offset, inside, site, len(sites))
+
+
+def cover_by_gain(scenario: Scenario, gain: FloatArray, square_km: float, rng: np.random.Generator) -> Coverage:
+    """
+    Serve squares by given path gains: they hold what is common to a square, so no shadowing of it is drawn.
+
+    Parameters
+    ----------
+    scenario
+        Radio parameters; layout, environment and frequency play no part.
+    gain
+        Path gains in dB, `[Q, B]`.
+    square_km
+        Side of a square.
+    rng
+        Source of power differences between sites.
+    """
+    n_sites = gain.shape[1]
+    jittered = gain + scenario["power_jitter_db"] * rng.standard_normal(n_sites)
+    _, inside = _shadowing(scenario, square_km)
+    site = np.broadcast_to(np.arange(n_sites), gain.shape)
+    return _serve(scenario, jittered, np.zeros_like(gain), inside, site, n_sites)
+
+
+def _shadowing(scenario: Scenario, square_km: float) -> tuple[float, float]:
+    """Deviations in dB of the shadowing common to a square (outdoors) and inside it."""
+    outdoor = 1 - scenario["indoor_share"]
     common, inside = radio.shadow_split(
         scenario["shadow_sigma_db"], scenario["shadow_correlation_m"], 1000 * square_km
     )
     # Indoor shadowing decorrelates in some 10 m, so it lies wholly inside the square.
-    inside = np.sqrt(outdoor * inside**2 + (1 - outdoor) * radio.O2I_SHADOWING**2)
-    offset = _OWN_SHADOW * np.sqrt(outdoor) * common * rng.standard_normal(gain.shape)
+    return common, float(np.sqrt(outdoor * inside**2 + (1 - outdoor) * radio.O2I_SHADOWING**2))
+
+
+def _serve(
+    scenario: Scenario, gain: FloatArray, offset: FloatArray, inside: float, site: NDArray[np.int64], n_sites: int
+) -> Coverage:
+    """Share squares among candidates: gain, common shadowing and number of the site, `[Q, K]` each."""
     share, area = radio.serving_shares(gain, offset, _GUMBEL * _OWN_SHADOW * inside, scenario["map_softness_db"])
     indoor_loss = radio.penetration_loss(scenario["frequency_ghz"], _INDOOR_DEPTH)
     efficiency = radio.spectral_efficiency(
-        gain + offset - (1 - outdoor) * indoor_loss, load=_INTERFERENCE_LOAD, noise=_NOISE
+        gain + offset - scenario["indoor_share"] * indoor_loss, load=_INTERFERENCE_LOAD, noise=_NOISE
     )
-    share, area = (_scatter(x, site, len(sites)) for x in (share, area))
+    share, area = (_scatter(x, site, n_sites) for x in (share, area))
     served = share.sum(axis=0)
-    weighted = (share * _scatter(efficiency, site, len(sites))).sum(axis=0)
+    weighted = (share * _scatter(efficiency, site, n_sites)).sum(axis=0)
     return Coverage(share, area, np.divide(weighted, served, out=np.ones_like(served), where=served > 0))
 
 

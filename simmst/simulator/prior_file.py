@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from simmst.data.files import atomic_file
 from simmst.errors import ConfigError
 from simmst.simulator.distributions import Choice, Distribution, LogUniform, Normal, Uniform
 from simmst.simulator.scenario import Prior, default_prior
@@ -27,20 +27,18 @@ def save_prior(prior: Prior, path: str | os.PathLike[str]) -> None:
     path
         The YAML file.
     """
+    with atomic_file(Path(path)) as stream:
+        stream.write(prior_yaml(prior).encode())
+
+
+def prior_yaml(prior: Prior) -> str:
+    """Text of a prior in full; equal priors have equal texts."""
     content = {
         "mixture": list(prior.mixture),
         "city": {name: _to_entry(d) for name, d in prior.city.items()},
         "service": {kind: {name: _to_entry(d) for name, d in own.items()} for kind, own in prior.service.items()},
     }
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            yaml.safe_dump(content, stream, sort_keys=False, default_flow_style=None, width=110)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=110)
 
 
 def load_prior(path: str | os.PathLike[str]) -> Prior:

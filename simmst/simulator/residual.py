@@ -6,12 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from simmst.errors import ConfigError
 from simmst.simulator.scenario import Scenario
 
 FloatArray = NDArray[np.float64]
 
-# Memory in hours of the three parts of the noise, which together look like 1/f noise over a week.
-_MEMORY = np.array([0.6, 5.0, 50.0])
+# Memory in hours of the three parts of the noise. Three Milano squares have autocorrelations at 1, 2 and 3 h such
+# as .64 .48 .37, and these parts give .64 .46 .36 [M]. A first part of 0.6 h, as at first, is nearly white, and a
+# model trained on it smooths over hours that real traffic does not ask it to smooth.
+_MEMORY = np.array([1.2, 4.0, 40.0])
 # Regional noise comes from this many centres, or one for each square of side `_REGION_KM` if that is more.
 _REGIONS, _REGION_KM = 8, 2.0
 _EVENT_HOURS_SD = 0.6
@@ -26,9 +29,16 @@ def noise_weights(acf1: float) -> FloatArray:
     Parameters
     ----------
     acf1
-        Autocorrelation at 1 h, between those of the parts (0.19 and 0.98).
+        Autocorrelation at 1 h, between those of the parts (0.435 and 0.975).
+
+    Raises
+    ------
+    ConfigError
+        If the autocorrelation is not between them.
     """
     a, b, c = acf1 - np.exp(-1 / _MEMORY)
+    if not a > 0 > c:
+        raise ConfigError(f"residual_acf1={acf1:.3g}: must be between 0.435 and 0.975")
     # c x^2 + b x + a = 0 with a > 0 > c has one positive root.
     x = (-b - np.sqrt(b * b - 4 * a * c)) / (2 * c)
     shares = np.array([1.0, x, x * x])
@@ -153,7 +163,8 @@ def log_residual(
     part = (at - day)[:, None]
     common += (1 - part) * daily[day] + part * daily[np.minimum(day + 1, days - 1)]
     own_services = services.reshape(hours, n_sites, n_services)
-    total = common[:, :, None] + scenario["residual_service"] * own_services
+    service_sd = scenario["residual_service"] * scenario.of_services("residual_factor")
+    total = common[:, :, None] + service_sd * own_services
     return np.asarray(scenario["residual_scale"] * total)
 
 

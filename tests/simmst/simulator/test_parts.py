@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from simmst.errors import ConfigError
 from simmst.simulator.counts import apply_outages, carried, limit_data_services, record
 from simmst.simulator.coverage import cover, place_sites, square_centres
 from simmst.simulator.demand import gaussian_fields, spatial_demand
@@ -134,13 +135,26 @@ def test_the_clock_may_be_off_by_an_hour():
 # Residual
 
 
-@pytest.mark.parametrize("acf1", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("acf1", [0.45, 0.6, 0.9])
 def test_noise_has_unit_variance_and_the_autocorrelation_asked_for(acf1):
-    np.testing.assert_allclose(noise_weights(acf1) @ np.exp(-1 / np.array([0.6, 5, 50])), acf1)
+    np.testing.assert_allclose(noise_weights(acf1) @ np.exp(-1 / np.array([1.2, 4, 40])), acf1)
     noise = coloured_noise(acf1, 400, 4000, rng())
     np.testing.assert_allclose(noise.var(axis=1).mean(), 1, atol=0.03)
     np.testing.assert_allclose(noise[0].var(), 1, atol=0.1)  # stationary from the first step
     np.testing.assert_allclose((noise[1:] * noise[:-1]).mean(), acf1, atol=0.02)
+
+
+def test_noise_decays_as_published_for_milano():
+    """Autocorrelations of square 5161 at 1, 2 and 3 h."""
+    noise = coloured_noise(0.64, 400, 4000, rng())
+    found = [(noise[lag:] * noise[:-lag]).mean() for lag in (1, 2, 3)]
+    np.testing.assert_allclose(found, [0.64, 0.48, 0.37], atol=0.03)
+
+
+@pytest.mark.parametrize("acf1", [0.43, 0.98])
+def test_an_autocorrelation_that_the_parts_cannot_give_is_refused(acf1):
+    with pytest.raises(ConfigError, match="residual_acf1"):
+        noise_weights(acf1)
 
 
 def test_pattern_repeats_from_day_to_day_but_not_within_the_day():

@@ -1,0 +1,293 @@
+"""A collection of simulated windows on disk: made block by block, by any number of workers, and resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simmst.data.files import atomic_file
+from simmst.errors import ConfigError, DataError
+from simmst.simulator.archive import load_worlds, save_worlds
+from simmst.simulator.city import SimulatedWorlds, World, draw_world
+from simmst.simulator.path_gain import PathGain, load_path_gain, save_path_gain
+from simmst.simulator.prior_file import load_prior, prior_yaml
+from simmst.simulator.scenario import Prior, default_prior
+from simmst.simulator.windows import SimulatedWindows
+from simmst.simulator.workers import in_processes
+
+#: Windows that share a world in a pooled collection: one for each of its 4 x 4 nodes.
+PER_WORLD = 16
+#: Nodes in a row of a pooled world, and of a fresh one.
+POOLED_SIDE, FRESH_SIDE = 4, 1
+_FORMAT = 1
+# Worlds a file: some half a second of work, which is what a stop may cost each worker.
+_PER_FILE = 128
+_CONFIG, _PRIOR, _GAIN, _WORLDS = "config.json", "prior.yaml", "path_gain.npz", "worlds"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionConfig:
+    """
+    What a collection holds; with the prior and the path gains, it fixes every number in it.
+
+    Parameters
+    ----------
+    windows
+        Number of windows.
+    seed
+        Seed of the worlds and of the choice of windows.
+    fresh
+        Whether each window has a world of its own; otherwise 16 share one.
+    services
+        Names of the services; `service_kind` says what each is taken for.
+    hours
+        Length of a world.
+    lookback, horizon
+        Hours of history and of target of a window.
+
+    Raises
+    ------
+    ConfigError
+        If a number is impossible, or the windows do not fit into the worlds.
+    """
+
+    windows: int
+    seed: int = 0
+    fresh: bool = False
+    services: tuple[str, ...] = ("call", "sms", "internet")
+    hours: int = 192
+    lookback: int = 168
+    horizon: int = 24
+
+    def __post_init__(self) -> None:
+        for name, least in (("windows", 1), ("seed", 0), ("lookback", 1), ("horizon", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name}={getattr(self, name)}: must be at least {least}")
+        if self.lookback + self.horizon > self.hours:
+            raise ConfigError(
+                f"hours={self.hours}: windows of {self.lookback} + {self.horizon} hours need worlds of at least "
+                f"{self.lookback + self.horizon}"
+            )
+        default_prior().distributions(self.services)  # refuses no names, and a name given twice
+
+    @property
+    def per_world(self) -> int:
+        """Windows of each world (the last may lack some)."""
+        return 1 if self.fresh else PER_WORLD
+
+    @property
+    def worlds(self) -> int:
+        """Number of worlds."""
+        return math.ceil(self.windows / self.per_world)
+
+    @property
+    def side(self) -> int:
+        """Nodes in a row of a world."""
+        return FRESH_SIDE if self.fresh else POOLED_SIDE
+
+
+def make_collection(
+    config: CollectionConfig,
+    path: str | os.PathLike[str],
+    prior: Prior | None = None,
+    path_gain: PathGain | None = None,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """
+    Simulate the worlds of a collection that are not there yet.
+
+    The folder holds `config.json`, `prior.yaml`, `path_gain.npz` (if any) and `worlds/`, files of 128 worlds with
+    their parameters (`save_worlds`), each written whole or not at all. Called again after a stop, it goes on; the
+    files are the same whatever the number of workers and of stops.
+
+    Parameters
+    ----------
+    config
+        What to make.
+    path
+        The folder: new, empty, or one of the same collection.
+    prior
+        Distribution of the scenarios; `default_prior()` by default.
+    path_gain
+        Path gains from outside, if any.
+    workers
+        Number of processes. With more than one, a script must guard its main part by
+        `if __name__ == "__main__":`, because they are spawned.
+    progress
+        Called with the number of worlds that are there and the total, at the start and after each file.
+
+    Raises
+    ------
+    ConfigError
+        If `workers` is below 1, or the folder holds anything else.
+    """
+    if workers < 1:
+        raise ConfigError(f"workers={workers}: must be at least 1")
+    if path_gain is not None and not config.fresh and (path_gain.side - 4) ** 2 * _origins(config) < PER_WORLD:
+        raise ConfigError(
+            f"path_gain: {path_gain.side} squares in a row are {(path_gain.side - 4) ** 2} nodes and two rings, "
+            f"too few for {PER_WORLD} windows a world; give larger maps, or a fresh world for each window"
+        )
+    folder = Path(path)
+    _begin(folder, config, default_prior() if prior is None else prior, path_gain)
+    for rest in (folder / _WORLDS).glob("*.tmp"):  # left by a killed process
+        rest.unlink(missing_ok=True)
+    _settings.cache_clear()  # the folder may have been another collection's before
+    files = _files(folder, config, _PER_FILE)
+    missing = {file: worlds for file, worlds in files.items() if not file.is_file()}
+    done = config.worlds - sum(map(len, missing.values()))
+    if progress is not None:
+        progress(done, config.worlds)
+    calls = [(folder, file, worlds) for file, worlds in missing.items()]
+    for made in in_processes(_make_file, calls, workers):
+        done += made
+        if progress is not None:
+            progress(done, config.worlds)
+
+
+def load_collection(path: str | os.PathLike[str], patch: int = 3) -> SimulatedWindows:
+    """
+    Open a complete collection as windows, cut when asked for.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    patch
+        Side of the neighbour patch, 1, 3 or 5.
+
+    Returns
+    -------
+    SimulatedWindows
+        Sample `i` belongs to world `i // config.per_world`; `windows.worlds[w].scenario` has its parameters.
+
+    Raises
+    ------
+    DataError
+        If the folder holds no collection, or one that is damaged or not complete.
+    """
+    folder = Path(path)
+    config, per_file = _read_config(folder)
+    files = _files(folder, config, per_file)
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        raise DataError(f"{folder}: {len(missing)} of {len(files)} files of worlds are missing; finish it")
+    worlds: list[World] = []
+    for file, numbers in files.items():
+        part = load_worlds(file).worlds
+        if len(part) != len(numbers) or part[0].scenario.services != config.services:
+            raise DataError(f"{file}: not of this collection; delete it and simulate again")
+        worlds += part
+    windows = SimulatedWorlds(tuple(worlds)).windows(
+        config.lookback, config.horizon, config.per_world, patch, config.seed
+    )
+    n = config.windows
+    return replace(windows, world=windows.world[:n], node=windows.node[:n], origin=windows.origin[:n])
+
+
+def _origins(config: CollectionConfig) -> int:
+    return config.hours - config.lookback - config.horizon + 1
+
+
+def _files(folder: Path, config: CollectionConfig, per_file: int) -> dict[Path, range]:
+    """Files of the worlds, and the numbers of those in each."""
+    firsts = range(0, config.worlds, per_file)
+    return {
+        folder / _WORLDS / f"{number:05d}.npz": range(first, min(first + per_file, config.worlds))
+        for number, first in enumerate(firsts)
+    }
+
+
+def _begin(folder: Path, config: CollectionConfig, prior: Prior, path_gain: PathGain | None) -> None:
+    """Record what is made, or check that the folder was begun with the same."""
+    text = prior_yaml(prior)
+    record = {
+        "format": _FORMAT,
+        **asdict(config),
+        "services": list(config.services),
+        "per_file": _PER_FILE,
+        "prior_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "path_gain_sha256": None if path_gain is None else _digest(path_gain),
+        "numpy": np.__version__,  # its random streams may change from version to version
+    }
+    if (folder / _CONFIG).is_file():
+        before = _read_json(folder)
+        other = [name for name in record if before.get(name) != record[name]]
+        if other:
+            changes = ", ".join(f"{name} {before.get(name)!r} is now {record[name]!r}" for name in other)
+            raise ConfigError(f"{folder}: holds another collection ({changes}); name another folder")
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigError(f"{folder}: is not a folder") from None
+    if any(entry.name not in (_PRIOR, _GAIN, _WORLDS) for entry in folder.iterdir()):
+        raise ConfigError(f"{folder}: is not empty; name a new folder")
+    (folder / _WORLDS).mkdir(exist_ok=True)
+    _write(folder / _PRIOR, text)
+    if path_gain is not None:
+        save_path_gain(path_gain, folder / _GAIN)
+    _write(folder / _CONFIG, json.dumps(record, indent=2) + "\n")  # last: with it, the folder is a collection
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_file(path) as stream:
+        stream.write(text.encode())
+
+
+def _digest(path_gain: PathGain) -> str:
+    digest = hashlib.sha256(repr((path_gain.gain_db.shape, path_gain.square_km)).encode())
+    for array in (path_gain.gain_db, path_gain.sites_km):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _read_json(folder: Path) -> dict[str, Any]:
+    path = folder / _CONFIG
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise DataError(f"{folder}: holds no collection (no readable {_CONFIG})") from None
+    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
+        raise DataError(f"{path}: not the configuration of a collection")
+    if content["format"] > _FORMAT:
+        raise DataError(f"{path}: written by a newer version (format {content['format']}); update")
+    return content
+
+
+def _read_config(folder: Path) -> tuple[CollectionConfig, int]:
+    """What the folder holds, and the number of worlds a file."""
+    content = _read_json(folder)
+    try:
+        values = {name: content[name] for name in CollectionConfig.__dataclass_fields__}
+        return CollectionConfig(**{**values, "services": tuple(values["services"])}), int(content["per_file"])
+    except (KeyError, TypeError, ConfigError) as error:
+        raise DataError(f"{folder / _CONFIG}: damaged ({error})") from None
+
+
+def _make_file(folder: Path, file: Path, worlds: range) -> int:
+    config, prior, path_gain = _settings(folder)
+    made = tuple(
+        draw_world(prior, config.hours, config.services, config.seed, world, config.side, path_gain)
+        for world in worlds
+    )
+    save_worlds(SimulatedWorlds(made), file)
+    return len(made)
+
+
+@lru_cache(maxsize=1)
+def _settings(folder: Path) -> tuple[CollectionConfig, Prior, PathGain | None]:
+    """What the folder records: workers read it there, so that it is what the worlds come from."""
+    gain = folder / _GAIN
+    recorded = _read_json(folder)["path_gain_sha256"] is not None
+    return _read_config(folder)[0], load_prior(folder / _PRIOR), load_path_gain(gain) if recorded else None
