@@ -1,7 +1,7 @@
 """Sim-MSTNet: the multi-task spatio-temporal forecaster of Ma et al. (ICASSP 2026, arXiv 2601.21384)."""
 
-from dataclasses import dataclass, fields
-from typing import Self
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -46,8 +46,8 @@ class SimMSTNetConfig:
         the decoder's forecast. It starts as the seasonal naive of this period (24 hourly steps: the same
         hour yesterday), and the decoder's head from 0. None leaves it out, as in the paper.
     interaction, spatial : bool
-        False switches off the cross-task attention, or the spatial branch: the paper's ablations. With one
-        service and no interaction this is its single-task form, STNet.
+        False switches off the cross-task attention, or the spatial branch: the paper's ablations (see
+        `ablated`). One service has no other to interact with, and its network is the single-task form, STNet.
     """
 
     services: int
@@ -83,9 +83,15 @@ class SimMSTNetConfig:
 
     @classmethod
     def small(cls, services: int, history: int = 48, horizon: int = 24, **changes: object) -> Self:
-        """About 12 k parameters a task: trains on two CPU cores."""
+        """About 13 k parameters a task: trains on two CPU cores."""
         sizes = {"label": min(12, history), "highway": min(24, history), **changes}
         return cls(services, history, horizon, **sizes)  # type: ignore[arg-type]
+
+    @classmethod
+    def medium(cls, services: int, history: int = 48, horizon: int = 24, **changes: object) -> Self:
+        """About 180 k parameters a task: for a patient CPU or a small GPU."""
+        sizes = {"width": 64, "heads": 4, "hidden": 128, "dropout": 0.05, **changes}
+        return cls.small(services, history, horizon, **sizes)
 
     @classmethod
     def paper(cls, services: int, history: int = 96, horizon: int = 24, **changes: object) -> Self:
@@ -100,6 +106,27 @@ class SimMSTNetConfig:
             **changes,
         }
         return cls(services, history, horizon, **sizes)  # type: ignore[arg-type]
+
+    def ablated(self, name: str) -> Self:
+        """Return the configuration of one of the paper's ablations.
+
+        Parameters
+        ----------
+        name : {"oInter", "oSpatial", "STNet"}
+            Without cross-task attention; without the spatial branch; for one task alone (train one such network a
+            task). The fourth, `Average`, is no other network but ``TrainerConfig(weighting="equal")``.
+        """
+        if name not in ABLATIONS:
+            raise ConfigError(f"ablation must be one of {', '.join(ABLATIONS)}, got {name!r}")
+        return replace(self, **ABLATIONS[name])
+
+
+#: The paper's ablations that change the network.
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "oInter": {"interaction": False},
+    "oSpatial": {"spatial": False},
+    "STNet": {"services": 1},
+}
 
 
 class SimMSTNet(nn.Module):
@@ -132,7 +159,8 @@ class SimMSTNet(nn.Module):
         self.spatial: SpatialAttention | None = None
         if c.spatial:
             self.spatial = SpatialAttention(c.services, c.patch, c.width, c.heads, stride=2**gaps)
-        self.interaction = Interaction(c.services, c.width, c.heads, c.hidden, c.interaction, c.spatial, c.dropout)
+        across_tasks = c.interaction and c.services > 1
+        self.interaction = Interaction(c.services, c.width, c.heads, c.hidden, across_tasks, c.spatial, c.dropout)
         self.decoder = GenerativeDecoder(
             c.services, c.marks, c.width, c.heads, c.hidden, c.decoder_layers, c.factor, c.label, c.dropout
         )

@@ -1,4 +1,10 @@
-"""Multi-head attention, full and ProbSparse, and the distilling step between encoder layers."""
+"""Multi-head attention, full and ProbSparse, and the distilling step between encoder layers.
+
+As functions of `[..., L, D]` tensors: `full_attention` and `prob_sparse_attention`. As layers on
+`[S, ..., L, D]`, with one set of weights a task: `MultiHeadAttention` (full, causal or ProbSparse),
+`EncoderLayer` (self-attention and feed-forward map, post-norm) and `Distilling` (halves the time axis). With
+S = 1 they are the ordinary layers, and a model that is not Sim-MSTNet may use them so.
+"""
 
 import math
 
@@ -115,7 +121,8 @@ class MultiHeadAttention(nn.Module):
             raise ValueError("ProbSparse attention is not defined here with a causal mask: pass factor=None")
         self.heads, self.causal, self.factor, self.seed = heads, causal, factor, seed
         self.query = TaskLinear(tasks, width, width)
-        self.key = TaskLinear(tasks, width, width)
+        # No bias: it would add the same to all of a query's scores, which softmax does not see.
+        self.key = TaskLinear(tasks, width, width, bias=False)
         self.value = TaskLinear(tasks, width, width)
         self.out = TaskLinear(tasks, width, width)
 

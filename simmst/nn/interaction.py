@@ -22,7 +22,8 @@ class CrossTaskAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[S, B, L, D]` -> `[S, B, L, D]`."""
-        tokens = x.permute(1, 2, 0, 3).unsqueeze(0)  # [1, B, L, S, D]: one shared set of projections
+        # One shared set of projections; laid out once here, or each of them would do it.
+        tokens = x.permute(1, 2, 0, 3).unsqueeze(0).contiguous()  # [1, B, L, S, D]
         mixed = self.attention(tokens, tokens).squeeze(0).permute(2, 0, 1, 3)
         out: Tensor = self.norm(x + self.dropout(mixed))
         return out

@@ -13,19 +13,25 @@ class TaskLinear(nn.Module):
     ----------
     tasks, inputs, outputs : int
         S, I and O.
+    bias : bool
+        False leaves the constant out: a linear map.
     """
 
-    def __init__(self, tasks: int, inputs: int, outputs: int) -> None:
+    def __init__(self, tasks: int, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__()
         bound = 1.0 / math.sqrt(inputs)  # the default of torch.nn.Linear
         self.weight = nn.Parameter(torch.empty(tasks, inputs, outputs).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.zeros(tasks, 1, outputs))
+        self.bias = nn.Parameter(torch.zeros(tasks, 1, outputs)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `[S, ..., I]` to `[S, ..., O]`."""
         tasks, inputs, outputs = self.weight.shape
-        flat = torch.baddbmm(self.bias, x.reshape(tasks, -1, inputs), self.weight)
-        return flat.view(*x.shape[:-1], outputs)
+        flat = x.reshape(tasks, -1, inputs)
+        if self.bias is None:
+            out = torch.bmm(flat, self.weight)
+        else:
+            out = torch.baddbmm(self.bias, flat, self.weight)
+        return out.view(*x.shape[:-1], outputs)
 
 
 class TaskConv1d(nn.Module):

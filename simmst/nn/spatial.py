@@ -47,11 +47,13 @@ class SpatialAttention(nn.Module):
             raise ValueError(f"heads must divide width, got width={width}, heads={heads}")
         self.patch, self.heads, self.stride = patch, heads, stride
         self.register_buffer("taps", neighbour_table(side), persistent=False)
-        # The kernel is stored unrolled, [S, stride * 9, D]: on small patches a product beats a convolution.
+        # The kernel is stored unrolled: [S, stride * 9, D].
         self.convolution = TaskLinear(tasks, stride * 9, width)
         self.slot = nn.Parameter(torch.randn(tasks, 1, 1, patch, width) * 0.02)
         self.query = TaskLinear(tasks, width, width)
-        self.key_value = TaskLinear(tasks, width, 2 * width)
+        # No bias: softmax does not see what it would add.
+        self.key = TaskLinear(tasks, width, width, bias=False)
+        self.value = TaskLinear(tasks, width, width)
         self.out = TaskLinear(tasks, width, width)
         self.norm = TaskNorm(tasks, width)
 
@@ -60,15 +62,28 @@ class SpatialAttention(nn.Module):
         missing = -patches.shape[2] % self.stride
         if missing:
             patches = torch.cat([patches[:, :, :1].expand(-1, -1, missing, -1), patches], dim=2)
-        taps = patches @ self.taps.to(patches)  # [S, B, L, P * 9]
-        groups = taps.view(*taps.shape[:2], -1, self.stride, self.patch, 9)
-        groups = groups.transpose(3, 4).flatten(-2)  # [S, B, L', P, stride * 9]
-        tokens = nn.functional.relu(self.convolution(groups)) + self.slot  # [S, B, L', P, D]
+        tokens = self._convolve(patches) + self.slot  # [S, B, L', P, D]
         centre = tokens[..., self.patch // 2, :]  # [S, B, L', D]
         query = self.query(centre).unflatten(-1, (self.heads, -1)).unsqueeze(-3)  # [S, B, L', 1, heads, D']
-        key, value = self.key_value(tokens).unflatten(-1, (2, self.heads, -1)).unbind(-3)
+        key, value = (layer(tokens).unflatten(-1, (self.heads, -1)) for layer in (self.key, self.value))
         # One query and P keys: sums of products, since a batched product of such small matrices is slower.
         weights = torch.softmax((query * key).sum(-1) / math.sqrt(key.shape[-1]), dim=-2)  # [..., P, heads]
         mixed = (weights.unsqueeze(-1) * value).sum(-3).flatten(-2)  # [S, B, L', D]
         out: Tensor = self.norm(centre + self.out(mixed))
         return out
+
+    def _convolve(self, patches: Tensor) -> Tensor:
+        """3 x 3 convolution and ReLU: `[S, B, L' * stride, P]` -> `[S, B, L', P, D]`.
+
+        On a patch of a few cells a convolution is a small dense map from the P cells to the P cells. It is put
+        together from the kernel here, and then all time steps take one product.
+        """
+        tasks, batch = patches.shape[:2]
+        bias = self.convolution.bias
+        assert bias is not None
+        kernel = self.convolution.weight.view(tasks, self.stride, 1, 9, -1)
+        table = self.taps.view(self.patch, self.patch, 9).to(kernel)  # [P in, P out, tap]
+        dense = (table @ kernel).flatten(3).reshape(tasks, self.stride * self.patch, -1)  # [S, stride * P, P * D]
+        groups = patches.reshape(tasks, -1, self.stride * self.patch)  # [S, B * L', stride * P]
+        maps = torch.baddbmm(bias.repeat(1, 1, self.patch), groups, dense)
+        return nn.functional.relu(maps).view(tasks, batch, -1, self.patch, kernel.shape[-1])

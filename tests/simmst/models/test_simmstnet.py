@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simmst.errors import ConfigError
-from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
+from simmst.models.simmstnet import ABLATIONS, SimMSTNet, SimMSTNetConfig
 
 
 def moved(config: SimMSTNetConfig) -> SimMSTNet:
@@ -59,7 +59,58 @@ def test_any_number_of_tasks_any_horizon(
 
 def test_small_presets_parameter_count() -> None:
     counts = {s: sum(p.numel() for p in SimMSTNet(SimMSTNetConfig.small(s)).parameters()) for s in (1, 3, 4)}
-    assert counts == {1: 15_425, 3: 41_795, 4: 54_980}
+    assert counts == {1: 13_105, 3: 41_523, 4: 54_628}
+
+
+def test_medium_presets_parameter_count() -> None:
+    assert sum(p.numel() for p in SimMSTNet(SimMSTNetConfig.medium(3)).parameters()) == 558_147
+
+
+FORMS = {
+    "whole": SimMSTNetConfig.small(3),
+    "without highway": SimMSTNetConfig.small(3, highway=None),
+    "deep": SimMSTNetConfig.small(3, encoder_layers=3, decoder_layers=2, factor=1),
+    "neither": SimMSTNetConfig.small(3, interaction=False, spatial=False),
+    **{name: SimMSTNetConfig.small(3).ablated(name) for name in ABLATIONS},
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_parameter_takes_part_in_the_forecast(name: str) -> None:
+    """No ablation leaves a parameter behind that nothing reads, not even a bias that cancels."""
+    model, batch = moved(FORMS[name]), inputs(FORMS[name], batch=4)
+    model(*batch).square().mean().backward()
+    gradients = {key: p.grad for key, p in model.named_parameters()}
+    assert not [key for key, gradient in gradients.items() if gradient is None]
+    largest = {key: gradient.abs().max().item() for key, gradient in gradients.items()}
+    assert not {key: size for key, size in largest.items() if size < 1e-6}
+
+
+def test_without_interaction_the_network_is_one_single_task_form_a_service() -> None:
+    config = SimMSTNetConfig.small(3)
+    apart, batch = moved(config.ablated("oInter")), inputs(config)
+    alone = SimMSTNet(config.ablated("STNet")).eval()
+    for task in range(3):
+        alone.load_state_dict({key: value[task : task + 1] for key, value in apart.state_dict().items()})
+        own = alone(batch[0][..., task : task + 1], *batch[1:])
+        torch.testing.assert_close(own, apart(*batch)[..., task : task + 1])
+
+
+def test_an_unknown_ablation_is_refused() -> None:
+    with pytest.raises(ConfigError, match="ablation must be one of oInter, oSpatial, STNet, got 'Average'"):
+        SimMSTNetConfig.small(3).ablated("Average")
+
+
+def test_the_sparse_decoder_is_the_full_one_where_every_query_is_selected() -> None:
+    sparse, full = SimMSTNetConfig.small(2, factor=1), SimMSTNetConfig.small(2, factor=36)
+    model, reference, batch = moved(sparse), moved(full), inputs(sparse)
+    assert not torch.allclose(model(*batch), reference(*batch))
+    for layer in reference.decoder.layers:
+        layer.cross.factor = None
+    full_everywhere = reference(*batch)
+    for layer in reference.decoder.layers:
+        layer.cross.factor = 36
+    torch.testing.assert_close(reference(*batch), full_everywhere)
 
 
 def test_paper_preset_is_informers_size() -> None:

@@ -75,7 +75,7 @@ def spatial_reference(layer: SpatialAttention, patches: torch.Tensor) -> torch.T
     maps = torch.nn.functional.conv2d(images, kernel, bias, padding=1)
     tokens = torch.relu(maps).flatten(2).mT + layer.slot[0, 0, 0]  # [L, P, D]
     query = layer.query(tokens[None])[0]
-    key, value = layer.key_value(tokens[None])[0].chunk(2, -1)
+    key, value = layer.key(tokens[None])[0], layer.value(tokens[None])[0]
     heads = [t.unflatten(-1, (layer.heads, -1)).transpose(1, 2) for t in (query, key, value)]
     mixed = torch.nn.functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
     centre = p // 2

@@ -82,8 +82,8 @@ def test_the_gap_equals_full_unrolling(memory: str, steps: int, dtype: torch.dty
 VARIANTS = {
     "direct": {},
     "sigmoid": {"weights": SampleWeights.per_sample(N, sigmoid=True)},
-    "groups": {"weights": SampleWeights(GROUPS)},
-    "sigmoid groups": {"weights": SampleWeights(GROUPS, sigmoid=True)},
+    "groups": {"weights": SampleWeights.per_world(GROUPS)},
+    "sigmoid groups": {"weights": SampleWeights.per_world(GROUPS, sigmoid=True)},
     "normalised": {"normalise": True},
     "minibatches": {"batch_size": 3, "normalise": True},
     "chunks": {"chunk_size": 2},
@@ -275,9 +275,9 @@ def test_it_differentiates_sim_mstnet(steps: int) -> None:
     value, in_x, _ = o.gap(x, y)
     assert value > 0
     rng = np.random.default_rng(1)
-    direction, step = rng.normal(size=4), 1e-6
+    direction, step = rng.normal(size=4), 1e-4  # the gap is far larger than its change: mind the rounding
     moved = (o.gap(x + step * direction, y)[0] - o.gap(x - step * direction, y)[0]) / (2 * step)
-    assert moved == pytest.approx(in_x @ direction, rel=1e-6)
+    assert moved == pytest.approx(in_x @ direction, rel=1e-5)
 
 
 def test_batch_norm_in_training_mode_is_refused() -> None:
