@@ -107,6 +107,7 @@ def _train(
         checkpoint=directory.stage(f"{stage}.safetensors"),
         resume=True,
         callback=show,
+        show_progress=False,  # the job shows its stages itself
     )
     watch(stage, 1, 1, f"best epoch {result.best_epoch + 1} of {len(result.history)}")
     return result

@@ -2,7 +2,7 @@
 
 import json
 import os
-import tempfile
+import uuid
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,17 @@ def save_checkpoint(path: str | os.PathLike[str], tensors: dict[str, Tensor], no
     target = Path(path)
     if not target.parent.is_dir():
         raise DataError(f"checkpoint: the folder {target.parent} does not exist")
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
+        # tempfile and safetensors keep their files to the owner; one opened here has the mode the umask gives.
+        with temporary.open("xb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode & 0o777
         ready = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-        save_file(ready, name, metadata={_NOTE: json.dumps(note)})
-        os.replace(name, target)
+        save_file(ready, temporary, metadata={_NOTE: json.dumps(note)})
+        temporary.chmod(mode)
+        os.replace(temporary, target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -73,6 +76,9 @@ def load_model(path: str | os.PathLike[str]) -> tuple[SimMSTNet, dict[str, Any]]
     tensors, note = load_checkpoint(path)
     if "model" not in note:
         raise DataError(f"checkpoint {path} holds no model; is it a training checkpoint?")
-    model = SimMSTNet(SimMSTNetConfig(**note["model"]))
-    model.load_state_dict(tensors)
+    try:
+        model = SimMSTNet(SimMSTNetConfig(**note["model"]))
+        model.load_state_dict(tensors)
+    except (TypeError, RuntimeError) as error:
+        raise DataError(f"checkpoint {path} holds a network of another version: {error}") from error
     return model.eval(), note["note"]

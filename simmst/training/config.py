@@ -13,6 +13,7 @@ class TrainerConfig:
     Parameters
     ----------
     epochs, batch_size : int
+        The batch is that of all processes together.
     epoch_samples : int or None
         Windows drawn for one epoch, without repetition; None passes over all of them.
     learning_rate, weight_decay : float
@@ -27,12 +28,12 @@ class TrainerConfig:
         Rule that balances the tasks.
     seed : int
         Fixes data order, dropout and ProbSparse draws.
-    device : str
-        "cpu", "cuda", "mps" or any other that torch knows.
+    device : {"auto", "cpu", "cuda", "mps"}
+        "auto" takes a GPU where torch sees one; "cuda:1" names a card.
     mixed_precision : bool
-        bfloat16 autocast in the forward pass.
+        bfloat16 autocast in the forward pass; the weights stay in float32.
     compile : bool
-        Call the network through torch.compile.
+        Call the network through torch.compile (needs a C++ compiler on a CPU; the first step takes a minute).
     """
 
     epochs: int = 20

@@ -19,6 +19,7 @@ ErrorName = Literal["mae", "mse", "huber"]
 def task_errors(forecast: Tensor, target: Tensor, error: ErrorName = "mae") -> Tensor:
     """Error of each sample and task, averaged over the horizon: `[B, H, S]` twice -> `[B, S]`.
 
+    Axes between the first and the last are averaged too: with the nodes of a graph, `[B, H, N, S]`.
     "huber" is quadratic up to an error of 1 (one standard deviation of the scaled traffic), then linear.
     """
     if error == "mae":
@@ -29,7 +30,7 @@ def task_errors(forecast: Tensor, target: Tensor, error: ErrorName = "mae") -> T
         each = torch.nn.functional.huber_loss(forecast, target, reduction="none")
     else:
         raise ConfigError(f"error must be one of {', '.join(get_args(ErrorName))}, got {error!r}")
-    return each.mean(dim=1)
+    return each.flatten(1, -2).mean(dim=1)
 
 
 class LossWeighting(Protocol):

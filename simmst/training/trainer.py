@@ -2,9 +2,8 @@
 
 import math
 import os
-import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +15,18 @@ from torch import Tensor, nn
 from simmst.data.windows import WindowBatch, WindowSource
 from simmst.errors import ConfigError, SimmstError
 from simmst.nn.draws import frozen_draws, seed_draws
-from simmst.training.checkpoint import load_checkpoint, save_checkpoint
 from simmst.training.config import EpochRecord, Progress, TrainerConfig, TrainingResult
+from simmst.training.device import resolve_device
 from simmst.training.interrupt import DeferredInterrupt
 from simmst.training.losses import WEIGHTINGS, task_errors, weighted_loss
+from simmst.training.parallel import Processes
+from simmst.training.progress import ProgressBar
+from simmst.training.state import State, fingerprint, load_state, save_state
 
+#: Windows of one forward pass where no gradient is needed.
+_EVALUATED = 256
 
-@dataclass
-class _State:
-    """Everything that changes, beside the model's and the optimiser's tensors."""
-
-    memory: Tensor
-    sums: Tensor
-    best: dict[str, Tensor] = field(default_factory=dict)
-    epoch: int = 0
-    step: int = 0
-    seen: int = 0
-    best_epoch: int = -1
-    best_error: float = math.inf
-    done: bool = False
-    stopped_early: bool = False
-    history: list[EpochRecord] = field(default_factory=list)
-
-
-_NUMBERS = ("epoch", "step", "seen", "best_epoch", "best_error", "done", "stopped_early")
+Callback = Callable[[Progress], None]
 
 
 class Trainer:
@@ -48,6 +35,10 @@ class Trainer:
     Every random draw is a function of (seed, epoch) or (seed, step), so a run that was stopped and resumed
     equals one that was not: to the bit on one thread.
 
+    Inside `simmst.training.parallel.process_group` the processes share each batch and the validation windows, and
+    end with the same model. They equal one process up to rounding where nothing is dropped out; dropout's masks
+    are each process's own part of the batch, from the same draws.
+
     Parameters
     ----------
     config : TrainerConfig
@@ -55,7 +46,7 @@ class Trainer:
 
     def __init__(self, config: TrainerConfig | None = None) -> None:
         self.config = config or TrainerConfig()
-        self.weighting = WEIGHTINGS[self.config.weighting]()
+        self.device = resolve_device(self.config.device, self.config.mixed_precision)
 
     def fit(
         self,
@@ -66,14 +57,15 @@ class Trainer:
         sample_weights: NDArray[np.floating] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
-        callback: Callable[[Progress], None] | None = None,
+        callback: Callback | None = None,
+        show_progress: bool = True,
     ) -> TrainingResult:
         """Train the model in place and leave the weights of the best validation epoch in it.
 
         Parameters
         ----------
         model : Module
-            Called as ``model(history, history_marks, future_marks) -> [B, H, S]``.
+            Called as ``model(history, history_marks, future_marks) -> [B, H, S]``. It is moved to the device.
         train, validation : WindowSource
             Windows to learn from, and to choose the epoch by.
         sample_weights : array of shape (n,), optional
@@ -84,27 +76,34 @@ class Trainer:
         resume : bool
             Continue from `checkpoint` if it exists.
         callback : callable, optional
-            Called after each step and at the end of each epoch.
+            Called after each step and at the end of each epoch, in the first process.
+        show_progress : bool
+            Show a progress bar on stderr (a line an epoch where that is no terminal).
 
         Raises
         ------
         SimmstError
             Where the loss is not finite; ConfigError where the arguments contradict each other.
         """
-        job = _Job(self, model, train, validation, _scaled(sample_weights, len(train)))
         if resume and checkpoint is None:
             raise ConfigError("resume=True needs the path of a checkpoint")
-        if resume and Path(checkpoint or "").is_file():
-            job.load(checkpoint or "")
-        with frozen_draws(job.device, self.config.seed), DeferredInterrupt() as interrupt:
+        weights = _scaled(sample_weights, len(train))
+        with frozen_draws(self.device, self.config.seed), DeferredInterrupt() as interrupt, ExitStack() as stack:
+            job = _Job(self.config, self.device, model, train, validation, weights, interrupt)
+            if job.processes.rank == 0:
+                if show_progress:
+                    job.watchers.append(stack.enter_context(ProgressBar()))
+                if callback is not None:
+                    job.watchers.append(callback)
+            if checkpoint is not None and resume and Path(checkpoint).is_file():
+                job.load(checkpoint)
             try:
                 while not job.state.done:
-                    job.epoch(interrupt, callback)
+                    job.epoch()
                     if checkpoint is not None:
                         job.save(checkpoint)
-                    if callback is not None:
-                        callback(job.progress(job.state.history[-1]))
-                    interrupt.check()
+                    job.report(job.state.history[-1])
+                    job.check_interrupt()
             except KeyboardInterrupt:
                 if checkpoint is not None and not interrupt.forced:
                     job.save(checkpoint)
@@ -114,99 +113,115 @@ class Trainer:
         return TrainingResult(tuple(state.history), state.best_epoch, state.best_error, state.stopped_early)
 
     def errors(self, model: nn.Module, windows: WindowSource) -> NDArray[np.float64]:
-        """Mean error of each task `[S]` in scaled units, in evaluation mode."""
-        device = torch.device(self.config.device)
-        was_training = model.training
-        model.to(device).eval()
-        total, count = torch.zeros((), dtype=torch.float64), 0
-        with torch.no_grad():
-            for first in range(0, len(windows), 256):
-                index = np.arange(first, min(first + 256, len(windows)))
-                inputs, target = to_tensors(windows.batch(index), device)
-                total = total + task_errors(model(*inputs), target, self.config.error).cpu().double().sum(0)
-                count += len(index)
-        model.train(was_training)
-        if not count:
+        """Mean error of each task `[S]` in scaled units, in evaluation mode, computed by this process alone."""
+        if not len(windows):
             raise ConfigError("there are no windows to measure the error on")
-        return np.asarray(total / count)
+        model.to(self.device)
+        total = _error_sums(model, windows, np.arange(len(windows)), self.device, self.config)
+        return np.asarray(total / len(windows))
 
 
 class _Job:
-    """One call of `fit`: the model, its optimiser and the state, and how they are saved."""
+    """One call of `fit`: the model, its optimiser and the state."""
 
     def __init__(
         self,
-        trainer: Trainer,
+        config: TrainerConfig,
+        device: torch.device,
         model: nn.Module,
         train: WindowSource,
         validation: WindowSource,
         weights: NDArray[np.float32] | None,
+        interrupt: DeferredInterrupt,
     ) -> None:
-        self.trainer, self.config, self.model = trainer, trainer.config, model
+        if not len(validation):
+            raise ConfigError("there are no validation windows to choose the epoch by")
+        self.config, self.device, self.model, self.interrupt = config, device, model.to(device), interrupt
         self.train, self.validation, self.weights = train, validation, weights
-        self.device = torch.device(self.config.device)
-        model.to(self.device)
-        self.call: Callable[..., Tensor] = torch.compile(model) if self.config.compile else model
+        self.rule = WEIGHTINGS[config.weighting]()
+        self.processes, self.watchers = Processes(device), list[Callback]()
+        self.processes.copy_from_first(model.state_dict().values())
+        self.call: Callable[..., Tensor] = torch.compile(model) if config.compile else model
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
+            model.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=device.type in ("cpu", "cuda"),  # one pass over the parameters in place of a dozen a tensor
         )
         self.usable = np.arange(len(train)) if weights is None else np.flatnonzero(weights)
-        self.samples = min(self.config.epoch_samples or len(self.usable), len(self.usable))
-        self.steps = math.ceil(self.samples / self.config.batch_size)
-        tasks = train.batch(self.usable[:1]).target.shape[-1]
-        self.state = _State(trainer.weighting.init(tasks), torch.zeros(tasks, dtype=torch.float64))
+        self.samples = min(config.epoch_samples or len(self.usable), len(self.usable))
+        self.steps = math.ceil(self.samples / config.batch_size)
+        self.tasks = train.batch(self.usable[:1]).target.shape[-1]
+        self.state = State(self.rule.init(self.tasks), torch.zeros(self.tasks, dtype=torch.float64))
 
-    def progress(self, record: EpochRecord | None = None) -> Progress:
+    def report(self, record: EpochRecord | None = None) -> None:
+        """Tell the watchers of a step, or with its record of the end of an epoch."""
         state = self.state
-        epoch = state.epoch if record is None else record.epoch
-        step = state.step if record is None else self.steps
-        return Progress(epoch, self.config.epochs, step, self.steps, record)
+        epoch, step = (state.epoch, state.step) if record is None else (record.epoch, self.steps)
+        for watcher in self.watchers:
+            watcher(Progress(epoch, self.config.epochs, step, self.steps, record))
 
-    def epoch(self, interrupt: DeferredInterrupt, callback: Callable[[Progress], None] | None) -> None:
+    def check_interrupt(self) -> None:
+        """Stop here if Ctrl-C was pressed in any process: all are at the same step."""
+        if self.processes.any(self.interrupt.pending):
+            raise KeyboardInterrupt
+
+    def epoch(self) -> None:
         """Run the rest of the current epoch, then validate."""
         state, size = self.state, self.config.batch_size
         order = np.random.default_rng([self.config.seed, state.epoch]).permutation(self.usable)[: self.samples]
         self.model.train()
         while state.step < self.steps:
             self._step(order[state.step * size : (state.step + 1) * size])
-            interrupt.check()
-            if callback is not None:
-                callback(self.progress())
+            self.check_interrupt()
+            self.report()
         self._finish_epoch()
 
     def _step(self, index: NDArray[np.int64]) -> None:
-        config, state = self.config, self.state
+        config, state, processes = self.config, self.state, self.processes
         done = state.epoch * self.steps + state.step
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * cosine(done / (config.epochs * self.steps))
         seed_draws(self.device, config.seed, done)
-        inputs, target = to_tensors(self.train.batch(index), self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.mixed_precision):
-            forecast = self.call(*inputs)
-        errors = task_errors(forecast.float(), target, config.error)  # [B, S]
-        if self.weights is not None:
-            errors = errors * torch.from_numpy(self.weights[index]).to(self.device)[:, None]
-        losses = errors.mean(0)
-        if not torch.isfinite(losses).all():
+        mine = processes.share(index)
+        losses = self._losses(mine) / len(index) if len(mine) else torch.zeros(self.tasks, device=self.device)
+        seen = processes.sum(losses.detach()).cpu()
+        if not torch.isfinite(seen).all():
             raise SimmstError(
                 f"training diverged in epoch {state.epoch}, step {state.step}: the loss is not finite; "
                 f"lower learning_rate ({config.learning_rate:g}) or look for bad values in the windows"
             )
-        rule = self.trainer.weighting
-        state.memory = rule.update(state.memory, losses.detach().cpu())
+        state.memory = self.rule.update(state.memory, seen)
         self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(weighted_loss(losses, rule.weights(state.memory).to(self.device)))
+        if len(mine):
+            weights = self.rule.weights(state.memory).to(self.device)
+            torch.autograd.backward(weighted_loss(losses, weights))
+        processes.sum_gradients(self.model.parameters())
         nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimizer.step()
-        state.sums += losses.detach().cpu().double() * len(index)
+        state.sums += seen.double() * len(index)
         state.seen += len(index)
         state.step += 1
 
+    def _losses(self, index: NDArray[np.int64]) -> Tensor:
+        """Weighted errors of each task `[S]`, summed over these windows."""
+        inputs, target = to_tensors(self.train.batch(index), self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.mixed_precision):
+            forecast = self.call(*inputs)
+        errors = task_errors(forecast.float(), target, self.config.error)  # [B, S]
+        if self.weights is not None:
+            errors = errors * torch.from_numpy(self.weights[index]).to(self.device)[:, None]
+        return errors.sum(0)
+
     def _finish_epoch(self) -> None:
-        state = self.state
-        validation = self.trainer.errors(self.model, self.validation)
+        state, processes = self.state, self.processes
+        mine = processes.share(np.arange(len(self.validation)))
+        sums = torch.zeros(self.tasks, dtype=torch.float64)
+        if len(mine):
+            sums = _error_sums(self.model, self.validation, mine, self.device, self.config)
+        validation = processes.sum(sums) / len(self.validation)
         error = float(validation.mean())
-        weights = self.trainer.weighting.weights(state.memory)
+        weights = self.rule.weights(state.memory)
         train = (state.sums / state.seen).tolist()
         state.history.append(EpochRecord(state.epoch, train, validation.tolist(), weights.tolist(), error))
         if error < state.best_error:
@@ -220,54 +235,17 @@ class _Job:
         state.done = state.stopped_early or state.epoch == self.config.epochs
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all that `load` needs."""
-        state = self.state
-        tensors = {"memory": state.memory, "sums": state.sums}
-        tensors |= {f"model.{key}": value for key, value in self.model.state_dict().items()}
-        tensors |= {f"best.{key}": value for key, value in state.best.items()}
-        for number, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{key}": value for key, value in moments.items()}
-        note = {key: getattr(state, key) for key in _NUMBERS}
-        note["history"] = [asdict(record) for record in state.history]
-        save_checkpoint(path, tensors, {"training": note, "run": self._fingerprint()})
+        """Write the state, in the first process."""
+        if self.processes.rank == 0:
+            save_state(path, self.state, self.model, self.optimizer, self._fingerprint())
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Continue from a checkpoint of the same run."""
-        tensors, note = load_checkpoint(path)
-        mine, theirs = self._fingerprint(), note.get("run", {})
-        changed = [
-            f"{key} {theirs.get(key)!r} -> {value!r}" for key, value in mine.items() if theirs.get(key) != value
-        ]
-        if changed:
-            raise ConfigError(
-                f"checkpoint {path} is of another run ({'; '.join(changed)}): resume with its settings"
-            )
-        groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
-        for key, value in tensors.items():
-            kind, _, name = key.partition(".")
-            if name:
-                groups[kind][name] = value
-        self.model.load_state_dict(groups["model"])
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in groups["optimizer"].items():
-            number, name = key.split(".")
-            moments.setdefault(int(number), {})[name] = value
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
-        self.state = _State(tensors["memory"], tensors["sums"], groups["best"])
-        for key in _NUMBERS:
-            setattr(self.state, key, note["training"][key])
-        self.state.history = [EpochRecord(**record) for record in note["training"]["history"]]
+        self.state = load_state(path, self.model, self.optimizer, self._fingerprint())
 
     def _fingerprint(self) -> dict[str, Any]:
-        """What must agree for a resumed run to be the same run."""
-        shapes = [tuple(p.shape) for p in self.model.parameters()]
-        weights = None if self.weights is None else zlib.crc32(self.weights.tobytes())
-        return asdict(self.config) | {
-            "windows": len(self.train),
-            "validation windows": len(self.validation),
-            "sample_weights": weights,
-            "parameters": zlib.crc32(repr(shapes).encode()),
-        }
+        windows = len(self.train), len(self.validation)
+        return fingerprint(self.config, self.model, windows, self.weights)
 
 
 def cosine(share: float) -> float:
@@ -280,6 +258,25 @@ def to_tensors(batch: WindowBatch, device: torch.device) -> tuple[Sequence[Tenso
     arrays = (batch.history, batch.history_marks, batch.future_marks, batch.target)
     *inputs, target = (torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in arrays)
     return inputs, target
+
+
+def _error_sums(
+    model: nn.Module,
+    windows: WindowSource,
+    numbers: NDArray[np.int64],
+    device: torch.device,
+    config: TrainerConfig,
+) -> Tensor:
+    """Errors of each task, float64 `[S]` on the CPU, summed over the windows of these numbers."""
+    was_training = model.training
+    model.eval()
+    total = torch.zeros((), dtype=torch.float64)
+    with torch.no_grad():
+        for first in range(0, len(numbers), _EVALUATED):
+            inputs, target = to_tensors(windows.batch(numbers[first : first + _EVALUATED]), device)
+            total = total + task_errors(model(*inputs), target, config.error).cpu().double().sum(0)
+    model.train(was_training)
+    return total
 
 
 def _scaled(weights: NDArray[np.floating] | None, windows: int) -> NDArray[np.float32] | None:

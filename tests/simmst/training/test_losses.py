@@ -35,6 +35,12 @@ def test_errors_of_a_sample_and_task_average_the_horizon(error: str, expected: f
     torch.testing.assert_close(out, torch.full((3, 2), expected))
 
 
+def test_errors_average_the_nodes_of_a_graph_too() -> None:
+    forecast = torch.randn(3, 4, 5, 2, generator=torch.Generator().manual_seed(0))  # [B, H, N, S]
+    out = task_errors(forecast, torch.zeros(3, 4, 5, 2))
+    torch.testing.assert_close(out, forecast.abs().mean((1, 2)))
+
+
 def test_an_unknown_error_is_refused() -> None:
     with pytest.raises(ConfigError, match="error must be one of mae, mse, huber"):
         task_errors(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), "mape")

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +36,7 @@ class Sines:
         series = np.stack([np.sin(time / 4), np.cos(time / 4)], -1).astype(np.float32)  # [B, 16, 2]
         marks = np.stack([np.sin(time / 8), np.cos(time / 8), time * 0, time * 0], -1).astype(np.float32)
         history = np.repeat(series[:, :12, None], 9, axis=2)
-        target = np.where(index[:, None, None] < self.count - self.wrong, series[:, 12:], 5.0).astype(
-            np.float32
-        )
+        target = np.where(index[:, None, None] < self.count - self.wrong, series[:, 12:], 5.0).astype(np.float32)
         return WindowBatch(history, marks[:, :12], marks[:, 12:], target, index, index)
 
 
@@ -112,9 +110,7 @@ def test_resuming_a_finished_run_trains_no_further(tmp_path: Path) -> None:
     path, model = tmp_path / "run.safetensors", SimMSTNet(TINY)
     expected = Trainer(FAST).fit(model, Sines(), Sines(seed=1), checkpoint=path)
     again, steps = SimMSTNet(TINY, seed=5), []
-    result = Trainer(FAST).fit(
-        again, Sines(), Sines(seed=1), checkpoint=path, resume=True, callback=steps.append
-    )
+    result = Trainer(FAST).fit(again, Sines(), Sines(seed=1), checkpoint=path, resume=True, callback=steps.append)
     assert result == expected
     assert not steps
     assert torch.equal(weights_of(again), weights_of(model))
@@ -204,6 +200,25 @@ def test_a_saved_model_forecasts_the_same(tmp_path: Path) -> None:
     assert loaded.config == TINY
 
 
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_a_checkpoint_is_as_readable_as_the_umask_allows(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        save_checkpoint(tmp_path / "x.safetensors", {"x": torch.ones(1)}, {})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x.safetensors").stat().st_mode & 0o777 == 0o666 & ~mask
+    assert [file.name for file in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def test_a_network_of_another_version_is_refused(tmp_path: Path) -> None:
+    path, model = tmp_path / "model.safetensors", SimMSTNet(TINY)
+    note = {"model": asdict(model.config), "note": {}}
+    save_checkpoint(path, dict(list(model.state_dict().items())[1:]), note)
+    with pytest.raises(DataError, match="another version"):
+        load_model(path)
+
+
 def test_a_note_keeps_floats_to_the_bit(tmp_path: Path) -> None:
     path, value = tmp_path / "note.safetensors", 0.1 + 0.2
     save_checkpoint(path, {"x": torch.ones(2)}, {"value": value, "none": float("inf")})
@@ -230,8 +245,46 @@ def test_training_runs_in_mixed_precision_on_a_gpu() -> None:
     assert np.isfinite(result.best_error)
 
 
+def test_a_run_may_be_resumed_elsewhere(tmp_path: Path) -> None:
+    """The device is where a run computes, not what."""
+    path = tmp_path / "run.safetensors"
+    first = Trainer(FAST).fit(SimMSTNet(TINY), Sines(), Sines(seed=1), checkpoint=path)
+    elsewhere = Trainer(replace(FAST, device="auto"))
+    assert elsewhere.fit(SimMSTNet(TINY), Sines(), Sines(seed=1), checkpoint=path, resume=True) == first
+
+
+def test_without_validation_windows_there_is_nothing_to_choose_by() -> None:
+    with pytest.raises(ConfigError, match="no validation windows"):
+        Trainer(FAST).fit(SimMSTNet(TINY), Sines(), Sines(count=0))
+
+
+def fitted(config: TrainerConfig) -> torch.Tensor:
+    model = SimMSTNet(replace(TINY, dropout=0.0))
+    Trainer(config).fit(model, Sines(), Sines(seed=1))
+    return weights_of(model)
+
+
+def test_a_compiled_network_trains_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the tracer alone: it calls torch's own operations, while generating code takes minutes."""
+    calls = []
+
+    def compiled(model: torch.nn.Module) -> torch.nn.Module:
+        calls.append(model)
+        return torch_compile(model, backend="eager")
+
+    torch_compile = torch.compile
+    monkeypatch.setattr(torch, "compile", compiled)
+    config = replace(FAST, epochs=1)
+    torch.testing.assert_close(fitted(replace(config, compile=True)), fitted(config))
+    assert len(calls) == 1
+
+
+@pytest.mark.slow
+def test_generated_code_trains_the_same() -> None:
+    config = replace(FAST, epochs=1)
+    torch.testing.assert_close(fitted(replace(config, compile=True)), fitted(config), rtol=0, atol=1e-4)
+
+
 def test_bfloat16_autocast_trains_on_the_cpu_too() -> None:
-    result = Trainer(replace(FAST, mixed_precision=True, epochs=6)).fit(
-        SimMSTNet(TINY), Sines(), Sines(seed=1)
-    )
+    result = Trainer(replace(FAST, mixed_precision=True, epochs=6)).fit(SimMSTNet(TINY), Sines(), Sines(seed=1))
     assert result.history[-1].error < result.history[0].error

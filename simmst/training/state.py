@@ -1,0 +1,114 @@
+"""What changes while training, and how it is kept, so that a resumed run equals one that never stopped."""
+
+import math
+import os
+import zlib
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from simmst.errors import ConfigError
+from simmst.training.checkpoint import load_checkpoint, save_checkpoint
+from simmst.training.config import EpochRecord, TrainerConfig
+
+#: Settings that say where a run computes, and not what: they may differ when it is resumed.
+_PLACE = ("device", "compile")
+
+
+@dataclass
+class State:
+    """Everything that changes, beside the model's and the optimiser's tensors.
+
+    Attributes
+    ----------
+    memory : Tensor
+        Of the rule that weighs the tasks.
+    sums : Tensor `[S]`
+        Task losses of the epoch so far, times windows; `seen` counts the windows.
+    best : dict of str to Tensor
+        The model of the best epoch.
+    """
+
+    memory: Tensor
+    sums: Tensor
+    best: dict[str, Tensor] = field(default_factory=dict)
+    epoch: int = 0
+    step: int = 0
+    seen: int = 0
+    best_epoch: int = -1
+    best_error: float = math.inf
+    done: bool = False
+    stopped_early: bool = False
+    history: list[EpochRecord] = field(default_factory=list)
+
+
+_NUMBERS = ("epoch", "step", "seen", "best_epoch", "best_error", "done", "stopped_early")
+
+
+def fingerprint(
+    config: TrainerConfig, model: nn.Module, windows: tuple[int, int], weights: NDArray[np.float32] | None
+) -> dict[str, Any]:
+    """Return what must agree for a resumed run to be the same run; `windows` counts both parts."""
+    shapes = [tuple(p.shape) for p in model.parameters()]
+    settings = {key: value for key, value in asdict(config).items() if key not in _PLACE}
+    return settings | {
+        "windows": windows[0],
+        "validation windows": windows[1],
+        "sample_weights": None if weights is None else zlib.crc32(weights.tobytes()),
+        "parameters": zlib.crc32(repr(shapes).encode()),
+    }
+
+
+def save_state(
+    path: str | os.PathLike[str],
+    state: State,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    run: dict[str, Any],
+) -> None:
+    """Write all that `load_state` needs; `run` is the fingerprint."""
+    tensors = {"memory": state.memory, "sums": state.sums}
+    tensors |= {f"model.{key}": value for key, value in model.state_dict().items()}
+    tensors |= {f"best.{key}": value for key, value in state.best.items()}
+    for number, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{key}": value for key, value in moments.items()}
+    note = {key: getattr(state, key) for key in _NUMBERS}
+    note["history"] = [asdict(record) for record in state.history]
+    save_checkpoint(path, tensors, {"training": note, "run": run})
+
+
+def load_state(
+    path: str | os.PathLike[str], model: nn.Module, optimizer: torch.optim.Optimizer, run: dict[str, Any]
+) -> State:
+    """Read a checkpoint of the same run into model and optimiser, and return the state.
+
+    Raises
+    ------
+    ConfigError
+        If it is of another run.
+    """
+    tensors, note = load_checkpoint(path)
+    theirs = note.get("run", {})
+    changed = [f"{key} {theirs.get(key)!r} -> {mine!r}" for key, mine in run.items() if theirs.get(key) != mine]
+    if changed:
+        raise ConfigError(f"checkpoint {path} is of another run ({'; '.join(changed)}): resume with its settings")
+    groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
+    for key, value in tensors.items():
+        kind, _, name = key.partition(".")
+        if name:
+            groups[kind][name] = value
+    model.load_state_dict(groups["model"])
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in groups["optimizer"].items():
+        number, name = key.split(".")
+        moments.setdefault(int(number), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+    state = State(tensors["memory"], tensors["sums"], groups["best"])
+    for key in _NUMBERS:
+        setattr(state, key, note["training"][key])
+    state.history = [EpochRecord(**record) for record in note["training"]["history"]]
+    return state
