@@ -9,7 +9,7 @@ export SIMMST_DATA
 # Small matrices everywhere: BLAS threads only wait for each other there. (torch sets its own.)
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: run test test-slow lint clean setup
+.PHONY: run test test-slow coverage lint clean setup
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
@@ -26,6 +26,10 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# statement coverage of the library by its own tests
+coverage: $(STAMP)
+	$(BIN)/python -m pytest tests/cutplane tests/properties --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from cutplane.cuts import MuCut
 from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, OracleError
 from cutplane.oracles import (
     CvxpyLevel,
+    LowerSolution,
     OracleReport,
     OracleWarning,
     QuadraticLevel,
@@ -22,8 +23,8 @@ from cutplane.state import State
 
 __all__ = [
     "Ball", "BilevelProblem", "BilevelSolver", "Box", "CutplaneError", "CvxpyLevel",
-    "EmptyPolyhedronError", "Free", "History", "InputError", "LinearConstraint", "MuCut", "OracleError",
-    "OracleReport", "OracleWarning", "Polyhedron", "Polytope", "QuadraticLevel", "Record", "Result",
+    "EmptyPolyhedronError", "Free", "History", "InputError", "LinearConstraint", "LowerSolution", "MuCut",
+    "OracleError", "OracleReport", "OracleWarning", "Polyhedron", "Polytope", "QuadraticLevel", "Record", "Result",
     "ScipyInner", "Simplex", "SolutionMap", "State", "Stationarity", "Status", "ValueFunction",
     "check_oracle",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 
 from cutplane.methods import METHODS
 from cutplane.zoo import Outcome, problems, skipped, solve
+from cutplane.zoo.base import LEFT_OUT
 
 _HEADER = (
     f"{'problem':<24}{'method':<13}{'form':<9}{'F found':>15}{'F known':>15}{'gap':>10}{'lower gap':>11}"
@@ -39,6 +40,10 @@ def _zoo(method: str | None, pattern: str) -> int:
                 runs, seconds = runs + 1, seconds + outcome.seconds
                 missed += not outcome.ok
                 done.add(entry.name)
+    for entry in chosen:
+        for name, formulation in entry.left_out:
+            if method in (None, name):
+                print(f"{entry.name:<24}{name:<13}{formulation:<9}left out: {LEFT_OUT}")
     for name, reason in skipped().items():
         if fnmatch(name, pattern):
             print(f"{name:<24}skipped: {reason}")

@@ -46,6 +46,7 @@ class MuCut:
 
     Notes
     -----
+    μ and radius are in the variables that the solver works in, x/x_scale and y/y_scale.
     Both follow from h(z) + ∇h·(u − z) − (μ/2)‖u − z‖² ≤ h(u). The trust-region form is the tighter one,
     and loses its validity for points farther than `radius` from where it was made.
     """

@@ -140,6 +140,8 @@ class Joint(Model):
         # the lower level's own constraints; y*(x) of the reduced formulation meets them by itself
         own = getattr(problem.lower, "constraints", None)
         if callable(own):
+            if isinstance(own, LinearConstraint):
+                own.check(n_x, n_y)
             self.constraints.append(own)
         self._curved = [
             i for i, c in enumerate(self.constraints) if not isinstance(c, LinearConstraint)

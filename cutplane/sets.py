@@ -8,6 +8,7 @@ from scipy import optimize
 
 from cutplane._arrays import Array, matrix, positive, scalar_or_vector, vector
 from cutplane.errors import InputError, ProjectionError
+from cutplane.knapsack import nearest_on_row
 from cutplane.quadratic import nearest_point
 
 
@@ -235,6 +236,9 @@ class Polytope(_Linear):
         clipped = np.clip(v, lo, hi)
         if np.all(r.A_ub @ clipped <= r.b_ub) and np.all(np.abs(r.A_eq @ clipped - r.b_eq) <= 1e-12):
             return clipped.astype(v.dtype, copy=False)
+        if r.b_ub.size + r.b_eq.size == 1:
+            row, rhs = (r.A_ub[0], r.b_ub[0]) if r.b_ub.size else (r.A_eq[0], r.b_eq[0])
+            return nearest_on_row(v.astype(np.float64), row, rhs, lo, hi).astype(v.dtype, copy=False)
         # rows of unit length: the interior-point method's tolerances are then distances
         ub_norm, eq_norm = _norms(r.A_ub), _norms(r.A_eq)
         point: Array = v.astype(np.float64)

@@ -51,6 +51,9 @@ class Linear:
         solution = self._master(model, state, lower, upper)
         if solution.status != "optimal":
             if convex:
+                if np.max(pool.residuals(center)[pool.bounding], initial=0.0) <= 2 * options.feasibility:
+                    # the center meets all planes to rounding: it is Δ that no longer stands out from it
+                    return Move(best, state.best_gap, 0.0, 0.0, status=Status.STALLED)
                 raise EmptyPolyhedronError(f"the linear master is {solution.status}", solution.conflict)
             # the center is feasible: planes that leave nothing around it are wrong there
             state.memory["delta"] = np.array(0.5 * delta)

@@ -14,7 +14,9 @@ ALL = ("primal-dual", "linear", "level", "proximal")
 LOCAL = ("primal-dual", "linear")
 """Methods that need no convexity."""
 JOINT_STEPS = (("primal-dual", "joint"),)
-"""Left out where the primal-dual steps reach F but do not come to rest within their 20 000 iterations."""
+"""Left out where the primal-dual steps approach F but do not come to rest within their 20 000 iterations."""
+LEFT_OUT = "approaches F, but does not come to rest within 20 000 iterations"
+"""What the table says of these."""
 TOLERANCE = 1e-4
 """Relative error of F, with respect to max(1, |F|), that counts as solved."""
 
@@ -46,7 +48,7 @@ class ZooProblem:
     methods, formulations : tuple of str
         Where the problem applies: each method is run in each formulation.
     left_out : tuple of (method, formulation)
-        Pairs left out of that, with the reason beside the definition.
+        Pairs left out of that, for the reason `LEFT_OUT`.
     options : mapping
         Solver options that the problem needs, with the reason beside the definition.
     """

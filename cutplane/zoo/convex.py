@@ -137,7 +137,6 @@ def budget_linear() -> ZooProblem:
         ("convex", "smooth"),
         column(1, 1, 0, 0.5, 0),
         formulations=_BOTH,
-        left_out=JOINT_STEPS,
     )
 
 

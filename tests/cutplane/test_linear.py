@@ -52,3 +52,15 @@ def test_a_nonconvex_reduced_objective_is_followed_to_a_local_minimum():
     assert result.success and result.bound is None
     assert 3 * np.cos(3 * result.x[0]) + result.x[0] / 2 == pytest.approx(0.0, abs=1e-3)
     assert -9 * np.sin(3 * result.x[0]) + 0.5 > 0
+
+
+def test_a_cap_too_small_for_the_problem_stalls_and_blames_no_plane():
+    S, target = np.array([[1.0, 0.5, 0.0], [0.0, 1.0, 2.0]]), np.array([1.0, 2.0])
+    problem = BilevelProblem(
+        lambda x, y: (0.5 * float((y - target) @ (y - target)) + 0.05 * float(x @ x), 0.1 * x, y - target),
+        SolutionMap(lambda x: S @ x, lambda x, v: S.T @ v), x_set=Box(0.0, 1.0), convex=True,
+    )  # fmt: skip
+    starved = BilevelSolver(method="linear", max_planes=2).solve(problem, np.zeros(3), np.zeros(2))
+    fed = BilevelSolver(method="linear", max_planes=8).solve(problem, np.zeros(3), np.zeros(2))
+    assert starved.status is Status.STALLED and starved.bound <= fed.fun <= starved.fun
+    assert fed.success

@@ -13,6 +13,7 @@ from cutplane import (
     OracleError,
     Polytope,
     SolutionMap,
+    ValueFunction,
 )
 from cutplane.model import Piece, build_model
 from cutplane.polyhedron import Kind
@@ -162,3 +163,11 @@ def test_a_gap_of_the_wrong_form_is_named():
     Bad.answer = (np.inf, np.zeros(1), np.zeros(1))
     with pytest.raises(OracleError, match="lower gap is not finite"):
         BilevelSolver().init(problem, [0.0], [0.0])
+
+
+def test_the_lower_levels_own_linear_constraints_must_fit_the_variables():
+    own = LinearConstraint([[1.0]], [[1.0, 0.0]], [1.0])
+    lower = ValueFunction(lambda x, y: (float(y @ y), 0 * x, 2 * y), lambda x: 0 * x, constraints=own)
+    problem = BilevelProblem(lambda x, y: (0.0, 0 * x, 0 * y), lower)
+    with pytest.raises(InputError, match="LinearConstraint"):
+        build_model(problem, "joint", 1, 1, (1.0, 1.0), 0.0)

@@ -103,7 +103,7 @@ def test_a_budget_is_met_from_far_away():
 
 
 def test_a_projection_that_does_not_converge_says_so(monkeypatch):
-    polytope = Polytope([[1.0, 1.0]], [1.0])
+    polytope = Polytope([[1.0, 1.0], [1.0, 0.0]], [1.0, 2.0])
     from cutplane import sets
 
     def poor(*args):
