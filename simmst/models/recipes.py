@@ -41,7 +41,7 @@ def _recipes(
 
 
 _NODE_SMOKE = _training(1, 64, 1e-3, epoch_samples=256)
-_NODE_LAPTOP = _training(10, 256, 1e-3)
+_NODE_LAPTOP = _training(12, 256, 1e-3, epoch_samples=20_000)
 _GRAPH_SMOKE = _training(1, 16, 1e-3, epoch_samples=32)
 _GRAPH_LAPTOP = _training(20, 32, 1e-3)
 
@@ -81,9 +81,9 @@ RECIPES: Mapping[str, Mapping[Preset, Recipe]] = {
     ),
     "staeformer": _recipes(
         {"value_width": 4, "day_width": 4, "week_width": 4, "adaptive_width": 4, "hidden": 8, "layers": 1},
-        {"value_width": 8, "day_width": 8, "week_width": 8, "adaptive_width": 16, "hidden": 64, "layers": 1},
+        {"value_width": 8, "day_width": 4, "week_width": 4, "adaptive_width": 16, "hidden": 64, "layers": 1},
         {},
-        _GRAPH_SMOKE, _training(20, 16, 1e-3, 5e-4), _training(200, 16, 1e-3, 5e-4, patience=25),
+        _GRAPH_SMOKE, _training(10, 8, 1e-3, 5e-4, epoch_samples=128), _training(200, 16, 1e-3, 5e-4, patience=25),
     ),
     "mttc": _recipes(
         {"channels": (4, 4, 4), "hidden": 8}, {}, {},
@@ -97,7 +97,7 @@ RECIPES: Mapping[str, Mapping[Preset, Recipe]] = {
         {"hidden": 8, "node_width": 4, "value_width": 4, "day_width": 4, "week_width": 4},
         {},
         {"hidden": 600, "node_width": 200, "value_width": 100, "day_width": 20, "week_width": 10},
-        _GRAPH_SMOKE, _training(20, 8, 1e-3), _training(10, 128, 1e-4, 1e-6, clip=2.0),
+        _GRAPH_SMOKE, _training(20, 8, 1e-3, epoch_samples=160), _training(10, 128, 1e-4, 1e-6, clip=2.0),
     ),
     "simmstnet": _recipes(
         {"paper": False}, {"paper": False}, {"paper": True}, _PATCH_SMOKE, _PATCH_LAPTOP, _PATCH_PAPER
