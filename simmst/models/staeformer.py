@@ -10,8 +10,9 @@ from simmst.nn.calendar import week_places
 class STAEformer(Forecaster):
     """Values, time of day, day of week and a learnt vector per step and node; attention over time, then nodes.
 
-    Liu et al., CIKM 2023. Nothing departs from the publication. 1,156,260 parameters at N = 100, 12 -> 12, 288 steps
-    a day and the published size, as many as the public code (1,258,980 at N = 207). The heaviest of the baselines.
+    Liu et al., CIKM 2023. Nothing departs from the publication. 1,156,260 parameters at N = 100, 12 -> 12, 288
+    steps a day and the published size, as many as the public code (1,258,980 at N = 207). The heaviest of the
+    baselines.
 
     Parameters
     ----------
