@@ -1,26 +1,29 @@
 """Sim2Real as a bi-level problem: real windows above, weighted simulated windows below (equation (1))."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cutplane import BilevelProblem, Box, Free
+from cutplane import BilevelProblem, Box, Free, SolutionMap
+from cutplane.problem import UpperObjective
 from cutplane.sets import FeasibleSet
 from simmst.data.windows import WindowSource
 from simmst.errors import ConfigError
 from simmst.nn.draws import frozen_draws
 from simmst.sim2real.budget import Budget
 from simmst.sim2real.flat import FlatModel
-from simmst.sim2real.gap import Array
 from simmst.sim2real.proxy import RidgeLevel, SmoothAbsoluteError, window_samples
 from simmst.sim2real.unrolled import SampleLosses, UnrollConfig, UnrolledOracle
 from simmst.sim2real.weights import SampleWeights
 from simmst.training.losses import ErrorName, task_errors
 from simmst.training.trainer import to_tensors
+
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,48 @@ class Sim2Real:
     weights: SampleWeights
     x0: Array
     y0: Array
+
+    @classmethod
+    def of(
+        cls,
+        upper: UpperObjective,
+        lower: SolutionMap,
+        weights: SampleWeights,
+        share: float | None = None,
+        floor: float | None = None,
+    ) -> Self:
+        """Put an upper and a lower level together, starting from equal weights.
+
+        Parameters
+        ----------
+        upper : callable
+            ``upper(x, y) -> (value, grad_x, grad_y)``.
+        lower : SolutionMap
+            `UnrolledOracle`, `RidgeLevel`, or one of your own.
+        weights : SampleWeights
+        share : float, optional
+            Keep Σs at this share of n exactly; otherwise s only stays in [0, 1]. Not with sigmoid weights.
+        floor : float, optional
+            Keep the effective sample size at this share of n at least. Needs `share`, and weights that
+            samples take from one entry of x each (per sample or per world).
+        """
+        x_set, x0 = _start(weights, share, floor)
+        return cls(BilevelProblem(upper, lower, x_set=x_set), weights, x0, lower.solution(x0))
+
+    def starting_at(self, s: Array) -> Self:
+        """Return the problem with a start that resembles sample weights s `[n]`: a warm start.
+
+        Only the proportions of s count where the budget is fixed.
+        """
+        s = np.asarray(s, dtype=np.float64)
+        if s.shape != (self.weights.samples,) or not np.isfinite(s).all() or (s < 0).any() or not s.any():
+            raise ConfigError(f"s must be {self.weights.samples} finite weights, at least 0 and not all 0")
+        if isinstance(self.problem.x_set, Budget):
+            s = s * (self.problem.x_set.mean / s.mean())
+        x0 = self.problem.x_set.project(self.weights.nearest(s))
+        lower = self.problem.lower
+        assert isinstance(lower, SolutionMap)
+        return replace(self, x0=x0, y0=lower.solution(x0))
 
 
 class MeanLoss:
@@ -74,6 +119,7 @@ def network_problem(
     unroll: UnrollConfig,
     *,
     share: float | None = None,
+    floor: float | None = None,
     error: ErrorName = "mae",
     task_weights: Tensor | None = None,
 ) -> Sim2Real:
@@ -89,10 +135,9 @@ def network_problem(
     simulated, real : WindowSource
         Lower and upper level.
     weights : SampleWeights
-        One a sample, or one a world.
     unroll : UnrollConfig
-    share : float, optional
-        Keep Σs at this share of n exactly; otherwise s only stays in [0, 1]. Not with sigmoid weights.
+    share, floor : float, optional
+        As in `Sim2Real.of`.
     error : {"mae", "mse", "huber"}
     task_weights : Tensor of shape (S,), optional
         ω of equation (14), held fixed; equal by default. Other weights make another gap function.
@@ -100,8 +145,7 @@ def network_problem(
     below = _window_losses(simulated, model, error, task_weights)
     lower = UnrolledOracle(model, below, _matching(weights, simulated), unroll)
     upper = MeanLoss(model, _window_losses(real, model, error, task_weights), len(real))
-    x_set, x0 = _start(weights, share)
-    return Sim2Real(BilevelProblem(upper, lower, x_set=x_set), weights, x0, lower.solution(x0))
+    return Sim2Real.of(upper, lower, weights, share, floor)
 
 
 def proxy_problem(
@@ -110,6 +154,7 @@ def proxy_problem(
     weights: SampleWeights,
     *,
     share: float | None = None,
+    floor: float | None = None,
     penalty: float = 1e-3,
     delta: float = 0.1,
     rescale: bool = True,
@@ -120,15 +165,14 @@ def proxy_problem(
     ----------
     simulated, real : WindowSource
     weights : SampleWeights
-    share : float, optional
-        As in `network_problem`.
+    share, floor : float, optional
+        As in `Sim2Real.of`.
     penalty, delta, rescale
         Of `RidgeLevel`, `SmoothAbsoluteError` and `window_samples`.
     """
     lower = RidgeLevel(window_samples(simulated, rescale), _matching(weights, simulated), penalty)
     upper = SmoothAbsoluteError(window_samples(real, rescale), delta)
-    x_set, x0 = _start(weights, share)
-    return Sim2Real(BilevelProblem(upper, lower, x_set=x_set), weights, x0, lower.solution(x0))
+    return Sim2Real.of(upper, lower, weights, share, floor)
 
 
 def _matching(weights: SampleWeights, simulated: WindowSource) -> SampleWeights:
@@ -137,16 +181,21 @@ def _matching(weights: SampleWeights, simulated: WindowSource) -> SampleWeights:
     return weights
 
 
-def _start(weights: SampleWeights, share: float | None) -> tuple[FeasibleSet, NDArray[np.float64]]:
-    """Return the set of x and uniform weights in it."""
+def _start(
+    weights: SampleWeights, share: float | None, floor: float | None
+) -> tuple[FeasibleSet, NDArray[np.float64]]:
+    """Return the set of x and equal weights in it."""
+    if floor is not None and share is None:
+        raise ConfigError("floor needs share: without a fixed sum the effective sample size bounds nothing convex")
     if weights.sigmoid:
         if share is not None:
             raise ConfigError("share needs weights that are x itself: pass SampleWeights(..., sigmoid=False)")
         return Free(), np.zeros(weights.size)
     if share is None:
         return Box(0.0, 1.0), np.full(weights.size, 0.5)
-    counts = np.bincount(weights.groups).astype(np.float64)
-    return Budget(counts, share), np.full(weights.size, float(share))
+    if floor is not None and weights.basis.nnz != weights.samples:
+        raise ConfigError("floor needs weights per sample or per world")
+    return Budget(weights.counts, share, floor), np.full(weights.size, float(share))
 
 
 def _window_losses(

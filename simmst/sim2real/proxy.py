@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from cutplane import SolutionMap
 from simmst.data.windows import WindowBatch, WindowSource, iterate_batches
 from simmst.errors import ConfigError
-from simmst.sim2real.gap import Array, SolutionGap
 from simmst.sim2real.weights import SampleWeights
+
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,12 @@ def _features(batch: WindowBatch, rescale: bool) -> tuple[NDArray[np.float32], N
     return np.concatenate([own.reshape(count, -1), ones], axis=1), target.reshape(count, -1)
 
 
-class RidgeLevel(SolutionGap):
+class RidgeLevel(SolutionMap):
     """Θ*(x) = argmin (1/2n) Σ_j s_j ‖Θᵀa_j − y_j‖² + (penalty/2) ‖Θ‖², exactly, with its exact derivative.
 
-    One Cholesky factor of the weighted normal matrix G gives the solution, and one solve with it pulls a
-    vector V back: with G U = V, the component of s_j is ⟨Uᵀa_j, y_j − Θᵀa_j⟩ / n.
+    One Cholesky factor of the weighted normal matrix G gives the solution, flattened `[d · m]`, and one solve
+    with it pulls a vector V back: with G U = V, the component of s_j is ⟨Uᵀa_j, y_j − Θᵀa_j⟩ / n. The gap is
+    the paper's, ‖y − Θ*(x)‖².
 
     Parameters
     ----------
@@ -75,32 +78,31 @@ class RidgeLevel(SolutionGap):
         self.shape = samples.features.shape[1], samples.targets.shape[1]
         self._penalty = np.full(self.shape[0], float(penalty))
         self._penalty[-1] = 1e-9 * penalty  # only to keep G definite where every weight is 0
-        self._last: tuple[Array, Array, tuple[Array, bool]] | None = None
+        self._solved: tuple[Array, Array, tuple[Array, bool]] | None = None
+        super().__init__(self._forward, self._pull_back, norm="squared")
 
-    def solution(self, x: Array) -> Array:
-        """Return Θ*(x), flattened `[d · m]`."""
-        return self._solve(x)[1].ravel().astype(np.asarray(x).dtype)
+    def _forward(self, x: Array) -> Array:
+        return self._solve(x)[1].ravel().astype(x.dtype)
 
-    def vjp(self, x: Array, v: Array) -> Array:
-        """Return (∂Θ*/∂x)ᵀ v by one adjoint solve."""
+    def _pull_back(self, x: Array, v: Array) -> Array:
+        """(∂Θ*/∂x)ᵀ v by one adjoint solve."""
         _, theta, factor = self._solve(x)
-        adjoint = linalg.cho_solve(factor, np.asarray(v, dtype=np.float64).reshape(self.shape))
+        adjoint = linalg.cho_solve(factor, v.astype(np.float64).reshape(self.shape))
         a, y = self.samples.features, self.samples.targets
         dtype = a.dtype
         residual = y - a @ theta.astype(dtype)
         in_samples = np.einsum("jm,jm->j", a @ adjoint.astype(dtype), residual, dtype=np.float64) / len(a)
-        return self.weights.pull_back(x, in_samples).astype(np.asarray(x).dtype)
+        return self.weights.pull_back(x, in_samples).astype(x.dtype)
 
     def _solve(self, x: Array) -> tuple[Array, Array, tuple[Array, bool]]:
-        x = np.asarray(x)
-        if self._last is None or not np.array_equal(self._last[0], x):
+        if self._solved is None or not np.array_equal(self._solved[0], x):
             a, y = self.samples.features, self.samples.targets
             weighted = a * (self.weights.of(x) / len(a)).astype(a.dtype)[:, None]
             normal = (a.T @ weighted).astype(np.float64)
             normal[np.diag_indices_from(normal)] += self._penalty
             factor = linalg.cho_factor(normal, lower=True)
-            self._last = x.copy(), linalg.cho_solve(factor, (weighted.T @ y).astype(np.float64)), factor
-        return self._last
+            self._solved = x.copy(), linalg.cho_solve(factor, (weighted.T @ y).astype(np.float64)), factor
+        return self._solved
 
 
 @dataclass(frozen=True, slots=True)

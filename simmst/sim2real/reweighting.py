@@ -12,6 +12,7 @@ from cutplane import BilevelSolver, InputError, Record, Result, State, Status
 from simmst.errors import ConfigError, DataError, SimmstError
 from simmst.sim2real.diagnostics import WeightDiagnostics, diagnose
 from simmst.sim2real.problems import Sim2Real
+from simmst.sim2real.unrolled import UnrolledOracle
 from simmst.training.interrupt import DeferredInterrupt
 
 
@@ -39,7 +40,9 @@ def reweight(
     task: Sim2Real,
     solver: BilevelSolver,
     *,
+    world: NDArray[np.integer] | None = None,
     bad: NDArray[np.bool_] | None = None,
+    restart_every: int | None = None,
     state_path: str | os.PathLike[str] | None = None,
     resume: bool = False,
     callback: Callable[[Record], None] | None = None,
@@ -52,11 +55,17 @@ def reweight(
     Parameters
     ----------
     task : Sim2Real
-        From `proxy_problem` or `network_problem`.
+        From `proxy_problem`, `last_layer_problem`, `network_problem` or `Sim2Real.of`.
     solver : BilevelSolver
         `default_solver(task)`, or options of your own.
-    bad : bool array, optional
-        Which groups of the weights are known to be bad, for the diagnostics only.
+    world : int array of shape (n,), optional
+        World of each sample, for the diagnostics only.
+    bad : bool array of shape (W,), optional
+        Which worlds are known to be bad, for the diagnostics only.
+    restart_every : int, optional
+        The anchor's policy of a K-step lower level. By default it is fixed; else it moves every so many
+        iterations to φ^K at the present weights, and the planes, which are of another function, are cleared.
+        Not together with `state_path`.
     state_path : path-like, optional
         Where the solver's state is written, every ten iterations and on Ctrl-C.
     resume : bool
@@ -71,6 +80,11 @@ def reweight(
     """
     if resume and state_path is None:
         raise ConfigError("resume=True needs state_path")
+    lower = task.problem.lower
+    if restart_every is not None and not isinstance(lower, UnrolledOracle):
+        raise ConfigError("restart_every is for K steps of a network: this lower level has no anchor")
+    if restart_every is not None and state_path is not None:
+        raise ConfigError("restart_every and state_path exclude each other: a state does not hold the anchor")
     if resume and Path(state_path or "").is_file():
         state = _loaded(state_path or "", task)
     else:
@@ -80,6 +94,8 @@ def reweight(
         def watch(record: Record) -> bool:
             if callback is not None:
                 callback(record)
+            if isinstance(lower, UnrolledOracle) and restart_every and record.iteration % restart_every == 0:
+                lower.restart(lower.solution(solver.x_scale * state.point[: state.n_x]))
             if state_path is not None and record.iteration % 10 == 0:
                 state.save(state_path)
             return interrupt.pending
@@ -94,7 +110,7 @@ def reweight(
     if result.status in (Status.ORACLE, Status.EMPTY):
         raise SimmstError(f"re-weighting stopped: {result.message}")
     weights = task.weights.of(result.x)
-    return Reweighting(weights, diagnose(weights, task.weights.groups, bad), result)
+    return Reweighting(weights, diagnose(weights, world, bad), result)
 
 
 def _loaded(path: str | os.PathLike[str], task: Sim2Real) -> State:

@@ -6,13 +6,16 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cutplane import SolutionMap
 from simmst.errors import ConfigError
 from simmst.nn.draws import frozen_draws
 from simmst.sim2real.flat import FlatModel
-from simmst.sim2real.gap import Array, SolutionGap
 from simmst.sim2real.weights import SampleWeights
+
+Array = NDArray[np.floating]
 
 #: ``losses(predict, index) -> [b]``: the loss of each of the samples `index`, where ``predict(*inputs)`` calls
 #: the model at the parameters in question.
@@ -70,15 +73,15 @@ class UnrollConfig:
             raise ConfigError("last_steps belongs to memory='truncate': give both or neither")
 
 
-class UnrolledOracle(SolutionGap):
+class UnrolledOracle(SolutionMap):
     """φ^K(x) and the gap h(x, φ) = ‖φ − φ^K(x)‖², with exact gradients (equations (2), (3), (6), (7)).
 
     φ^{k+1} = φ^k − η ∇_φ g(x, φ^k), g = (1/n) Σ_j s_j(x) L_j(φ), from a fixed anchor φ^0. Everything random is
     frozen, so h is one function of (x, φ): the cuts of a cutting-plane solver are valid for one function only.
     `restart` changes it, and raises `version` to say so.
 
-    It serves `cutplane` as a lower level as it stands: `gap` for the joint formulation, `solution` and `vjp`
-    for the reduced one (or ``SolutionMap(oracle.solution, oracle.vjp)`` for the plain distance).
+    It is a `cutplane.SolutionMap` with the squared norm: `gap(x, y)` for the joint formulation, `solution(x)`
+    = φ^K(x) and `vjp(x, v)` = (∂φ^K/∂x)ᵀ v for the reduced one.
 
     Parameters
     ----------
@@ -107,11 +110,13 @@ class UnrolledOracle(SolutionGap):
     def __init__(
         self, model: nn.Module, losses: SampleLosses, weights: SampleWeights, config: UnrollConfig
     ) -> None:
-        self.config, self.weights, self.version = config, weights, 0
+        self.config, self.weights = config, weights
         self._flat, self._losses = FlatModel(model), losses
         self._anchor = self._flat.start
+        self._weights = weights.torch_map(self._anchor)
         self._batches = frozen_batches(weights.samples, config.batch_size, config.steps, config.seed)
         self._cache: _Trajectory | None = None
+        super().__init__(self._forward, self._vjp, norm="squared")
 
     @property
     def anchor(self) -> Array:
@@ -124,25 +129,22 @@ class UnrolledOracle(SolutionGap):
         self._anchor, self._cache = moved, None
         self.version += 1
 
-    def solution(self, x: Array) -> Array:
-        """Return φ^K(x), `[p]`, in the dtype of x."""
-        return _numpy(self._unroll(x).end).astype(np.asarray(x).dtype)
+    def _forward(self, x: Array) -> Array:
+        """φ^K(x), `[p]`, in the dtype of x."""
+        return _numpy(self._unroll(np.asarray(x)).end).astype(np.asarray(x).dtype)
 
-    def vjp(self, x: Array, v: Array) -> Array:
-        """Return (∂φ^K/∂x)ᵀ v, the shape of x."""
+    def _vjp(self, x: Array, v: Array) -> Array:
+        """(∂φ^K/∂x)ᵀ v, the shape of x."""
         trajectory = self._unroll(x)
         gradient = self._pull_back(trajectory, self._tensor(v, "v", self._flat.size))
         return _numpy(gradient).astype(np.asarray(x).dtype)
 
     def _unroll(self, x: Array) -> "_Trajectory":
         """Run the K steps, or return the last run if it was at the same x."""
-        x = np.asarray(x)
         if self._cache is not None and np.array_equal(self._cache.x, x):
             return self._cache
         upper = self._tensor(x, "x", self.weights.size).requires_grad_()
-        weights = self.weights(upper)
-        if weights.shape != (self.weights.samples,):
-            raise ConfigError(f"weights must return shape ({self.weights.samples},), got {tuple(weights.shape)}")
+        weights = self._weights(upper)
         store = self.config.memory == "store"
         s = weights if store else weights.detach()
         points = [self._anchor]

@@ -26,11 +26,15 @@ def level(weights: SampleWeights | None = None) -> RidgeLevel:
     return RidgeLevel(samples(), weights or SampleWeights.per_sample(N), penalty=0.05)
 
 
+THETA = np.random.default_rng(5).normal(size=(3, 2))
 WEIGHTS = {
     "per sample": SampleWeights.per_sample(N),
-    "per world": SampleWeights(np.arange(N) // 10),
+    "per world": SampleWeights.per_world(np.arange(N) // 10),
     "sigmoid": SampleWeights.per_sample(N, sigmoid=True),
-    "sigmoid per world": SampleWeights(np.arange(N) // 10, sigmoid=True),
+    "world and sample": SampleWeights.world_and_sample(np.arange(N) // 10),
+    "function of parameters": SampleWeights.of_parameters(THETA, np.arange(N) // 10, knots=3),
+    "sigmoid of parameters": SampleWeights.of_parameters(THETA, np.arange(N) // 10, knots=3, sigmoid=True),
+    "sigmoid per world": SampleWeights.per_world(np.arange(N) // 10, sigmoid=True),
 }
 
 
@@ -126,6 +130,36 @@ def test_the_budgets_projection_is_the_polytopes(seed: int, groups: int, share: 
     np.testing.assert_allclose(budget.project(point), point, atol=1e-12)
 
 
+@given(
+    seed=st.integers(0, 10_000), groups=st.integers(1, 12), share=st.floats(0.05, 1.0), floor=st.floats(0.05, 1.0)
+)
+@settings(max_examples=60, deadline=None)
+def test_the_floor_of_the_effective_sample_size_is_kept(
+    seed: int, groups: int, share: float, floor: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    counts, v = rng.integers(1, 6, groups).astype(float), 3 * rng.normal(size=groups)
+    budget = Budget(counts, share, floor)
+    point = budget.project(v)
+    effective = (counts @ point) ** 2 / (counts @ point**2) / counts.sum()
+    assert effective >= floor * (1 - 1e-9)
+    assert point @ counts == pytest.approx(share * counts.sum(), rel=1e-9)
+    assert ((point >= 0) & (point <= 1)).all()
+    # The projection's own inequality: no point of the set lies on the far side of the one found.
+    for other in (np.full(groups, share), budget.project(rng.normal(size=groups))):
+        assert (v - point) @ (other - point) <= 1e-6 * (1 + np.abs(v).max())
+
+
+def test_a_tangent_of_the_floor_cuts_off_a_point_outside_and_none_inside() -> None:
+    budget, rng = Budget(np.ones(10), 0.3, floor=0.6), np.random.default_rng(0)
+    outside = np.zeros(10)
+    outside[:3] = 1.0
+    a, b = budget.tangent(outside)
+    assert a @ outside > b
+    assert all(a @ budget.project(rng.uniform(size=10)) <= b + 1e-9 for _ in range(20))
+    assert budget.tangent(budget.project(outside)) is None
+
+
 @pytest.mark.parametrize(("counts", "share"), [([1.0, 0.0], 0.5), ([1.0], 0.0), ([1.0], 1.5), ([], 0.5)])
 def test_a_meaningless_budget_is_refused(counts: list, share: float) -> None:
     with pytest.raises(ConfigError, match=r"counts|share"):
@@ -158,6 +192,11 @@ def test_plain_features_are_the_centre_cells_history() -> None:
     s, batch = window_samples(TwoWindows(), rescale=False), TwoWindows().batch(np.arange(2))
     np.testing.assert_array_equal(s.features[:, :-1], batch.history[:, :, 4].reshape(2, -1))
     np.testing.assert_array_equal(s.targets, batch.target.reshape(2, -1))
+
+
+def test_a_floor_outside_0_to_1_is_refused() -> None:
+    with pytest.raises(ConfigError, match="floor"):
+        Budget(np.ones(3), 0.5, floor=1.5)
 
 
 def test_mismatched_arguments_are_refused() -> None:

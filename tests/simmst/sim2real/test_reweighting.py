@@ -67,9 +67,9 @@ def proxy(weights: SampleWeights, share: float | None = 0.5) -> Sim2Real:
     ("weights", "share"),
     [
         (SampleWeights.per_sample(len(WORLD)), 0.5),
-        (SampleWeights(WORLD), 0.5),
-        (SampleWeights(WORLD), None),
-        (SampleWeights(WORLD, sigmoid=True), None),
+        (SampleWeights.per_world(WORLD), 0.5),
+        (SampleWeights.per_world(WORLD), None),
+        (SampleWeights.per_world(WORLD, sigmoid=True), None),
     ],
 )
 def test_the_exact_proxy_finds_the_bad_worlds(weights: SampleWeights, share: float | None) -> None:
@@ -87,12 +87,12 @@ def test_the_exact_proxy_finds_the_bad_worlds(weights: SampleWeights, share: flo
 
 def test_linear_masters_find_them_too() -> None:
     solver = BilevelSolver(method="linear", formulation="reduced", x_scale=10.0, max_iterations=60)
-    out = reweight(proxy(SampleWeights(WORLD)), solver, bad=BAD)
+    out = reweight(proxy(SampleWeights.per_world(WORLD)), solver, world=WORLD, bad=BAD)
     assert out.diagnostics.auc > 0.9
 
 
 def test_the_weights_lower_the_error_of_a_ridge_that_never_sees_the_real_windows() -> None:
-    weights = SampleWeights(WORLD)
+    weights = SampleWeights.per_world(WORLD)
     task = proxy(weights)
     out = reweight(task, default_solver(task, 40))
     unseen = proxy_problem(SIMULATED, Waves(200, np.zeros(200, bool), seed=5), weights).problem.upper
@@ -103,16 +103,26 @@ def test_the_weights_lower_the_error_of_a_ridge_that_never_sees_the_real_windows
 
 def test_k_steps_of_a_network_as_lower_level() -> None:
     task = network_problem(
-        Line(), SIMULATED, REAL, SampleWeights(WORLD), UnrollConfig(steps=20, learning_rate=0.1), share=0.5
+        Line(),
+        SIMULATED,
+        REAL,
+        SampleWeights.per_world(WORLD),
+        UnrollConfig(steps=20, learning_rate=0.1),
+        share=0.5,
     )
-    out = reweight(task, default_solver(task, 30), bad=BAD)
+    out = reweight(task, default_solver(task, 30), world=WORLD, bad=BAD)
     assert out.diagnostics.auc > 0.9
     assert out.result.lower_gap == pytest.approx(0, abs=1e-12)
 
 
 def test_the_networks_hypergradient_agrees_with_central_differences() -> None:
     task = network_problem(
-        Line(), SIMULATED, REAL, SampleWeights(WORLD), UnrollConfig(steps=5, learning_rate=0.1), error="mse"
+        Line(),
+        SIMULATED,
+        REAL,
+        SampleWeights.per_world(WORLD),
+        UnrollConfig(steps=5, learning_rate=0.1),
+        error="mse",
     )
     upper, lower = task.problem.upper, task.problem.lower
     x, step = np.random.default_rng(0).uniform(0.2, 0.8, WORLDS), 1e-5
@@ -140,7 +150,7 @@ def test_the_mean_loss_is_the_same_in_chunks_and_ignores_dropout() -> None:
 @pytest.mark.parametrize("formulation", ["reduced", "joint"])
 @pytest.mark.parametrize("stop", [7, 10, 23])
 def test_stopped_and_resumed_equals_never_stopped_to_the_bit(tmp_path: Path, stop: int, formulation: str) -> None:
-    task = proxy(SampleWeights(WORLD))
+    task = proxy(SampleWeights.per_world(WORLD))
     solver = replace(default_solver(task, 30), formulation=formulation, epsilon=1e-4)
     expected = reweight(task, solver)
     path = tmp_path / "state.npz"
@@ -151,7 +161,7 @@ def test_stopped_and_resumed_equals_never_stopped_to_the_bit(tmp_path: Path, sto
 
     with pytest.raises(KeyboardInterrupt):
         reweight(task, solver, state_path=path, callback=press)
-    again = proxy(SampleWeights(WORLD))  # as a new process would build it
+    again = proxy(SampleWeights.per_world(WORLD))  # as a new process would build it
     resumed = reweight(again, solver, state_path=path, resume=True)
     np.testing.assert_array_equal(resumed.weights, expected.weights)
     assert resumed.result.fun == expected.result.fun
@@ -159,7 +169,7 @@ def test_stopped_and_resumed_equals_never_stopped_to_the_bit(tmp_path: Path, sto
 
 
 def test_a_state_of_another_task_or_no_state_is_refused(tmp_path: Path) -> None:
-    path, task = tmp_path / "state.npz", proxy(SampleWeights(WORLD))
+    path, task = tmp_path / "state.npz", proxy(SampleWeights.per_world(WORLD))
     reweight(task, default_solver(task, 2), state_path=path)
     other = proxy(SampleWeights.per_sample(len(WORLD)))
     with pytest.raises(ConfigError, match="has 10 weights"):
@@ -170,7 +180,7 @@ def test_a_state_of_another_task_or_no_state_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_is_not_finite_is_one_clear_error() -> None:
-    task = proxy(SampleWeights(WORLD))
+    task = proxy(SampleWeights.per_world(WORLD))
     upper = task.problem.upper
     calls = []
 
@@ -187,7 +197,7 @@ def test_mismatched_arguments_are_refused() -> None:
     with pytest.raises(ConfigError, match="weights are for 3 samples, but there are 120 windows"):
         proxy(SampleWeights.per_sample(3))
     with pytest.raises(ConfigError, match="share needs weights that are x itself"):
-        proxy(SampleWeights(WORLD, sigmoid=True), share=0.5)
+        proxy(SampleWeights.per_world(WORLD, sigmoid=True), share=0.5)
 
 
 def test_equal_weights_are_fully_effective() -> None:
