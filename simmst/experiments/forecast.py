@@ -51,7 +51,7 @@ def network_forecast(
     scaler: NodeScaler,
     progress: Callable[[int, int], None] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Forecast every window, in evaluation mode.
+    """Forecast every window, in evaluation mode, on the device that the model is on.
 
     Parameters
     ----------
@@ -69,13 +69,14 @@ def network_forecast(
         In the units of the traffic, >= 0.
     """
     nodes, services = windows.scaled.shape[1:]
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
     flat = np.empty((len(windows), windows.horizon, services), dtype=np.float32)
     model.eval()
     with torch.no_grad():
         for first in range(0, len(windows), _BATCH):
             batch = windows.batch(np.arange(first, min(first + _BATCH, len(windows))))
-            inputs, _ = to_tensors(batch, torch.device("cpu"))
-            flat[first : first + _BATCH] = scaler.inverse(model(*inputs).numpy(), batch.node)
+            inputs, _ = to_tensors(batch, device)
+            flat[first : first + _BATCH] = scaler.inverse(model(*inputs).cpu().numpy(), batch.node)
             if progress is not None:
                 progress(min(first + _BATCH, len(windows)), len(windows))
     return flat.reshape(len(windows.origins), nodes, windows.horizon, services).transpose(0, 2, 1, 3)

@@ -182,6 +182,7 @@ def test_meaningless_sample_weights_are_refused(weights: np.ndarray) -> None:
         {"weighting": "best"},
         {"epoch_samples": 0},
         {"clip": float("nan")},
+        {"weight_decay": -1.0},
     ],
 )
 def test_meaningless_settings_are_refused(change: dict) -> None:
