@@ -33,7 +33,7 @@ from torch import nn
 
 from simmst.data.dataset import TrafficData
 from simmst.data.files import atomic_file
-from simmst.data.graph_windows import GraphWindows, NodeWindows
+from simmst.data.graph_windows import GraphWindows
 from simmst.data.windows import WindowDataset, calendar_marks, iterate_batches
 from simmst.models.registry import Setting, model_card
 from simmst.nn.draws import frozen_draws
@@ -111,7 +111,7 @@ def train(name: str, data: TrafficData, seed: int) -> dict[str, Any]:
     row, card = ROWS[name], model_card(name)
     task = Task.cut(data, row.history)
     model = card.build(Setting.of(data, row.history, HORIZON), "laptop", seed, **row.changes)
-    windows = NodeWindows(task.parts[0]) if card.feed == "node" else GraphWindows(task.parts[0])
+    windows = card.windows(task.parts[0])
     size = 1024 if card.feed == "node" else 32
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     rng, best, state, validation = np.random.default_rng(seed), np.inf, {}, []

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from simmst.data.dataset import TrafficData
+from simmst.data.graph_windows import GraphWindows, NodeWindows
 from simmst.data.graphs import city_graph, city_grid
+from simmst.data.windows import WindowDataset, WindowSource
 from simmst.errors import ConfigError
 from simmst.models.ast_mtl import ASTMTL
 from simmst.models.convlstm import ConvLSTM
@@ -113,6 +115,27 @@ class ModelCard:
         if "grid" in self.takes and setting.grid is None:
             return f"{self.label} needs nodes that fill a regular grid, and these are scattered"
         return None
+
+    def windows(self, windows: WindowSource) -> WindowSource:
+        """Put windows of neighbour patches into the shape the model is fed.
+
+        Parameters
+        ----------
+        windows : WindowSource
+            Real ones, or simulated ones for a model that is not fed whole cities.
+
+        Raises
+        ------
+        ConfigError
+            Where a model of whole cities is given windows that are not of one.
+        """
+        if self.feed == "patch":
+            return windows
+        if self.feed == "node":
+            return NodeWindows(windows)
+        if not isinstance(windows, WindowDataset):
+            raise ConfigError(f"{self.label} reads a whole city: it cannot be fed {type(windows).__name__}")
+        return GraphWindows(windows)
 
     def build(self, setting: Setting, preset: Preset = "laptop", seed: int = 0, **changes: Any) -> nn.Module:
         """Build the model of a preset, its first weights drawn from `seed`.

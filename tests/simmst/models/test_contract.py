@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from simmst.data.dataset import TrafficData
-from simmst.data.graph_windows import GraphWindows, NodeWindows
 from simmst.data.windows import NodeScaler, WindowDataset, calendar_marks
 from simmst.models.registry import REGISTRY, ModelCard, Setting
 from simmst.training.checkpoint import load_checkpoint, save_checkpoint
@@ -102,7 +101,7 @@ def test_a_forecast_reads_no_traffic_from_its_origin_on(card: ModelCard) -> None
     for values in (data.values, later):
         changed = TrafficData(values, data.start, 60, data.services, data.node_ids, data.coordinates)
         patches = WindowDataset.cut(changed, scaler, HISTORY, HORIZON, origin, origin + HORIZON)
-        feed = {"patch": patches, "node": NodeWindows(patches), "graph": GraphWindows(patches)}[card.feed]
+        feed = card.windows(patches)
         batch, target = to_tensors(feed.batch(np.arange(len(feed))), torch.device("cpu"))
         forecasts.append((built(card)(*batch), target))
     assert torch.equal(forecasts[0][0], forecasts[1][0])
@@ -178,8 +177,7 @@ def test_the_trainer_lowers_its_loss_by_the_smoke_recipe(card: ModelCard) -> Non
     data = traffic(setting(card).services)
     scaler = NodeScaler.fit(data.values[:90])
     parts = [WindowDataset.cut(data, scaler, HISTORY, HORIZON, *span) for span in ((0, 90), (90, 120))]
-    feeds = {"patch": lambda part: part, "node": NodeWindows, "graph": GraphWindows}
-    train, validation = (feeds[card.feed](part) for part in parts)
+    train, validation = (card.windows(part) for part in parts)
     recipe = card.recipes["smoke"]
     model = card.build(setting(card), "smoke")
     before = Trainer(TrainerConfig()).errors(model, train).mean()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from simmst.data.windows import WindowBatch
 from simmst.errors import ConfigError
 from simmst.experiments.protocol import Protocol, baseline_forecasts
 from simmst.models.recipes import PRESETS, RECIPES
@@ -47,6 +48,27 @@ def test_unknown_names_and_presets_are_refused_with_the_known_ones() -> None:
         model_card("lstm").build(BARE, "tiny")
     with pytest.raises(ConfigError, match="STNet forecasts one service"):
         model_card("stnet").build(BARE)
+
+
+def test_windows_come_in_the_shape_of_the_feed_and_simulated_ones_are_of_no_whole_city() -> None:
+    class Simulated:
+        def __len__(self) -> int:
+            return 1
+
+        def batch(self, index: np.ndarray) -> WindowBatch:
+            shapes = (1, 12, 9, 2), (1, 12, 4), (1, 4, 4), (1, 4, 2)
+            return WindowBatch(*(np.zeros(shape, np.float32) for shape in shapes), index, index, world=index)
+
+    first = np.zeros(1, dtype=np.int64)
+    shapes = {
+        name: card.windows(Simulated()).batch(first).history.shape
+        for name, card in REGISTRY.items()
+        if card.feed != "graph"
+    }
+    assert shapes["lstm"] == shapes["mttc"] == (1, 12, 1, 2)
+    assert shapes["simmstnet"] == (1, 12, 9, 2)
+    with pytest.raises(ConfigError, match="DCRNN reads a whole city"):
+        model_card("dcrnn").windows(Simulated())
 
 
 def test_changes_replace_sizes_of_the_preset() -> None:
