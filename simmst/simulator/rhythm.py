@@ -66,9 +66,10 @@ def daily_profiles(scenario: Scenario, rng: np.random.Generator) -> FloatArray:
     weekend = np.array([scenario[f"weekend.{use}"] for use in LAND_USES]) ** strength
     # Half way (in the logarithm) to Sunday, then the ratio of its own.
     saturday = np.sqrt(weekend) * scenario["saturday_ratio"] ** strength
+    of_service = scenario.of_services("weekend_factor")[:, None, None] ** np.array([0.0, 0.5, 1.0])  # [S, 1, 3]
     profile *= np.exp(scenario["texture"] * _texture(rng))
     mean = profile.mean(axis=-1, keepdims=True)
-    profile *= np.stack([np.ones(5), saturday, weekend], axis=1)[:, :, None] / mean
+    profile *= (np.stack([np.ones(5), saturday, weekend], axis=1) * of_service)[:, :, :, None] / mean
     week = np.array([5, 1, 1]) / 7
     profile /= (profile.mean(axis=-1) * week).sum(axis=-1)[:, :, None, None]
     holiday = np.array([scenario[f"holiday.{use}"] for use in LAND_USES])

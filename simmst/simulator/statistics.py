@@ -238,10 +238,23 @@ def cross_service(values: FloatArray, start_hour: int) -> tuple[FloatArray, Floa
     logs = np.log1p(np.asarray(values, dtype=np.float64))
     residual = np.stack([weekly_residual(values[:, :, s], start_hour)[0] for s in range(n_services)], axis=2)
     space = np.corrcoef(np.log(values.sum(axis=0, dtype=np.float64) + 1e-9).T)[upper]
-    return space, _median_correlation(logs)[upper], _median_correlation(residual)[upper]
+    return space, median_correlation(logs)[upper], median_correlation(residual)[upper]
 
 
-def _median_correlation(values: FloatArray) -> FloatArray:
+def median_correlation(values: FloatArray) -> FloatArray:
+    """
+    Correlation of each pair of services over time, the median over nodes.
+
+    Parameters
+    ----------
+    values
+        Series `[T, N, S]`.
+
+    Returns
+    -------
+    ndarray
+        `[S, S]`.
+    """
     z = values - values.mean(axis=0)
     z /= np.maximum(np.sqrt((z * z).sum(axis=0)), 1e-12)
     return np.asarray(np.median(np.einsum("tni,tnj->nij", z, z), axis=0))

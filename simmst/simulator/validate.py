@@ -22,6 +22,8 @@ SPACE_LAGS = (1, 5, 10, 20)
 TIME_LAGS = (1, 12, 24, 168)
 # Days of each side in the comparisons of whole days; the kernel matrix has twice as many rows.
 _DAYS = 600
+# A correlation over fewer nodes says more about their choice than about the services.
+_NODES_OF_A_CORRELATION = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ def compare_in_time(real: TrafficData, worlds: SimulatedWorlds) -> list[Comparis
     Parameters
     ----------
     real
-        Real traffic, at least two weeks; hourly sums are compared.
+        Real traffic, at least a week; hourly sums are compared. The weekly residual takes two weeks, and the
+        correlation of services in space eight nodes: with less they are left out.
     worlds
         Simulated worlds of the same services and as many hours, since the autocorrelation's bias depends on
         the length.
@@ -107,14 +110,18 @@ def compare_in_time(real: TrafficData, worlds: SimulatedWorlds) -> list[Comparis
 
 
 def _in_time(data: TrafficData) -> dict[tuple[str, str], float]:
+    long = len(data.values) >= 2 * st.HOURS_OF_WEEK
     found: dict[tuple[str, str], FloatArray] = {}
     for s, service in enumerate(data.services):
         series = data.values[:, :, s].astype(np.float64)
         for lag in TIME_LAGS:
-            found[f"acf {lag} h", service] = st.autocorrelation(series, lag)
+            if 2 * lag <= len(series):
+                found[f"acf {lag} h", service] = st.autocorrelation(series, lag)
         shape = st.daily_shape(series, data.start_hour)
         for name, value in zip(("peak/mean", "peak/trough", "weekday/weekend"), shape, strict=True):
             found[name, service] = value
+        if not long:
+            continue
         residual, explained = st.weekly_residual(series, data.start_hour)
         found["hour-of-week R2", service] = explained
         found["residual sd", service] = residual.std(axis=0)
@@ -124,13 +131,27 @@ def _in_time(data: TrafficData) -> dict[tuple[str, str], float]:
         found["residual kurtosis", service] = (z**4).mean(axis=0) - 3
         found["Hurst exponent", service] = st.hurst(residual)
     values = {key: float(np.median(value)) for key, value in found.items()}
-    if len(data.services) > 1 and len(data.node_ids) >= 3:
-        pairs = [f"{a} ~ {b}" for i, a in enumerate(data.services) for b in data.services[i + 1 :]]
-        correlations = st.cross_service(data.values.astype(np.float64), data.start_hour)
-        for name, by_pair in zip(("space", "time", "residual"), correlations, strict=True):
-            for pair, value in zip(pairs, by_pair, strict=True):
-                values[f"correlation in {name}", pair] = float(value)
+    for name, matrix in _between_services(data, long).items():
+        for i, j in zip(*np.triu_indices(len(data.services), 1), strict=True):
+            values[name, f"{data.services[i]} ~ {data.services[j]}"] = float(matrix[i, j])
     return values
+
+
+def _between_services(data: TrafficData, long: bool) -> dict[str, FloatArray]:
+    """Correlations of services `[S, S]`: in time and of residuals medians over nodes, in space over all nodes."""
+    if len(data.services) == 1:
+        return {}
+    found = {"correlation in time": st.median_correlation(np.log1p(data.values.astype(np.float64)))}
+    if len(data.node_ids) >= _NODES_OF_A_CORRELATION:
+        totals = data.values.sum(axis=0, dtype=np.float64)
+        found["correlation in space"] = np.corrcoef(np.log(totals + 1e-9).T)
+    if long:
+        residuals = [
+            st.weekly_residual(data.values[:, :, s].astype(np.float64), data.start_hour)[0]
+            for s in range(len(data.services))
+        ]
+        found["correlation in residual"] = st.median_correlation(np.stack(residuals, axis=2))
+    return found
 
 
 def compare_in_space(

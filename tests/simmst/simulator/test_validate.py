@@ -52,9 +52,10 @@ def test_noise_is_no_city(worlds, city):
     assert auc.simulated > 0.9 and auc.baseline < 0.65
 
 
-def test_days_of_many_cities_are_not_told_from_days_of_others(worlds):
+def test_days_of_many_cities_are_not_told_from_days_of_others():
     """Traffic that is itself pooled from the prior is at chance: the distances have no floor of their own."""
-    others = SimulatedWorlds.generate(30, 336, SERVICES, seed=1).worlds
+    worlds = SimulatedWorlds.generate(80, 336, SERVICES, seed=0)
+    others = SimulatedWorlds.generate(80, 336, SERVICES, seed=1).worlds
     # Pooled series begin at midnight of their own clocks.
     days = [world.traffic().values[-world.start_hour % 24 :][:312, :4] for world in others]
     values = np.concatenate(days, axis=1)
@@ -90,6 +91,16 @@ def test_milano_lies_inside_but_for_a_few(real_data):
     with np.load(real_data("milano_square_totals.npz"), allow_pickle=False) as archive:
         middle = archive["internet"][26:74, 26:74]
     assert share_inside(compare_in_space(middle, 30, seed=0)) >= 0.9
+
+
+def test_a_week_is_compared_without_what_takes_two():
+    week = SimulatedWorlds.generate(20, 168, SERVICES, seed=0)
+    city = simulate_world(default_prior().nominal(SERVICES), 168, seed=99).traffic()
+    names = {c.statistic for c in compare_in_time(city, week)}
+    assert {"acf 24 h", "peak/trough", "weekday/weekend", "correlation in time", "correlation in space"} <= names
+    assert not {"acf 168 h", "residual sd", "correlation in residual"} & names
+    few = city.select(nodes=city.node_ids[:4])
+    assert "correlation in space" not in {c.statistic for c in compare_in_time(few, week)}
 
 
 def test_what_cannot_be_compared_is_refused(worlds, city):
