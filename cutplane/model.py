@@ -58,6 +58,7 @@ class Model:
         self._blocks = blocks
         self.n_x, self.n = blocks[0][1], sum(size for _, size, _ in blocks)
         self.scale = np.concatenate([np.full(size, s) for _, size, s in blocks])
+        self._scales = tuple(s for _, _, s in blocks)
         self.simple = all(feasible.simple for feasible, _, _ in blocks)
         bounds = [feasible.bounds(size) for feasible, size, _ in blocks]
         self.lower = np.concatenate([b[0] for b in bounds]) / self.scale
@@ -149,13 +150,12 @@ class Joint(Model):
 
     def join(self, x: Array, y: Array) -> Array:
         """Scaled variables of a pair."""
-        z: Array = np.concatenate([x, y]) / self.scale.astype(np.result_type(x, y))
+        z: Array = np.concatenate([x, y]) / self.scale.astype(np.result_type(x, y), copy=False)
         return z
 
     def split(self, z: Array) -> tuple[Array, Array]:
         """Pair (x, y) of scaled variables."""
-        v = z * self.scale.astype(z.dtype)
-        return v[: self.n_x], v[self.n_x :]
+        return z[: self.n_x] * z.dtype.type(self._scales[0]), z[self.n_x :] * z.dtype.type(self._scales[1])
 
     def linear_planes(self) -> list[Plane]:
         """Exact rows of the linear coupled constraints."""
@@ -170,7 +170,10 @@ class Joint(Model):
     def objective(self, z: Array) -> tuple[float, Array]:
         """F and its gradient at z."""
         value, g_x, g_y = self.upper_value(*self.split(z))
-        return value, np.concatenate([g_x, g_y]) * self.scale.astype(z.dtype)
+        gradient = np.concatenate([g_x, g_y], dtype=z.dtype)
+        gradient[: self.n_x] *= self._scales[0]
+        gradient[self.n_x :] *= self._scales[1]
+        return value, gradient
 
     def pieces(self, z: Array) -> tuple[float, list[Piece]]:
         """(gap, constraints) at z: gap − ε first, then the coupled ones that are not linear."""
@@ -220,12 +223,12 @@ class Reduced(Model):
 
     def join(self, x: Array, y: Array) -> Array:
         """Scaled x; y follows from it."""
-        z: Array = x / self.scale.astype(x.dtype)
+        z: Array = x / self.scale.astype(x.dtype, copy=False)
         return z
 
     def split(self, z: Array) -> tuple[Array, Array]:
         """(x, y*(x))."""
-        x = z * self.scale.astype(z.dtype)
+        x = z * self.scale.astype(z.dtype, copy=False)
         y = self.problem.lower.solution(x)  # type: ignore[attr-defined]
         return x, _finite(y, "lower.solution", (self.n_y,))
 
@@ -241,7 +244,7 @@ class Reduced(Model):
         x, y = self.split(z)
         self.njev += 1
         value, g_x, g_y = self.upper_value(x, y)
-        return value, (g_x + self._pull(x, g_y)) * self.scale.astype(z.dtype)
+        return value, (g_x + self._pull(x, g_y)) * self.scale.astype(z.dtype, copy=False)
 
     def pieces(self, z: Array) -> tuple[float, list[Piece]]:
         """(0, constraints) at z: the gap is zero by construction, and y*(x) has to lie in y_set."""

@@ -75,8 +75,8 @@ class PrimalDual:
         lipschitz = float(state.memory["lipschitz"])
         bounding = state.pool.bounding
         if "spread" not in state.memory:
-            normals = state.pool.normals[bounding].astype(float)
-            top = np.linalg.eigvalsh(normals @ normals.T)[-1] if bounding.any() else 1.0
+            gram = _gram(state)[np.ix_(bounding, bounding)]
+            top = np.linalg.eigvalsh(gram)[-1] if bounding.any() else 1.0
             state.memory["spread"] = np.array(max(float(top), 1e-12))
         spread = float(state.memory["spread"])
         dual = options.step_dual if options.step_dual is not None else 0.5 * lipschitz / spread
@@ -88,6 +88,20 @@ class PrimalDual:
             steps[model.n_x :] = options.step_y
         # the dual step alone must not overshoot its own regularisation
         return steps, min(dual, 0.5 / max(options.regularisation, 1e-300))
+
+
+def _gram(state: State) -> Array:
+    """[L, L] products of the normals; those of planes that were here at the last call are kept."""
+    pool, memory = state.pool, state.memory
+    gram, known = np.zeros((pool.size, pool.size)), np.zeros(pool.size, dtype=bool)
+    if "gram" in memory:
+        _, now, then = np.intersect1d(pool.serials, memory["gram_serials"], return_indices=True)
+        gram[np.ix_(now, now)], known[now] = memory["gram"][np.ix_(then, then)], True
+    new = np.flatnonzero(~known)
+    products = pool.normals @ pool.normals[new].T
+    gram[:, new], gram[new, :] = products, products.T
+    memory |= {"gram": gram, "gram_serials": pool.serials.copy()}
+    return gram
 
 
 def _update_lipschitz(memory: dict[str, Array], z: Array, gradient: Array) -> None:
@@ -108,7 +122,7 @@ def _primal_step(model: Joint | Reduced, state: State, gradient: Array, steps: A
         activity = np.zeros(pool.size)
         moved2 = _kernels.primal_dual_sweep(
             pool.normals, weights.astype(dtype), gradient.astype(dtype, copy=False), steps,
-            model.lower.astype(dtype), model.upper.astype(dtype), point, activity,
+            model.lower.astype(dtype, copy=False), model.upper.astype(dtype, copy=False), point, activity,
         )  # fmt: skip
         state.point = point
         return activity, float(np.sqrt(moved2))

@@ -7,17 +7,18 @@ from cutplane import _kernels
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("n", [5, _kernels.BLOCK + 3])
-def test_one_sweep_is_the_projected_step_and_the_products(dtype, n):
+@pytest.mark.parametrize("planes", [1, 4, 11])
+@pytest.mark.parametrize("n", [5, 16384 + 3])
+def test_one_sweep_is_the_projected_step_and_the_products(dtype, n, planes):
     rng = np.random.default_rng(0)
-    A = rng.normal(size=(4, n)).astype(dtype)
-    multipliers = np.array([0.5, 0.0, 2.0, 0.1], dtype=dtype)
+    A = rng.normal(size=(planes, n)).astype(dtype)
+    multipliers = np.resize([0.5, 0.0, 2.0, 0.1], planes).astype(dtype)
     gradient, start = rng.normal(size=(2, n)).astype(dtype)
     steps = rng.uniform(0.1, 1.0, size=n).astype(dtype)
     lower, upper = np.full(n, -0.5, dtype), np.full(n, np.inf, dtype)
     found = []
     for kernel in (_kernels.primal_dual_sweep, _kernels.primal_dual_sweep.py_func):
-        point, activity = start.copy(), np.zeros(4)
+        point, activity = start.copy(), np.zeros(planes)
         moved = kernel(A, multipliers, gradient, steps, lower, upper, point, activity)
         found.append((point, activity, moved))
     expected = np.clip(start - steps * (gradient + multipliers @ A), lower, upper)
