@@ -156,6 +156,27 @@ def pseudo_reality_command(
     _say(console, f"{out}: {days} days of {nodes} places, {people} people, {', '.join(town.services)}")
 
 
+@simulate_app.command("path-gain")
+def path_gain_command(
+    out: Annotated[Path, typer.Option(help="npz file to write, for --path-gain; must not exist.")],
+    maps: Annotated[int, typer.Option(help="Number of cities to trace.")] = 4,
+    seed: Annotated[int, typer.Option(help="Seed of layouts and houses.")] = 0,
+    row: Annotated[int, typer.Option(help="Squares in a row: nodes and two rings around them.")] = 8,
+    cache: Annotated[Path, typer.Option(help="Folder that keeps what was traced.")] = Path("ray-cache"),
+) -> None:
+    """Trace rays through random cities of boxes with sionna-rt (extra rt); call it again to go on."""
+    from simmst.simulator.path_gain import save_path_gain
+    from simmst.simulator.ray_tracing import traced_cities
+
+    if out.exists():
+        raise ConfigError(f"--out {out}: exists; name another file")
+    console = Console()
+    with _disk(), _bar(console, "cities") as watch:
+        gain = traced_cities(maps, seed, cache, row, progress=watch)
+        save_path_gain(gain, out)
+    _say(console, f"{out}: {maps} cities of {row} x {row} squares, {gain.gain_db.shape[2]} sites each")
+
+
 def _print(console: Console, validation: Validation) -> None:
     table = _table(f"{validation.name}: {validation.real}; {validation.simulated}", ["real", "5 %", "95 %"])
     for c in validation.comparisons:

@@ -155,6 +155,15 @@ def test_a_town_is_written_and_held_against_the_prior(simmst, tmp_path):
     assert out.count("outside") >= 1 and (tmp_path / "report" / "validation.png").is_file()
 
 
+def test_path_gains_are_traced_or_one_line_says_why_not(simmst, monkeypatch, tmp_path):
+    (tmp_path / "fake.py").write_text("import sionna_that_is_not_there")
+    monkeypatch.setattr(
+        "simmst.simulator.ray_tracing.RayTracer.__init__.__defaults__", (sys.executable, tmp_path / "fake.py")
+    )
+    assert_one_clear_line(simmst("path-gain", "--out", "gain.npz"), "sionna-rt is not installed", "cutplane[rt]")
+    assert not (tmp_path / "gain.npz").exists()
+
+
 def test_help_names_the_commands():
     result = CliRunner().invoke(simulate_app, ["--help"])
     assert result.exit_code == 0
