@@ -12,8 +12,10 @@ gain over each square at 1.5 m, linear, 0 where no ray came.
 
 import json
 import sys
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 SHAPE = """<shape type="cube" id="{name}"><transform name="to_world"><scale x="{x}" y="{y}" z="{z}"/>
 <rotate z="1" angle="{turn}"/><translate x="{east}" y="{north}" z="{up}"/></transform>
@@ -22,7 +24,7 @@ MATERIAL = """<bsdf type="itu-radio-material" id="{name}"><string name="type" va
 <float name="thickness" value="0.3"/></bsdf>"""
 
 
-def scene_of(job):
+def scene_of(job: dict[str, Any]) -> str:
     """Mitsuba's XML of boxes on flat ground."""
     reach = job["row"] * job["square_m"]
     parts = [
@@ -38,9 +40,9 @@ def scene_of(job):
     return f'<scene version="2.1.0">{"".join(parts)}</scene>'
 
 
-def trace(job):
+def trace(job: dict[str, Any]) -> NDArray[np.float64]:
     """Mean path gain of each square from each site, linear [squares, sites]."""
-    import sionna.rt as rt
+    import sionna.rt as rt  # type: ignore[import-not-found]
 
     scene = rt.load_scene_from_string(scene_of(job))
     scene.frequency = 1e9 * job["frequency_ghz"]
@@ -60,16 +62,23 @@ def trace(job):
         diffraction=True,
         seed=1,
     )
-    gain = np.asarray(radio_map.path_gain)  # [sites, north, east]
+    gain = np.asarray(radio_map.path_gain, dtype=np.float64)  # [sites, north, east]
     return gain.reshape(len(job["sites"]), -1).T
 
 
-def main():
+def main() -> None:
     """Probe or trace."""
     import sionna.rt
 
     if sys.argv[1] == "--probe":
-        job = {"frequency_ghz": 2.1, "square_m": 50, "row": 1, "sites": [[0, 0, 20]], "boxes": [], "rays": 1000}
+        job: dict[str, Any] = {
+            "frequency_ghz": 2.1,
+            "square_m": 50,
+            "row": 1,
+            "sites": [[0, 0, 20]],
+            "boxes": [],
+            "rays": 1000,
+        }
         if not trace(job).max() > 0:
             raise SystemExit("a ray over open ground did not arrive")
         print(sionna.rt.__version__)

@@ -30,7 +30,8 @@ _PROBE_SECONDS, _TRACE_SECONDS = 120.0, 1800.0
 # Chosen here: sites on masts of 25 m, 0.35 to 0.8 km apart; houses that are higher in the middle of the city.
 _MAST_M, _LEAST_KM, _MOST_KM = 25.0, 0.35, 0.8
 _BOXES_PER_SQUARE = 3
-_FREQUENCIES_GHZ = (0.8, 1.8, 2.1, 2.6, 3.5)
+# ITU-R P.2040 gives concrete and dry ground from 1 GHz on.
+_FREQUENCIES_GHZ = (1.8, 2.1, 2.6, 3.5)
 _RAYS = 1_000_000
 
 
