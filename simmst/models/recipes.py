@@ -43,7 +43,7 @@ def _recipes(
 _NODE_SMOKE = _training(1, 64, 1e-3, epoch_samples=256)
 _NODE_LAPTOP = _training(12, 256, 1e-3, epoch_samples=20_000)
 _GRAPH_SMOKE = _training(1, 16, 1e-3, epoch_samples=32)
-_GRAPH_LAPTOP = _training(20, 32, 1e-3)
+_GRAPH_LAPTOP = _training(20, 8, 1e-3)  # a training part of two weeks has no more than some 300 origins
 
 _TRANSFORMER = (
     {"width": 8, "heads": 2, "hidden": 8, "encoder_layers": 1},
@@ -56,7 +56,7 @@ _PATCH_LAPTOP = _training(6, 64, 4e-3, 1e-4, epoch_samples=8000)
 _PATCH_PAPER = _training(6, 32, 1e-4, patience=3)
 
 RECIPES: Mapping[str, Mapping[Preset, Recipe]] = {
-    "dlinear": _recipes({}, {}, {}, _GRAPH_SMOKE, _GRAPH_LAPTOP, _training(10, 32, 1e-3)),
+    "dlinear": _recipes({}, {}, {}, _GRAPH_SMOKE, _training(40, 8, 5e-3, patience=10), _training(10, 32, 1e-3)),
     "lstm": _recipes(
         {"hidden": 8, "layers": 1}, {}, {"dropout": 0.2, "normalise": False},
         _NODE_SMOKE, _NODE_LAPTOP, _training(100, 256, 1e-3, patience=10),
@@ -77,7 +77,7 @@ RECIPES: Mapping[str, Mapping[Preset, Recipe]] = {
     ),
     "dcrnn": _recipes(
         {"hidden": 4, "layers": 1}, {"hidden": 32, "layers": 1}, {},
-        _GRAPH_SMOKE, _training(20, 16, 3e-3), _training(100, 64, 1e-2, clip=5.0, patience=20),
+        _GRAPH_SMOKE, _training(20, 8, 3e-3), _training(100, 64, 1e-2, clip=5.0, patience=20),
     ),
     "staeformer": _recipes(
         {"value_width": 4, "day_width": 4, "week_width": 4, "adaptive_width": 4, "hidden": 8, "layers": 1},
@@ -91,7 +91,7 @@ RECIPES: Mapping[str, Mapping[Preset, Recipe]] = {
     ),
     "ast_mtl": _recipes(
         {"hidden": 8, "bottleneck": 4, "heads": 2}, {}, {},
-        _GRAPH_SMOKE, _training(40, 32, 1e-3, 1e-4), _training(250, 64, 1e-3, 5e-4, patience=30),
+        _GRAPH_SMOKE, _training(30, 8, 1e-3, 1e-4), _training(250, 64, 1e-3, 5e-4, patience=30),
     ),
     "cslsl": _recipes(
         {"hidden": 8, "node_width": 4, "value_width": 4, "day_width": 4, "week_width": 4},
