@@ -23,6 +23,7 @@ _CSS_COLOURS = {"#010101": "--ink", "#020202": "--muted", "#030303": "--line", "
     "#060606": "--naive",
 }
 INK, MUTED, LINE, MODEL, RIDGE, NAIVE = _CSS_COLOURS
+_LIGHT = dict(zip(_CSS_COLOURS, ("#1a1a1a", "#5f5f5f", "#dcdcd8", "#0072b2", "#d55e00", "#00805f"), strict=True))
 # Line of each forecast: colour, dash, width in points; the truth first.
 _LOOKS = [(INK, "-", 1.0), (MODEL, "-", 1.8), (RIDGE, "--", 1.3), (NAIVE, ":", 1.6)]
 _SVG_DASH = {"-": "", "--": 'stroke-dasharray="6 3"', ":": 'stroke-dasharray="2 3"'}
@@ -72,7 +73,7 @@ def forecast_figure(title: str, ylabel: str, times: npt.NDArray[np.datetime64], 
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
-    return _svg(title, draw)
+    return inline_svg(title, draw)
 
 
 def forecast_legend(names: Sequence[str]) -> str:
@@ -130,7 +131,7 @@ def iteration_figure(
         axes.set_xlabel("solver iteration")
         axes.set_ylabel(ylabel)
 
-    return _svg(title, draw)
+    return inline_svg(title, draw)
 
 
 def weight_histogram(title: str, weights: Array) -> str:
@@ -145,7 +146,7 @@ def weight_histogram(title: str, weights: Array) -> str:
             "mean", (float(weights.mean()), 0.97), xycoords=("data", "axes fraction"), va="top", fontsize=8
         )
 
-    return _svg(title, draw)
+    return inline_svg(title, draw)
 
 
 def world_figure(title: str, weights: Array, world: npt.NDArray[np.integer]) -> str:
@@ -165,13 +166,20 @@ def world_figure(title: str, weights: Array, world: npt.NDArray[np.integer]) -> 
         axes.set_ylabel("weight")
         axes.legend(loc="upper left", fontsize=8)
 
-    return _svg(title, draw)
+    return inline_svg(title, draw)
 
 
-def _svg(title: str, draw: Callable[[Axes], Any]) -> str:
-    """Run `draw` on new axes and return the <svg> element alone."""
+def standalone(svg: str) -> str:
+    """Make a page's <svg> element a file of its own, in the page's light colours."""
+    for colour, variable in _CSS_COLOURS.items():
+        svg = svg.replace(f"var({variable})", _LIGHT[colour])
+    return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1) + "\n"
+
+
+def inline_svg(title: str, draw: Callable[[Axes], Any], size: tuple[float, float] = (4.4, 2.6)) -> str:
+    """Run `draw` on new axes and return the <svg> element alone; the size is in inches."""
     with rc_context({**_STYLE, "svg.hashsalt": title}):  # ids must differ between the pictures of one page
-        figure = Figure(figsize=(4.4, 2.6), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
         axes.set_title(title)
         draw(axes)

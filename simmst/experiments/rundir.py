@@ -105,24 +105,32 @@ class RunDirectory:
 
     def save_arrays(self, name: str, arrays: Arrays) -> None:
         """Keep a stage's arrays as ``stages/<name>.npz``."""
-
-        def write(path: Path) -> None:
-            with path.open("wb") as stream:  # a path would be given the ending .npz
-                np.savez(stream, **arrays)  # type: ignore[arg-type]
-
-        atomically(self.stage(f"{name}.npz"), write)
+        save_npz(self.stage(f"{name}.npz"), arrays)
 
     def load_arrays(self, name: str) -> Arrays | None:
         """Arrays of a stage, or None where it has not come to its end."""
         path = self.stage(f"{name}.npz")
-        if not path.is_file():
-            return None
-        try:
-            # numpy leaves a path it cannot read open; a stream is closed here.
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                return {key: archive[key] for key in archive.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ConfigError(f"{path}: damaged ({error}); delete it and resume again") from None
+        return load_npz(path) if path.is_file() else None
+
+
+def save_npz(target: Path, arrays: Arrays) -> None:
+    """Write arrays under their names; the file is whole or untouched."""
+
+    def write(path: Path) -> None:
+        with path.open("wb") as stream:  # a path would be given the ending .npz
+            np.savez(stream, **arrays)  # type: ignore[arg-type]
+
+    atomically(target, write)
+
+
+def load_npz(path: Path) -> Arrays:
+    """Read what `save_npz` wrote; a damaged file is an error that says so."""
+    try:
+        # numpy leaves a path it cannot read open; a stream is closed here.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ConfigError(f"{path}: damaged ({error}); delete it and resume again") from None
 
 
 def atomically(target: Path, write: Callable[[Path], Any]) -> None:

@@ -1,0 +1,206 @@
+"""Protocols by name: which days train, validate and test, what a model sees, how far it forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simmst.data.dataset import TrafficData
+from simmst.errors import ConfigError
+from simmst.experiments.protocol import Protocol, Span
+from simmst.experiments.target import Target
+from simmst.models.ridge import default_lags
+
+_WEEK = 7
+_FEDDA_CELLS, _FEDDA_SEED = 100, 1
+#: Lags of the FedDA protocol: three days at this hour, then the last three hours.
+FEDDA_LAGS = (72, 48, 24, 3, 2, 1)
+#: Lags of the ridge of Protocol M.
+_MILANO_RIDGE = (*range(1, 25), 48, 72, 168)
+
+PROTOCOLS: Mapping[str, str] = {
+    "J": "whole days as 14 : 3 : 5 (train : validate : test)",
+    "A": "the last 7 days test, the week before validates",
+    "B": "the last but one 7 days test, the week before validates; the last 7 days are left out",
+    "fedda": "days as in A; 100 nodes (seed 1) if there are more; the last 3 hours and the same hour of the "
+    "last 3 days, to the next hour",
+    "paper": "days as in A; 100 nodes (seed 1) if there are more; the services sms, call and internet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """
+    One data set under one protocol.
+
+    Attributes
+    ----------
+    name
+        Name of the protocol, see `PROTOCOLS`.
+    target
+        Hourly traffic, the name of its file, and what a reader must know first.
+    protocol
+        Training, validation and test part.
+    lookback
+        Steps before an origin that may be read, at most.
+    horizon
+        Forecast steps H.
+    ridge_lags
+        Lags of the ridge.
+    lags
+        Lags that a model sees, longest first; the last `lookback` steps by default.
+    """
+
+    name: str
+    target: Target
+    protocol: Protocol
+    lookback: int
+    horizon: int
+    ridge_lags: tuple[int, ...]
+    lags: tuple[int, ...] = ()
+
+    @property
+    def data(self) -> TrafficData:
+        """The traffic."""
+        return self.target.data
+
+    @property
+    def history(self) -> int:
+        """Steps of history that a model sees, L."""
+        return len(self.lags) or self.lookback
+
+    @property
+    def picked(self) -> npt.NDArray[np.int64] | None:
+        """Which of the last `lookback` steps a model sees; None for all."""
+        return self.lookback - np.array(self.lags) if self.lags else None
+
+    def scarce(self, days: int) -> Benchmark:
+        """
+        Keep only the last days of the training part: nothing before them exists, for inputs neither.
+
+        The lookback shrinks where a day of origins would not fit else.
+
+        Raises
+        ------
+        ConfigError
+            If the days are more than there are, or too few for the horizon.
+        """
+        per_day, parts = self.protocol.steps_per_day, self.protocol
+        kept, there = days * per_day, parts.train.stop - parts.train.start
+        if kept > there:
+            raise ConfigError(f"--scarce {days}d: the training part has {there // per_day} days")
+        lookback = min(self.lookback, kept - self.horizon - per_day)
+        if lookback < max(self.lags, default=1):
+            raise ConfigError(
+                f"--scarce {days}d: too few for a history, a horizon of {self.horizon} steps and a day of origins"
+            )
+        first = parts.train.stop - kept
+        train, validation, test = (
+            Span(part.start - first, part.stop - first)
+            for part in (Span(first, parts.train.stop), parts.validation, parts.test)
+        )
+        return replace(
+            self,
+            target=replace(self.target, data=self.data.select(start=first)),
+            protocol=Protocol(train, validation, test, per_day),
+            lookback=lookback,
+            ridge_lags=tuple(lag for lag in self.ridge_lags if lag <= lookback),
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Return what decides the figures, for a result file."""
+        times = self.data.times
+        parts = {
+            name: [str(times[part.start]), str(times[part.stop - 1]), part.start, part.stop]
+            for name, part in (
+                ("train", self.protocol.train),
+                ("validation", self.protocol.validation),
+                ("test", self.protocol.test),
+            )
+        }
+        return {
+            "protocol": self.name,
+            "rule": PROTOCOLS[self.name],
+            "data": self.target.name,
+            "shape": list(self.data.values.shape),
+            "services": list(self.data.services),
+            "units": self.data.units,
+            **parts,
+            "history": list(self.lags) or self.lookback,
+            "horizon": self.horizon,
+            "ridge_lags": list(self.ridge_lags),
+        }
+
+
+def make_benchmark(target: Target, name: str | None = None, horizon: int = 24, lookback: int = 48) -> Benchmark:
+    """
+    Put traffic under a protocol.
+
+    Parameters
+    ----------
+    target
+        Hourly traffic.
+    name
+        A key of `PROTOCOLS`; by default "A" from six weeks on, "J" below.
+    horizon, lookback
+        Steps to forecast and to see; FedDA sets its own.
+
+    Raises
+    ------
+    ConfigError
+        If the protocol is unknown or does not fit the data.
+    """
+    data = target.data
+    per_day = data.steps_per_day
+    days = len(data.values) // per_day
+    name = name or ("A" if days >= 6 * _WEEK else "J")
+    if name not in PROTOCOLS:
+        raise ConfigError(f"--protocol {name}: unknown; known: {', '.join(PROTOCOLS)}")
+    if name == "J":
+        parts = Protocol.proportional(len(data.values), data.step_minutes, horizon)
+        return Benchmark(name, target, parts, lookback, horizon, default_lags(per_day))
+    if name in ("fedda", "paper"):
+        target = replace(target, data=_sampled(data))
+    if name == "paper":
+        target = replace(target, data=_three_tasks(target.data))
+    if name == "fedda":
+        return Benchmark(name, target, _weeks(days, per_day, 0), max(FEDDA_LAGS), 1, FEDDA_LAGS[::-1], FEDDA_LAGS)
+    parts = _weeks(days, per_day, 1 if name == "B" else 0)
+    if horizon > _WEEK * per_day:
+        raise ConfigError(f"--horizon {horizon}: longer than the test week")
+    return Benchmark(name, target, parts, lookback, horizon, _MILANO_RIDGE)
+
+
+def _weeks(days: int, per_day: int, left_out: int) -> Protocol:
+    """Split whole weeks from the end: some left out, one tests, one validates, the rest trains."""
+    test = days - _WEEK * (1 + left_out)
+    train = test - _WEEK
+    if train < 2 * _WEEK:
+        raise ConfigError(
+            f"data: {days} whole days are too few for a test week, a validation week and two training weeks"
+            + (" with the last week left out" if left_out else "")
+        )
+    ends = 0, train * per_day, test * per_day, (test + _WEEK) * per_day
+    return Protocol(Span(*ends[:2]), Span(*ends[1:3]), Span(*ends[2:]), per_day)
+
+
+def _sampled(data: TrafficData) -> TrafficData:
+    nodes = len(data.node_ids)
+    if nodes <= _FEDDA_CELLS:
+        return data
+    chosen = np.sort(np.random.default_rng(_FEDDA_SEED).choice(nodes, _FEDDA_CELLS, replace=False))
+    return data.select(nodes=[data.node_ids[i] for i in chosen])
+
+
+def _three_tasks(data: TrafficData) -> TrafficData:
+    wanted = ("call", "sms", "internet")
+    if set(wanted) <= set(data.services):
+        return data.select(services=wanted)
+    raise ConfigError(
+        f"--protocol paper: needs the services {', '.join(wanted)} of an ingested Telecom Italia file "
+        f"(`simmst data ingest`), this one has {', '.join(data.services)}"
+    )

@@ -1,0 +1,57 @@
+"""The rows without training: three naive ones and the ridge."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from simmst.errors import ConfigError
+from simmst.experiments.protocol import Span
+from simmst.experiments.tables.benchmark import Benchmark
+from simmst.models.naive import seasonal_naive
+from simmst.models.ridge import fit_ridge
+
+_PERIODS = {"last": 0, "daily": 1, "weekly": 7}
+
+
+def refusal(name: str, benchmark: Benchmark) -> str | None:
+    """Say why a row cannot be had, or return None if it can."""
+    period = _period(name, benchmark)
+    if benchmark.protocol.test.start < period:
+        return f"its period of {period} steps reaches back before the data"
+    return None
+
+
+def closed_form_forecast(name: str, benchmark: Benchmark, horizon: int) -> npt.NDArray[np.floating]:
+    """
+    Forecast the test part.
+
+    Parameters
+    ----------
+    name
+        "last", "daily", "weekly" or "ridge".
+    benchmark
+        Data, parts and lags.
+    horizon
+        Forecast steps H; the ridge is fitted on targets of this horizon.
+
+    Returns
+    -------
+    ndarray
+        `[O, H, N, S]` from every origin of the test part whose horizon fits.
+    """
+    values, parts = benchmark.data.values, benchmark.protocol
+    origins = parts.test.origins(horizon)
+    if name != "ridge":
+        return seasonal_naive(values, origins, horizon, _period(name, benchmark))
+    lags = benchmark.ridge_lags
+    fit = Span(parts.train.start + max(lags), parts.train.stop).origins(horizon)
+    return fit_ridge(values, parts.train.steps, fit, horizon, lags).predict(values, origins)
+
+
+def _period(name: str, benchmark: Benchmark) -> int:
+    if name == "ridge":
+        return 1
+    if name not in _PERIODS:
+        raise ConfigError(f"unknown row {name!r}")
+    return _PERIODS[name] * benchmark.protocol.steps_per_day or 1

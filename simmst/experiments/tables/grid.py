@@ -1,0 +1,230 @@
+"""Computes the cells of a table that are not there yet; a cell once computed is read."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from simmst.errors import SimmstError
+from simmst.experiments.rundir import Arrays, atomically, load_npz, save_npz
+from simmst.experiments.tables import key
+from simmst.experiments.tables.benchmark import Benchmark
+from simmst.experiments.tables.budget import Budget
+from simmst.experiments.tables.cell import Cell, Clock, score
+from simmst.experiments.tables.closed_form import closed_form_forecast, refusal
+from simmst.experiments.tables.measures import Reference
+from simmst.experiments.tables.simulated import Simulated, Watch, simulation_config, without_simulation
+from simmst.experiments.tables.training import Recipe, Training
+from simmst.models.recipes import Preset
+from simmst.models.registry import CLOSED_FORM, REGISTRY, Setting
+
+_PACKAGES = ("cutplane", "torch", "numpy", "scipy")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A cell's result: figures by horizon as JSON, arrays for tests and pictures."""
+
+    cell: Cell
+    result: dict[str, Any]
+    details: Arrays
+
+
+@dataclass(slots=True)
+class Grid:
+    """
+    The cells of one table over one benchmark.
+
+    Attributes
+    ----------
+    benchmark
+        Data and protocol.
+    preset, budget
+        Sizes and training of the models.
+    data_digest
+        SHA-256 of the data file, or what a synthetic city was made from.
+    folder
+        Where results are kept; each cell in a folder of its own, named by row, seed and key.
+    """
+
+    benchmark: Benchmark
+    preset: Preset
+    budget: Budget
+    data_digest: str
+    folder: Path
+    _parts: dict[int | None, Benchmark] = field(default_factory=dict)
+    _simulated: dict[tuple[int | None, int], Simulated] = field(default_factory=dict)
+
+    def of(self, days: int | None) -> Benchmark:
+        """Return the benchmark with so many training days."""
+        if days not in self._parts:
+            self._parts[days] = self.benchmark if days is None else self.benchmark.scarce(days)
+        return self._parts[days]
+
+    def refusal(self, cell: Cell) -> str | None:
+        """Say why a cell cannot be computed, or return None if it can."""
+        benchmark = self.of(cell.days)
+        if cell.model in CLOSED_FORM:
+            return refusal(cell.model, benchmark)
+        card = REGISTRY[cell.model]
+        if cell.kind != "real" and card.feed == "graph":
+            return f"{card.label} reads a whole city, and simulated windows are of single nodes"
+        if cell.kind != "real" and (reason := without_simulation(benchmark)):
+            return reason
+        return card.refusal(Setting.of(benchmark.data, benchmark.history, benchmark.horizon))
+
+    def key(self, cell: Cell) -> str:
+        """Hash all that the cell's result depends on."""
+        benchmark = self.of(cell.days)
+        content: dict[str, Any] = {
+            "cell": [*cell.row, cell.seed],
+            "benchmark": {k: v for k, v in benchmark.describe().items() if k not in ("data", "rule")},
+            "data": self.data_digest,
+            "reference": [self.benchmark.protocol.train.start, self.benchmark.protocol.train.stop],
+            "torch": torch.__version__.partition("+")[0],
+        }
+        sources = key.TRAINING
+        if cell.model in CLOSED_FORM:
+            sources += ("simmst/models/naive.py", "simmst/models/ridge.py")
+        else:
+            card = REGISTRY[cell.model]
+            recipe = card.recipes[self.preset]
+            content |= {
+                "preset": self.preset,
+                "sizes": dict(recipe.sizes),
+                "training": dict(recipe.training),
+                "budget": str(self.budget),
+            }
+            module = "simmstnet" if card.feed == "patch" else card.make.__module__.rpartition(".")[2]
+            sources += (f"simmst/models/{module}.py", "simmst/models/forecaster.py")
+            if cell.kind != "real":
+                assert cell.seed is not None
+                content["simulation"] = self._simulation_key(cell.days, cell.seed)
+        return key.digest({**content, "code": key.code_version(sources)})
+
+    def _simulation_key(self, days: int | None, seed: int) -> str:
+        """Hash what the simulated windows and their weights depend on."""
+        benchmark = self.of(days)
+        return key.digest(
+            {
+                "config": simulation_config(benchmark, self.preset, seed).model_dump(mode="json"),
+                "benchmark": benchmark.describe(),
+                "data": self.data_digest,
+                "code": key.code_version((*key.TRAINING[:4], *key.SIMULATION)),
+            }
+        )
+
+    def place(self, cell: Cell) -> Path:
+        """Return the cell's folder."""
+        days = f"-{cell.days}d" if cell.days else ""
+        seed = "" if cell.seed is None else f"-s{cell.seed}"
+        return self.folder / "cells" / f"{cell.model}-{cell.kind}{days}{seed}-{self.key(cell)[:12]}"
+
+    def finished(self, cell: Cell) -> Finished | None:
+        """Read a cell, or return None where it has not been computed."""
+        place = self.place(cell)
+        if not (place / "result.json").is_file():
+            return None
+        details = load_npz(place / "details.npz")
+        return Finished(cell, json.loads((place / "result.json").read_text(encoding="utf-8")), details)
+
+    def compute(self, cell: Cell, watch: Watch) -> Finished:
+        """Compute a cell, going on where it stopped, or read it."""
+        if (done := self.finished(cell)) is not None:
+            return done
+        torch.set_num_threads(1)
+        place, benchmark, clock = self.place(cell), self.of(cell.days), Clock()
+        place.mkdir(parents=True, exist_ok=True)
+        result: dict[str, Any] = {"cell": {"model": cell.model, "kind": cell.kind, "days": cell.days}}
+        result |= {"seed": cell.seed, "label": cell.label, "key": self.key(cell)}
+        reference = Reference.of(self.benchmark)  # the same for every row, however few days it trains on
+        if cell.model in CLOSED_FORM:
+            outcome = score(
+                benchmark, lambda horizon: closed_form_forecast(cell.model, benchmark, horizon), reference
+            )
+        else:
+            training = self._training(cell, place, watch)
+            forecast = training.forecast()
+            outcome = score(benchmark, lambda horizon: forecast, reference)
+            result |= {"parameters": training.parameters, "training": training.records}
+        result |= {
+            "benchmark": benchmark.describe(),
+            "horizons": {str(h): figures for h, figures in outcome.horizons.items()},
+            "time": clock.read(),
+            "versions": versions(),
+        }
+        save_npz(place / "details.npz", outcome.details)
+        text = json.dumps(result, indent=1, allow_nan=False) + "\n"
+        atomically(place / "result.json", lambda path: path.write_text(text, encoding="utf-8"))
+        for checkpoint in place.glob("*.safetensors"):  # it was for resuming
+            checkpoint.unlink()
+        return Finished(cell, json.loads(text), outcome.details)
+
+    def _training(self, cell: Cell, place: Path, watch: Watch) -> Training:
+        assert cell.seed is not None
+        recipe = Recipe(REGISTRY[cell.model], cell.kind, self.preset, self.budget, cell.seed)  # type: ignore[arg-type]
+        simulated = None
+        if cell.kind != "real":
+            where = (cell.days, cell.seed)
+            if where not in self._simulated:
+                name = f"weights-s{cell.seed}-{self._simulation_key(*where)[:12]}"
+                self._simulated.clear()  # the worlds of one seed and day count in memory are enough
+                self._simulated[where] = Simulated(
+                    self.of(cell.days), self.preset, cell.seed, self.folder / "cells" / name
+                )
+            simulated = self._simulated[where]
+        return Training(recipe, self.of(cell.days), place, simulated, watch)
+
+
+def run_grid(
+    grid: Grid,
+    cells: Iterable[Cell],
+    begin: Callable[[int, int, int, Cell], Watch],
+    skip: Callable[[Cell, str], None],
+) -> list[Finished]:
+    """
+    Compute all the cells that can be.
+
+    Parameters
+    ----------
+    grid
+        Of one table.
+    cells
+        In the order of the table.
+    begin
+        ``begin(done, missing, total, cell)``, called before a cell is computed, returns what watches it: so many
+        of the missing ones are done.
+    skip
+        Called with a cell that cannot be computed, and the reason.
+
+    Raises
+    ------
+    SimmstError
+        If no cell can be computed.
+    """
+    wanted, refused = [], set()
+    for cell in cells:
+        if (reason := grid.refusal(cell)) is None:
+            wanted.append(cell)
+        elif cell.row not in refused:
+            refused.add(cell.row)
+            skip(cell, reason)
+    if not wanted:
+        raise SimmstError("--models: none of these rows can be computed on this data")
+    found = {cell: grid.finished(cell) for cell in wanted}
+    missing = [cell for cell in wanted if found[cell] is None]
+    for done, cell in enumerate(missing):
+        found[cell] = grid.compute(cell, begin(done, len(missing), len(wanted), cell))
+    return [one for one in found.values() if one is not None]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}

@@ -1,0 +1,130 @@
+"""From the options of a command to a finished table."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from simmst.errors import ConfigError
+from simmst.experiments.config import RunConfig
+from simmst.experiments.tables.benchmark import make_benchmark
+from simmst.experiments.tables.budget import Budget
+from simmst.experiments.tables.cell import Cell
+from simmst.experiments.tables.grid import Grid, run_grid
+from simmst.experiments.tables.output import Table
+from simmst.experiments.tables.rows import KINDS, TITLES, cells, chosen_models
+from simmst.experiments.tables.simulated import Watch
+from simmst.experiments.tables.summary import compare, rows_of
+from simmst.experiments.target import Target, file_digest, load_target
+from simmst.models.recipes import PRESETS
+from simmst.models.registry import CLOSED_FORM, REGISTRY
+
+#: ``begin(done, missing, total, cell)``: a cell is about to be computed.
+Begin = Callable[[int, int, int, Cell], Watch]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line was given; see `simmst table --help`."""
+
+    number: int
+    title: str
+    data: str | None
+    folder: Path
+    models: str | None = None
+    seeds: int = 1
+    preset: str = "laptop"
+    budget: str | None = None
+    scarce: str | None = None
+    sources: str | None = None
+    service: str | None = None
+    protocol: str | None = None
+    horizon: int = 24
+
+
+def make_table(options: Options, begin: Begin, skip: Callable[[Cell, str], None], command: str = "") -> Table:
+    """
+    Compute the cells that are missing, and join all.
+
+    A KeyboardInterrupt at any moment leaves a folder from which the same call goes on.
+
+    Raises
+    ------
+    SimmstError
+        If an option is impossible, or does not fit the data.
+    """
+    if options.number not in TITLES:
+        raise ConfigError(f"table {options.number}: unknown; known: {', '.join(map(str, TITLES))}")
+    if options.preset not in PRESETS:
+        raise ConfigError(f"--preset {options.preset}: unknown; known: {', '.join(PRESETS)}")
+    models = chosen_models(options.number, options.models)
+    scarce, kinds = _days(options.scarce), _kinds(options.sources)
+    budget = Budget() if options.budget is None else Budget.parse(options.budget)
+    target, digest = _target(options)
+    benchmark = make_benchmark(target, options.protocol, options.horizon)
+    grid = Grid(benchmark, options.preset, budget, digest, options.folder)
+    wanted = cells(models, options.seeds, scarce, kinds)
+    skipped: dict[str, str] = {}
+
+    def leave_out(cell: Cell, reason: str) -> None:
+        skipped[cell.label] = reason
+        skip(cell, reason)
+
+    started = time.perf_counter()
+    finished = run_grid(grid, wanted, begin, leave_out)
+    ours = [name for name in models if name not in CLOSED_FORM and REGISTRY[name].feed == "patch"]
+    rows = rows_of(finished, ours)
+    cost = {key: sum(one.result["time"][key] for one in finished) for key in ("wall_seconds", "processor_seconds")}
+    settings = {
+        "command": command,
+        "preset": options.preset,
+        "budget": "the recipe's" if options.budget is None else options.budget,
+        "seeds": options.seeds,
+        "cells": len(finished),
+        "wall time of all cells": f"{cost['wall_seconds'] / 60:.0f} min",
+        "processor time of all cells": f"{cost['processor_seconds'] / 60:.0f} min",
+        "wall time of this call": f"{(time.perf_counter() - started) / 60:.0f} min",
+    }
+    title = f"{options.title}: {TITLES[options.number]}, {target.name}, protocol {benchmark.name}"
+    compared = compare(rows, benchmark.protocol.steps_per_day) if len(rows) > 1 else []
+    return Table(title, benchmark, rows, compared, skipped, settings)
+
+
+def _target(options: Options) -> tuple[Target, str]:
+    """Load the traffic, and what pins it."""
+    preset = "smoke" if options.preset == "smoke" else "laptop"
+    path = None if options.data is None else Path(options.data)
+    digest = "synthetic" if path is None else file_digest(path)
+    config = RunConfig.of_preset(preset, data=None if path is None else str(path))
+    target = load_target(config)
+    if options.service is not None:
+        names = tuple(name.strip() for name in options.service.split(","))
+        target = replace(target, data=target.data.select(services=names))
+    if options.number == 1:
+        if options.service is not None and len(target.data.services) > 1:
+            raise ConfigError(f"--service {options.service}: table 1 is of one service")
+        target = replace(target, data=target.data.select(services=target.data.services[:1]))
+    if path is None:
+        digest += repr(config.target)
+    return target, digest
+
+
+def _days(text: str | None) -> int | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+)d", text.strip())
+    if found is None or int(found[1]) < 1:
+        raise ConfigError(f"--scarce {text}: write days as 3d")
+    return int(found[1])
+
+
+def _kinds(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    kinds = tuple(name.strip() for name in text.split(","))
+    if unknown := [name for name in kinds if name not in KINDS]:
+        raise ConfigError(f"--sources {text}: unknown {', '.join(unknown)}; known: {', '.join(KINDS)}")
+    return kinds

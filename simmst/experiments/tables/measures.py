@@ -1,0 +1,128 @@
+"""Errors in every unit of the literature: raw, mean of ten minutes, per-cell z; and those without a unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simmst.errors import SimmstError
+from simmst.experiments.tables.benchmark import Benchmark
+
+Values = npt.NDArray[np.floating]
+
+#: Names in a table, in their order.
+MEASURES: Mapping[str, str] = {
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "wape": "WAPE",
+    "mase": "MASE",
+    "r2": "R²",
+    "mae_10min": "MAE, mean of 10 min",
+    "rmse_10min": "RMSE, mean of 10 min",
+    "z_mae": "z-MAE",
+    "z_rmse": "z-RMSE",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """
+    What errors are held against, from the training part alone.
+
+    Attributes
+    ----------
+    deviation
+        Standard deviation of each series, `[N, S]`; 1 where a series is constant.
+    naive
+        Mean absolute error of the same hour yesterday, `[N, S]`.
+    per_ten_minutes
+        Number of ten-minute steps in one step.
+    """
+
+    deviation: npt.NDArray[np.float64]
+    naive: npt.NDArray[np.float64]
+    per_ten_minutes: float
+
+    @classmethod
+    def of(cls, benchmark: Benchmark) -> Reference:
+        """Measure the training part."""
+        values = benchmark.data.values[benchmark.protocol.train.steps].astype(np.float64)
+        day = benchmark.protocol.steps_per_day
+        deviation = values.std(axis=0)
+        return cls(
+            np.where(deviation > 0, deviation, 1.0),
+            np.abs(values[day:] - values[:-day]).mean(axis=0),
+            benchmark.data.step_minutes / 10,
+        )
+
+
+def measure(forecast: Values, actual: Values, services: tuple[str, ...], reference: Reference) -> dict[str, Any]:
+    """
+    Count errors by service, over all leads and by lead.
+
+    MAE, RMSE in the unit of the data, divided by the number of ten-minute steps in a step, and of z-scores by
+    each node's training deviation. WAPE = sum |e| / sum |y|. MASE = mean over nodes of the MAE over that of the
+    same hour yesterday on the training part (nodes where that is 0 are left out). R² = 1 - sum e² / sum (y - mean
+    y)². Means run over origins, nodes and leads. None where a figure is not defined.
+
+    Parameters
+    ----------
+    forecast, actual
+        `[O, H, N, S]` in raw units.
+    services
+        Names along the last axis.
+    reference
+        From the training part.
+
+    Returns
+    -------
+    dict
+        ``{"tasks": {service: {measure: float, ..., "by_lead": {measure: [H]}}}, "mean": {measure: float}}``.
+
+    Raises
+    ------
+    SimmstError
+        If the shapes differ, or a forecast is not finite.
+    """
+    if forecast.shape != actual.shape or forecast.ndim != 4 or forecast.shape[3] != len(services):
+        raise SimmstError(f"forecast: needs the shape [O, H, N, S] {actual.shape}, got {forecast.shape}")
+    if not np.isfinite(forecast).all():
+        raise SimmstError(f"forecast: {np.count_nonzero(~np.isfinite(forecast))} values are not finite")
+    tasks: dict[str, Any] = {}
+    for s, service in enumerate(services):
+        true = actual[..., s].astype(np.float64)
+        error = forecast[..., s] - true
+        scales = (reference.deviation[:, s], reference.naive[:, s], reference.per_ten_minutes)
+        leads = [_figures(error[:, h], true[:, h], *scales) for h in range(error.shape[1])]
+        by_lead = {name: [lead[name] for lead in leads] for name in MEASURES}
+        tasks[service] = {**_figures(error, true, *scales), "by_lead": by_lead}
+    return {"tasks": tasks, "mean": {name: _mean([task[name] for task in tasks.values()]) for name in MEASURES}}
+
+
+def _figures(
+    error: Values, true: Values, deviation: Values, naive: Values, per_ten_minutes: float
+) -> dict[str, float | None]:
+    absolute, total = np.abs(error), float(np.abs(true).sum())
+    mae, rmse = float(absolute.mean()), float(np.sqrt(np.square(error).mean()))
+    spread = float(np.square(true - true.mean()).sum())
+    by_node, known = absolute.mean(axis=tuple(range(absolute.ndim - 1))), naive > 0
+    return {
+        "mae": mae,
+        "rmse": rmse,
+        "wape": float(absolute.sum()) / total if total > 0 else None,
+        "mase": float((by_node[known] / naive[known]).mean()) if known.any() else None,
+        "r2": 1 - float(np.square(error).sum()) / spread if spread > 0 else None,
+        "mae_10min": mae / per_ten_minutes,
+        "rmse_10min": rmse / per_ten_minutes,
+        "z_mae": float((absolute / deviation).mean()),
+        "z_rmse": float(np.sqrt(np.square(error / deviation).mean())),
+    }
+
+
+def _mean(figures: list[float | None]) -> float | None:
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) / len(known) if known and len(known) == len(figures) else None

@@ -1,0 +1,166 @@
+"""A finished table as Markdown, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simmst.experiments.rundir import atomically
+from simmst.experiments.tables.benchmark import Benchmark
+from simmst.experiments.tables.grid import versions
+from simmst.experiments.tables.summary import Comparison, Row, as_records, horizons, lowest, tasks
+from simmst.experiments.target import hourly_units
+
+_COLUMNS = {"mae": "MAE", "rmse": "RMSE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """
+    A finished table.
+
+    Attributes
+    ----------
+    title
+        What it shows.
+    benchmark
+        Data and protocol.
+    rows
+        In order.
+    comparisons
+        Against the best row of each task.
+    skipped
+        Rows that could not be had, and why.
+    settings
+        Command, preset, budget, seeds, times.
+    """
+
+    title: str
+    benchmark: Benchmark
+    rows: Sequence[Row]
+    comparisons: Sequence[Comparison]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def notes(self) -> list[str]:
+        """What a reader must know before the figures."""
+        b, described = self.benchmark, self.benchmark.describe()
+        days = ", ".join(f"{name} {' to '.join(described[name][:2])}" for name in ("train", "validation", "test"))
+        history = f"lags {', '.join(map(str, b.lags))}" if b.lags else f"the last {b.lookback} h"
+        notes = [
+            *b.target.notices,
+            f"Protocol {b.name} ({described['rule']}): {days}. From {history} to the next {b.horizon} h; every "
+            "step of the test part from which the horizon fits is an origin; means run over all of them.",
+            f"Scales are fitted on the training part, losses and the choice of the epoch are on the scale of the "
+            f"traffic; figures are in {hourly_units(b.data)}. Preset {self.settings['preset']}, budget a model "
+            f"{self.settings['budget']}, seeds {self.settings['seeds']} (figures: mean ± standard deviation).",
+        ]
+        for scarce in sorted({row.cells[0].cell.days or 0 for row in self.rows} - {0}):
+            notes.append(
+                f"Rows marked “{scarce} d” know only the last {scarce} training days: scales, training and inputs "
+                "see nothing before them, so their history may be shorter."
+            )
+        return notes
+
+
+def write_table(table: Table, folder: Path) -> None:
+    """Write table.md, table.csv and results.json."""
+    _write(folder / "table.md", markdown(table))
+    records = as_records(table.rows)
+    atomically(folder / "table.csv", lambda path: _csv(path, records))
+    described = {days: None for days in (row.cells[0].cell.days for row in table.rows)}
+    content = {
+        "title": table.title,
+        "settings": dict(table.settings),
+        "benchmarks": {
+            str(days or "all"): next(
+                row.cells[0].result["benchmark"] for row in table.rows if row.cells[0].cell.days == days
+            )
+            for days in described
+        },
+        "versions": versions(),
+        "skipped": dict(table.skipped),
+        "rows": records,
+        "comparisons": [{**asdict(one), "real": one.real} for one in table.comparisons],
+        "cells": [
+            {key: cell.result.get(key) for key in ("label", "seed", "key", "parameters", "training", "time")}
+            for row in table.rows
+            for cell in row.cells
+        ],
+    }
+    _write(folder / "results.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def markdown(table: Table) -> str:
+    """Return the table as Markdown: a block a horizon, the best of each column bold."""
+    lines = [f"# {table.title}", "", *(line for note in table.notes() for line in (note, ""))]
+    for horizon in horizons(table.rows):
+        span = "1 step ahead" if horizon == 1 else f"1 to {horizon} steps ahead"
+        lines += [f"## {span}", "", *_block(table.rows, horizon), ""]
+    if table.comparisons:
+        lines += ["## Which differences are real", "", *_comparisons(table.comparisons), ""]
+    if table.skipped:
+        lines += ["## Rows left out", "", *(f"- {row}: {reason}" for row, reason in table.skipped.items()), ""]
+    return "\n".join(lines)
+
+
+def shown(row: Row, horizon: int, task: str | None, measure: str, low: float | None) -> str:
+    """Return a figure with its spread, in the decimals that the column's best needs."""
+    mean, spread = row.mean(horizon, task, measure), row.spread(horizon, task, measure)
+    if mean is None or low is None:
+        return "–"
+    decimals = 2 if abs(low) >= 0.1 or low == 0 else 1 - int(np.floor(np.log10(abs(low))))
+    return f"{mean:.{decimals}f}" + (f" ± {spread:.{decimals}f}" if spread is not None else "")
+
+
+def _block(rows: Sequence[Row], horizon: int) -> list[str]:
+    columns: list[tuple[str | None, str]] = [(task, m) for task in tasks(rows) for m in _COLUMNS]
+    columns += [(None, m) for m in ("mase", "r2", "z_mae", "mae_10min")]
+    names = {"mase": "MASE", "r2": "R²", "z_mae": "z-MAE", "mae_10min": "MAE of 10 min"}
+    head = [f"{task} {_COLUMNS[m]}" if task else names[m] for task, m in columns]
+    best = [lowest(rows, horizon, *column) for column in columns]
+    lines = [f"| model | {' | '.join(head)} |", "|---|" + "---:|" * len(columns)]
+    for row in rows:
+        cells = []
+        for (task, m), low in zip(columns, best, strict=True):
+            text = shown(row, horizon, task, m, low)
+            cells.append(f"**{text}**" if row.mean(horizon, task, m) == low is not None else text)
+        lines.append(f"| {row.label} | {' | '.join(cells)} |")
+    return lines
+
+
+def _comparisons(found: Sequence[Comparison]) -> list[str]:
+    return [
+        "MAE at the longest horizon, against the best row of the task: 95 % interval from a bootstrap over test "
+        "days, and Wilcoxon's test over seeds and nodes (Holm). A difference is called real where the interval "
+        "excludes 0 and p < 0.05; with few test days the interval is rough.",
+        "",
+        "| task | best | row | difference | 95 % interval | p (nodes) | real |",
+        "|---|---|---|---:|---:|---:|---|",
+        *(
+            f"| {c.task} | {c.best} | {c.row} | {c.difference:.3g} | {c.low:.3g} to {c.high:.3g} | "
+            f"{c.p_nodes:.2g} | {'yes' if c.real else 'no'} |"
+            for c in found
+        ),
+    ]
+
+
+def _csv(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        names = [name for name in records[0] if name != "seeds"]
+        writer.writerow([*names, "seeds"])
+        for record in records:
+            values = ["" if record[name] is None else record[name] for name in names]
+            seeds = " ".join("" if v is None else repr(v) for v in record["seeds"])
+            writer.writerow([*values, seeds])
+
+
+def _write(target: Path, text: str) -> None:
+    atomically(target, lambda path: path.write_text(text, encoding="utf-8"))

@@ -1,0 +1,91 @@
+"""Which rows a table has, and what each is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+from simmst.errors import ConfigError
+from simmst.experiments.tables.cell import Cell
+from simmst.experiments.tables.training import Kind
+from simmst.models.registry import CLOSED_FORM, REGISTRY
+
+KINDS: tuple[str, ...] = get_args(Kind)
+TITLES: Mapping[int, str] = {
+    1: "single-task forecasting",
+    2: "multi-task forecasting",
+    3: "ablations of Sim-MSTNet",
+}
+_SINGLE = tuple(name for name, card in REGISTRY.items() if not card.multi_task and name != "stnet")
+_MULTI = tuple(name for name, card in REGISTRY.items() if card.multi_task and card.feed != "patch")
+#: Rows of each table; closed forms first, ours last.
+MODELS: Mapping[int, tuple[str, ...]] = {
+    1: (*CLOSED_FORM, *_SINGLE, "stnet"),
+    2: (*CLOSED_FORM, *_MULTI, "simmstnet"),
+    3: ("ridge", "ointer", "ospatial", "average", "stnet", "simmstnet"),
+}
+#: `--models all`: what else a table can have.
+ALL: Mapping[int, tuple[str, ...]] = {
+    1: MODELS[1],
+    2: (*CLOSED_FORM, *_SINGLE, *_MULTI, "stnet", "simmstnet"),
+    3: MODELS[3],
+}
+
+
+def chosen_models(table: int, names: str | None) -> tuple[str, ...]:
+    """
+    Read ``--models``: comma-separated names, "all", or None for the table's own.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown.
+    """
+    if names is None:
+        return MODELS[table]
+    if names == "all":
+        return ALL[table]
+    wanted = tuple(name.strip() for name in names.split(",") if name.strip())
+    known = (*CLOSED_FORM, *REGISTRY)
+    unknown = [name for name in wanted if name not in known]
+    if unknown or not wanted:
+        raise ConfigError(f"--models {names}: unknown {', '.join(unknown) or '(none)'}; known: {', '.join(known)}")
+    return tuple(dict.fromkeys(wanted))
+
+
+def cells(models: Sequence[str], seeds: int, scarce: int | None, kinds: Sequence[str] | None) -> list[Cell]:
+    """
+    List a table's cells, row by row.
+
+    Without `scarce`, baselines train on all real days, Sim-MSTNet and its kin on them and on re-weighted
+    simulated windows before them. With it, every row is also trained on the last days alone, and those that
+    can take simulated windows on both together, unweighted.
+
+    Parameters
+    ----------
+    models
+        Names.
+    seeds
+        Seeds 0 .. seeds - 1.
+    scarce
+        Training days that may be used.
+    kinds
+        Kinds of training windows; None for the rule above.
+    """
+    found = []
+    for model in models:
+        if model in CLOSED_FORM:
+            fitted = (scarce, None) if model == "ridge" else (None,)
+            found += [Cell(model, "real", days, None) for days in dict.fromkeys(fitted)]
+            continue
+        card = REGISTRY[model]
+        ours = card.feed == "patch"
+        sources: list[tuple[str, int | None]] = [("real", scarce), ("real", None)]
+        if kinds is not None:
+            sources = [(kind, scarce) for kind in kinds] + [("real", None)] * ("real" in kinds)
+        else:
+            sources += [("pooled", scarce)] * (scarce is not None and card.feed != "graph")
+            sources += [("reweighted", scarce)] * ours
+        for kind, days in dict.fromkeys(sources):
+            found += [Cell(model, kind, days, seed) for seed in range(seeds)]
+    return found

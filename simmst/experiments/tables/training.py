@@ -1,0 +1,197 @@
+"""Trains a model on a source of windows, and forecasts the test part with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from simmst.data.windows import NodeScaler, WindowDataset, WindowSource
+from simmst.experiments.forecast import forecast_windows
+from simmst.experiments.job import Part
+from simmst.experiments.rundir import atomically
+from simmst.experiments.tables.benchmark import Benchmark
+from simmst.experiments.tables.budget import Budget
+from simmst.experiments.tables.raw_scale import Pooled, RawScale, RawWindows, RealScales, SimulatedScales
+from simmst.experiments.tables.simulated import Simulated, Watch
+from simmst.models.recipes import Preset
+from simmst.models.registry import ModelCard, Setting
+from simmst.training.config import Progress, TrainerConfig
+from simmst.training.trainer import Trainer, to_tensors
+
+#: What a model is trained on: real windows; simulated and real ones together, unweighted; or weighted simulated
+#: ones and then real ones.
+Kind = Literal["real", "pooled", "reweighted"]
+#: Windows of single nodes that the epoch is chosen by; windows of whole cities are all used.
+_VALIDATION = {"smoke": 64, "laptop": 1500, "paper": 5000}
+_BATCH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one row is trained: a model, its windows, and how much."""
+
+    card: ModelCard
+    kind: Kind
+    preset: Preset
+    budget: Budget
+    seed: int
+
+
+class Training:
+    """
+    One row's models: one for all services, or one a service for single-task models.
+
+    Parameters
+    ----------
+    recipe
+        What is trained, and on what.
+    benchmark
+        Data and parts.
+    folder
+        Of the checkpoints.
+    simulated
+        Where `recipe.kind` is not "real".
+    watch
+        ``watch(stage, done, total, note)``.
+    """
+
+    def __init__(
+        self, recipe: Recipe, benchmark: Benchmark, folder: Path, simulated: Simulated | None, watch: Watch
+    ) -> None:
+        self.recipe, self.benchmark, self.folder, self.watch = recipe, benchmark, folder, watch
+        self.simulated = simulated
+        data, parts = benchmark.data, benchmark.protocol
+        self.scaler = NodeScaler.fit(data.values[parts.train.steps])
+        self.scales = RealScales.of(self.scaler, data.values[parts.train.steps])
+        self.setting = Setting.of(data, benchmark.history, benchmark.horizon)
+        several = len(data.services) > 1 and not recipe.card.multi_task
+        self.groups: list[int | None] = list(range(len(data.services))) if several else [None]
+        self.records: list[dict[str, Any]] = []
+        self.parameters = 0
+
+    def forecast(self) -> npt.NDArray[np.float32]:
+        """Train, and forecast from every origin of the test part: `[O, H, N, S]`, in raw units, 0 at least."""
+        return np.concatenate([self._forecast(self._trained(g), g) for g in self.groups], axis=-1)
+
+    def _real(self, windows: WindowDataset, service: int | None) -> RawWindows:
+        return RawWindows(self.recipe.card.windows(windows), self.scales, self.benchmark.picked, service)
+
+    def _part(self, name: str, service: int | None) -> RawWindows:
+        b = self.benchmark
+        span = getattr(b.protocol, name)
+        cut = WindowDataset.cut(b.data, self.scaler, b.lookback, b.horizon, span.start, span.stop)
+        return self._real(cut, service)
+
+    def _stages(self, service: int | None) -> Iterator[tuple[str, WindowSource, npt.NDArray[Any] | None]]:
+        """Names, windows and weights of what is trained on, one after the other."""
+        real, kind = self._part("train", service), self.recipe.kind
+        if kind == "real":
+            yield "real", real, None
+            return
+        assert self.simulated is not None  # the grid gives it to these kinds
+        weights = self.simulated.weights(self.watch) if kind == "reweighted" else None
+        worlds = self.simulated.windows(self.watch)
+        drawn = RawWindows(self.recipe.card.windows(worlds), SimulatedScales.of(worlds), service=service)
+        if kind == "pooled":
+            yield "pooled", Pooled((drawn, real)), None
+            return
+        yield "weighted", drawn, weights
+        yield "real", real, None
+
+    def _trained(self, service: int | None) -> RawScale:
+        r = self.recipe
+        services = self.setting.services if service is None else 1
+        setting = replace(self.setting, services=services)
+        model = RawScale(r.card.build(setting, r.preset, r.seed, **self._changes()))
+        self.parameters += sum(p.numel() for p in model.parameters())
+        validation: WindowSource = self._part("validation", service)
+        if r.card.feed != "graph":
+            validation = Part.draw(validation, _VALIDATION[r.preset], r.seed)
+        share = r.budget.share(len(self.groups) * (2 if r.kind == "reweighted" else 1))
+        best, kept = float("inf"), {}
+        for stage, windows, weights in self._stages(service):
+            name = stage if service is None else f"{self.benchmark.data.services[service]}-{stage}"
+            error = self._fit(name, model, windows, validation, weights, share)
+            if error < best:  # a later stage must earn its place on the validation part
+                best, kept = error, {key: value.clone() for key, value in model.state_dict().items()}
+        model.load_state_dict(kept)
+        return model
+
+    def _fit(
+        self,
+        name: str,
+        model: RawScale,
+        windows: WindowSource,
+        validation: WindowSource,
+        weights: npt.NDArray[Any] | None,
+        budget: Budget,
+    ) -> float:
+        recipe = TrainerConfig(**self.recipe.card.recipes[self.recipe.preset].training, seed=self.recipe.seed)
+        number = f"{len(self.records):02d}-{''.join(c if c.isalnum() else '_' for c in name)}"
+        plan = self.folder / f"plan-{number}.json"  # a plan in seconds is of its moment: resuming needs the same
+        if not plan.is_file():
+            text = json.dumps(asdict(budget.plan(recipe, model, windows, validation)))
+            atomically(plan, lambda path: path.write_text(text, encoding="utf-8"))
+        config = TrainerConfig(**json.loads(plan.read_text(encoding="utf-8")))
+
+        def show(progress: Progress) -> None:
+            done = progress.epoch * progress.steps + progress.step
+            self.watch(name, done, progress.epochs * progress.steps, f"epoch {progress.epoch + 1}")
+
+        result = Trainer(config).fit(
+            model,
+            windows,
+            validation,
+            sample_weights=weights,
+            checkpoint=self.folder / f"{number}.safetensors",
+            resume=True,
+            callback=show,
+            show_progress=False,
+        )
+        self.records.append(
+            {
+                "stage": name,
+                "windows": len(windows),
+                "epochs": len(result.history),
+                "epochs_planned": config.epochs,
+                "epoch_samples": config.epoch_samples or len(windows),
+                "batch_size": config.batch_size,
+                "best_epoch": result.best_epoch + 1,
+                "validation_error": result.best_error,
+            }
+        )
+        return result.best_error
+
+    def _changes(self) -> dict[str, Any]:
+        """Sizes that chosen lags dictate: the highway of Sim-MSTNet starts from the same hour yesterday."""
+        lags, day = self.benchmark.lags, self.benchmark.protocol.steps_per_day
+        if self.recipe.card.feed != "patch" or self.recipe.preset == "paper" or day not in lags:
+            return {}
+        return {"highway": len(lags) - lags.index(day)}
+
+    def _forecast(self, model: RawScale, service: int | None) -> npt.NDArray[np.float32]:
+        b = self.benchmark
+        origins = b.protocol.test.origins(1)
+        windows = self._real(forecast_windows(b.data, self.scaler, origins, b.lookback, b.horizon), service)
+        size = 16 if self.recipe.card.feed == "graph" else _BATCH
+        parts = []
+        model.eval()
+        with torch.no_grad():
+            for first in range(0, len(windows), size):
+                batch = windows.batch(np.arange(first, min(first + size, len(windows))))
+                inputs, _ = to_tensors(batch, torch.device("cpu"))
+                parts.append(model(*inputs).numpy())
+                self.watch("test", first + len(batch.origin), len(windows), "")
+        unit = self.scales.table[2] if service is None else self.scales.table[2, :, service : service + 1]
+        out = np.concatenate(parts)
+        if self.recipe.card.feed != "graph":  # [O N, H, (1,) S]
+            nodes = len(unit)
+            out = out.reshape(len(origins), nodes, b.horizon, -1).transpose(0, 2, 1, 3)
+        return np.asarray(out * unit, dtype=np.float32)
