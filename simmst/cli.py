@@ -1,4 +1,4 @@
-"""The command line: `simmst run`, `simmst data …`, `simmst simulate …`, `simmst table …`."""
+"""The command line: `simmst run`, `simmst data …`, `simmst simulate …`, `simmst table …` and the rest."""
 
 import os
 import shlex
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.table import Table
 
 from simmst.cli_data import data_app
+from simmst.cli_forecast import mount as mount_forecast
 from simmst.cli_simulate import simulate_app
 from simmst.cli_table import mount as mount_tables
 from simmst.errors import ConfigError, SimmstError
@@ -24,6 +25,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 app.add_typer(data_app, name="data")
 mount_tables(app)
+mount_forecast(app)
 app.add_typer(simulate_app, name="simulate")
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 

@@ -17,6 +17,7 @@ from simmst.experiments.job import Job
 from simmst.experiments.page import report_page
 from simmst.experiments.report import effective_sample_size
 from simmst.experiments.rundir import RunDirectory
+from simmst.experiments.serving import CHECKPOINT, SERVING, Serving
 from simmst.experiments.weighting import learn_weights
 from simmst.models.simmstnet import SimMSTNet
 from simmst.training.checkpoint import save_model
@@ -61,7 +62,9 @@ def run(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any]:
     with _timed(directory, "fine-tune"):
         tuned = _train(job, directory, "fine-tune", model, job.train, job.config.finetune, watch)
     note = {"services": job.target.data.services, "units": job.target.data.units}
-    save_model(directory.path / "checkpoint.safetensors", model, note)
+    save_model(directory.path / CHECKPOINT, model, note)
+    serving = Serving.of(job.target.data, job.scaler, job.train, model, job.validation)
+    serving.save(directory.path / SERVING)
     with _timed(directory, "evaluate"):
         forecast = _test_forecast(job, directory, model, watch)
         data = job.target.data

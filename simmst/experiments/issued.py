@@ -1,0 +1,83 @@
+"""A forecast written for a user: a table of hours, nodes and services, and a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+
+from simmst.errors import ConfigError
+from simmst.experiments.rundir import atomically
+from simmst.experiments.serving import Issued
+from simmst.experiments.target import hourly_units
+
+_SHOWN_HOURS = 72
+_SUFFIXES = (".csv", ".parquet")
+_INK, _BLUE = "#1a1a1a", "#0072b2"
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a file name that does not say its kind."""
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ConfigError(f"--out {path}: must end in {' or '.join(_SUFFIXES)}")
+
+
+def as_table(issued: Issued) -> pl.DataFrame:
+    """Return a line for each hour, node and service, in this order: forecast, lower and upper end."""
+    hours, nodes, services = issued.forecast.shape
+    return pl.DataFrame(
+        {
+            "time": np.repeat(issued.times.astype("datetime64[us]"), nodes * services),
+            "node": np.tile(np.repeat(np.array(issued.history.node_ids), services), hours),
+            "service": np.tile(np.array(issued.history.services), hours * nodes),
+            "forecast": issued.forecast.ravel(),
+            "lower": issued.lower.ravel(),
+            "upper": issued.upper.ravel(),
+        }
+    )
+
+
+def write_forecast(issued: Issued, path: Path) -> None:
+    """Write CSV or Parquet, by the suffix."""
+    check_suffix(path)
+    table = as_table(issued)
+    if path.suffix.lower() == ".csv":
+        atomically(path, lambda target: table.write_csv(target, datetime_format="%Y-%m-%dT%H:%M"))
+    else:
+        atomically(path, lambda target: table.write_parquet(target))
+
+
+def draw_forecast(issued: Issued, path: Path) -> None:
+    """Draw the last three days and the forecast of the busiest, the median and the quietest node, as PNG."""
+    data = issued.history
+    past = slice(max(0, len(data.values) - _SHOWN_HOURS), None)
+    order = np.argsort(data.values[past].mean(axis=(0, 2)), kind="stable")
+    shown = dict.fromkeys(int(order[i]) for i in (-1, len(order) // 2, 0))
+    rows, columns = len(data.services), len(shown)
+    figure = Figure(figsize=(4.2 * columns, 2.3 * rows), layout="constrained")
+    for s, service in enumerate(data.services):
+        for column, node in enumerate(shown):
+            axes = figure.add_subplot(rows, columns, s * columns + column + 1)
+            axes.plot(data.times[past], data.values[past, node, s], color=_INK, linewidth=1.0)
+            axes.plot(issued.times, issued.forecast[:, node, s], color=_BLUE, linewidth=1.6)
+            axes.fill_between(
+                issued.times,
+                issued.lower[:, node, s],
+                issued.upper[:, node, s],
+                color=_BLUE,
+                alpha=0.22,
+                linewidth=0,
+            )
+            axes.set_title(f"{service}, node {data.node_ids[node]}", fontsize=9, parse_math=False)
+            axes.set_ylim(bottom=0)
+            locator = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
+            axes.xaxis.set_major_locator(locator)
+            axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+            axes.tick_params(labelsize=7)
+            if column == 0:
+                axes.set_ylabel(hourly_units(data), fontsize=8, parse_math=False)
+    figure.suptitle(f"forecast and {issued.level:.0%} interval", fontsize=10)
+    atomically(path, lambda target: figure.savefig(target, format="png", dpi=120))
