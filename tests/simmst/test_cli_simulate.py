@@ -85,7 +85,7 @@ def test_ctrl_c_keeps_what_is_finished(simmst, monkeypatch, tmp_path):
 
 
 def test_a_kill_of_the_program_and_its_workers_changes_nothing(simmst, tmp_path):
-    arguments = ["--windows", "420", "--fresh", "--seed", "2", *map(str, SMALL)]
+    arguments = ["--windows", "300", "--fresh", "--seed", "2", *map(str, SMALL)]
     program = [sys.executable, "-c", "from simmst.cli import main; main()", "simulate"]
     worlds = tmp_path / "killed" / "worlds"
     process = subprocess.Popen(
