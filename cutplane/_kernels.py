@@ -53,6 +53,37 @@ def primal_dual_sweep(
 
 
 @njit(cache=True, fastmath=_FAST)
+def dual_sweep(
+    A: Array, multipliers: Array, cost: Array, middle: Array, half: Array, width: float,
+    point: Array, activity: Array,
+) -> float:  # fmt: skip
+    """Return max over a box of −(cost + Aᵀ multipliers)·d, its kink smoothed over `width`; fill the maximiser.
+
+    `point` becomes the maximiser d of the smoothed function and `activity` A·d, in one reading of the planes.
+    The box is middle ± half.
+    """
+    planes, n = A.shape
+    activity[:] = 0.0
+    value = 0.0
+    block = min(max(_TILE // (max(planes, 1) * A.itemsize), 512), 16384)
+    pull = np.empty(block, dtype=A.dtype)
+    for start in range(0, n, block):
+        stop = min(start + block, n)
+        z, q = point[start:stop], pull[: stop - start]
+        q[:] = cost[start:stop]
+        _add_planes(A, start, multipliers, q)
+        m, w = middle[start:stop], half[start:stop]
+        part = 0.0
+        for j in range(z.size):
+            side = min(max(q[j] / width, -1.0), 1.0)
+            z[j] = m[j] - w[j] * side
+            part += w[j] * (side * q[j] - 0.5 * width * side * side) - q[j] * m[j]
+        value += part
+        _add_products(A, start, z, activity)
+    return value
+
+
+@njit(cache=True, fastmath=_FAST)
 def _add_planes(A: Array, start: int, w: Array, q: Array) -> None:
     """Add Σ w_l A[l] to q, in the columns from `start` on."""
     planes, stop = A.shape[0], start + q.size

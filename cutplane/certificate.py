@@ -12,7 +12,7 @@ import numpy as np
 from cutplane._arrays import Array
 from cutplane.cuts import gradient_cut
 from cutplane.errors import OracleError
-from cutplane.lp import LinearMaster
+from cutplane.masters import make_master
 from cutplane.model import Joint, Reduced
 from cutplane.polyhedron import Kind, Polyhedron
 
@@ -80,7 +80,7 @@ def relaxed_bound(model: Joint | Reduced, pool: Polyhedron, reference: Array) ->
     work = Polyhedron.from_arrays(pool.to_arrays())
     work.cap = 10**9  # tangents come on top, nothing goes
     lower, upper, radius = search_box(model, reference)
-    master, warm = LinearMaster(model), dict[str, Array]()
+    master, warm = make_master(model), dict[str, Array]()
     best = -np.inf
     for _ in range(30):
         solution = master.solve(work, lower, upper, warm)

@@ -199,18 +199,3 @@ class LinearMaster:
             return tuple(self._serials)
         part = ray[self._fixed_rows :]
         return tuple(s for s, v in zip(self._serials, part, strict=True) if abs(v) > 1e-12)
-
-
-def conflict(model: Joint | Reduced, pool: Polyhedron) -> tuple[int, ...]:
-    """Serial numbers of planes that contradict each other on Z; none where some point satisfies all."""
-    work = Polyhedron.from_arrays(pool.to_arrays())
-    work.drop(np.flatnonzero(~work.bounding))
-    return LinearMaster(model).solve(work, model.lower, model.upper, {}, has_objective=False).conflict
-
-
-def master_of(model: Joint | Reduced, runtime: dict[str, Any]) -> LinearMaster:
-    """Return the LP kept in memory with a run, built where there is none yet."""
-    if "lp" not in runtime:
-        runtime["lp"] = LinearMaster(model)
-    master: LinearMaster = runtime["lp"]
-    return master

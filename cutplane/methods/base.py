@@ -8,7 +8,7 @@ import numpy as np
 from cutplane._arrays import Array
 from cutplane.cuts import gradient_cut, separates
 from cutplane.errors import EmptyPolyhedronError
-from cutplane.lp import conflict
+from cutplane.masters import conflict
 from cutplane.model import Joint, Piece, Reduced
 from cutplane.polyhedron import Kind, Plane
 from cutplane.quadratic import QuadraticSolution, nearest_point

@@ -7,7 +7,8 @@ import numpy as np
 from cutplane.certificate import lagrangian_bound, search_box
 from cutplane.cuts import separates
 from cutplane.errors import EmptyPolyhedronError
-from cutplane.lp import LinearSolution, master_of
+from cutplane.lp import LinearSolution
+from cutplane.masters import master_of
 from cutplane.methods.base import Move, approach, evaluate, nearest_in
 from cutplane.model import Joint, Reduced
 from cutplane.result import Status

@@ -7,7 +7,8 @@ import numpy as np
 from cutplane._arrays import Array
 from cutplane.cuts import gradient_cut, separates
 from cutplane.errors import EmptyPolyhedronError
-from cutplane.lp import LinearSolution, master_of
+from cutplane.lp import LinearSolution
+from cutplane.masters import master_of
 from cutplane.methods.base import Move, approach, drop_contradicted, evaluate
 from cutplane.model import Joint, Reduced
 from cutplane.polyhedron import Kind

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutplane.errors import EmptyPolyhedronError
-from cutplane.lp import conflict
+from cutplane.masters import conflict
 from cutplane.methods.base import Move, add_cuts, depth, evaluate_feasible, nearest_in
 from cutplane.methods.penalty import Penalty
 from cutplane.methods.primal_dual import PrimalDual

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from cutplane import BilevelProblem, Box, Polyhedron, Polytope, Simplex, SolutionMap
-from cutplane.lp import LinearMaster, master_of
+from cutplane.lp import LinearMaster
+from cutplane.masters import master_of
 from cutplane.model import Reduced
 from cutplane.polyhedron import Kind, Plane
 
