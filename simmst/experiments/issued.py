@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import DateFormatter, DayLocator
 from matplotlib.figure import Figure
 
 from simmst.errors import ConfigError
@@ -57,6 +57,7 @@ def draw_forecast(issued: Issued, path: Path) -> None:
     order = np.argsort(data.values[past].mean(axis=(0, 2)), kind="stable")
     shown = dict.fromkeys(int(order[i]) for i in (-1, len(order) // 2, 0))
     rows, columns = len(data.services), len(shown)
+    every = -(-(_SHOWN_HOURS + len(issued.times)) // (5 * 24))
     figure = Figure(figsize=(4.2 * columns, 2.3 * rows), layout="constrained")
     for s, service in enumerate(data.services):
         for column, node in enumerate(shown):
@@ -73,9 +74,8 @@ def draw_forecast(issued: Issued, path: Path) -> None:
             )
             axes.set_title(f"{service}, node {data.node_ids[node]}", fontsize=9, parse_math=False)
             axes.set_ylim(bottom=0)
-            locator = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
-            axes.xaxis.set_major_locator(locator)
-            axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+            axes.xaxis.set_major_locator(DayLocator(interval=every))  # type: ignore[no-untyped-call]
+            axes.xaxis.set_major_formatter(DateFormatter("%d %b"))  # type: ignore[no-untyped-call]
             axes.tick_params(labelsize=7)
             if column == 0:
                 axes.set_ylabel(hourly_units(data), fontsize=8, parse_math=False)

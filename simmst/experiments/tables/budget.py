@@ -20,6 +20,9 @@ from simmst.training.losses import task_errors
 from simmst.training.trainer import to_tensors
 
 _TIMED_STEPS = 4
+# Below so many steps a network has hardly left its first weights [M]: smaller batches then learn more in the same
+# time (LSTM on Jinan, 6 s: validation error 0.19 at batch 64, 0.31 at 256).
+_ENOUGH_STEPS, _SMALLEST_BATCH = 400, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Budget:
         self, config: TrainerConfig, model: nn.Module, train: WindowSource, validation: WindowSource
     ) -> TrainerConfig:
         """
-        Fit a recipe into the budget: fewer epochs, or smaller ones.
+        Fit a recipe into the budget: fewer epochs, or smaller ones, and where steps get few, smaller batches.
 
         Seconds are turned into steps by timing a few steps and a batch of validation on a copy of the model, so
         the plan depends on the machine: keep it beside the result.
@@ -81,9 +84,14 @@ class Budget:
             return replace(config, epochs=self.epochs)
         if self.seconds is None:
             return config
-        step, one_validation = _measure(config, model, train, validation)
-        epochs = max(1, min(config.epochs, int(self.seconds / (one_validation + 10 * step))))
-        steps = max(1, int((self.seconds / epochs - one_validation) / step))
+        total = config.epochs * math.ceil(min(config.epoch_samples or len(train), len(train)) / config.batch_size)
+        while True:
+            step, one_validation = _measure(config, model, train, validation)
+            epochs = max(1, min(config.epochs, int(self.seconds / (one_validation + 10 * step))))
+            steps = max(1, int((self.seconds / epochs - one_validation) / step))
+            if epochs * steps >= min(total, _ENOUGH_STEPS) or config.batch_size < 2 * _SMALLEST_BATCH:
+                break
+            config = replace(config, batch_size=config.batch_size // 2)
         samples = min(config.epoch_samples or len(train), len(train), steps * config.batch_size)
         return replace(config, epochs=epochs, epoch_samples=samples)
 
