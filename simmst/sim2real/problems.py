@@ -18,7 +18,7 @@ from simmst.nn.draws import frozen_draws
 from simmst.sim2real.budget import Budget
 from simmst.sim2real.flat import FlatModel
 from simmst.sim2real.proxy import RidgeLevel, SmoothAbsoluteError, window_samples
-from simmst.sim2real.unrolled import SampleLosses, UnrollConfig, UnrolledOracle
+from simmst.sim2real.unrolled import Index, SampleLosses, UnrollConfig, UnrolledOracle
 from simmst.sim2real.weights import SampleWeights
 from simmst.training.losses import ErrorName, task_errors
 from simmst.training.trainer import to_tensors
@@ -103,7 +103,7 @@ class MeanLoss:
         point = torch.from_numpy(y.copy()).to(self._flat.start).requires_grad_()
         value, gradient = 0.0, torch.zeros_like(self._flat.start)
         for first in range(0, self.samples, self.chunk_size):
-            index = torch.arange(first, min(first + self.chunk_size, self.samples))
+            index = slice(first, min(first + self.chunk_size, self.samples))
             with frozen_draws(point.device, first):
                 loss = self._losses(self._flat.at(point), index).sum() / self.samples
             value += float(loss.detach())
@@ -212,8 +212,8 @@ def _window_losses(
     if omega.shape != (tasks,):
         raise ConfigError(f"task_weights must have shape ({tasks},), got {tuple(omega.shape)}")
 
-    def losses(predict: Callable[..., Tensor], index: Tensor) -> Tensor:
-        chosen = index.to(like.device)
+    def losses(predict: Callable[..., Tensor], index: Index) -> Tensor:
+        chosen = index if isinstance(index, slice) else index.to(like.device)
         forecast = predict(*(t[chosen] for t in inputs))
         return task_errors(forecast, target[chosen], error) @ omega
 

@@ -1,6 +1,6 @@
 """The K-step oracle: K gradient steps on weighted samples as a lower level, for any torch model and loss."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,9 +17,12 @@ from simmst.sim2real.weights import SampleWeights
 
 Array = NDArray[np.floating]
 
+#: Which samples: an int64 tensor, or a slice where they follow each other; either indexes tensors, and a slice
+#: copies nothing.
+Index = Tensor | slice
 #: ``losses(predict, index) -> [b]``: the loss of each of the samples `index`, where ``predict(*inputs)`` calls
 #: the model at the parameters in question.
-SampleLosses = Callable[[Callable[..., Tensor], Tensor], Tensor]
+SampleLosses = Callable[[Callable[..., Tensor], Index], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,9 @@ class UnrollConfig:
         approximate gradient.
     last_steps : int or None
         For "truncate".
+    kept_graphs : int
+        Last steps whose graph is kept all the same, which spares their second evaluation; not with "store",
+        and only where a step is one chunk. 0 saves the memory of one step's graph.
     normalise : bool
         Divide each step's loss by the sum of its weights instead of their number. Without it a common factor
         of the weights is a factor of η.
@@ -57,6 +63,7 @@ class UnrollConfig:
     chunk_size: int | None = None
     memory: Literal["recompute", "store", "truncate"] = "recompute"
     last_steps: int | None = None
+    kept_graphs: int = 1
     normalise: bool = False
     seed: int = 0
 
@@ -65,6 +72,8 @@ class UnrollConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be at least 1, got {value}")
+        if self.kept_graphs < 0:
+            raise ConfigError(f"kept_graphs must be at least 0, got {self.kept_graphs}")
         if not self.learning_rate > 0:
             raise ConfigError(f"learning_rate must be positive, got {self.learning_rate}")
         if self.memory not in ("recompute", "store", "truncate"):
@@ -88,7 +97,7 @@ class UnrolledOracle(SolutionMap):
     model : Module
         Copied; the copy's mode (training or evaluation) is the mode of the steps.
     losses : callable
-        ``losses(predict, index) -> [b]``, the loss of each sample; `index` is an int64 tensor.
+        ``losses(predict, index) -> [b]``, the loss of each sample; ``tensor[index]`` are its inputs.
     weights : SampleWeights
         How x becomes one weight a sample.
     config : UnrollConfig
@@ -147,16 +156,27 @@ class UnrolledOracle(SolutionMap):
         weights = self._weights(upper)
         store = self.config.memory == "store"
         s = weights if store else weights.detach()
-        points = [self._anchor]
+        points, graphs = [self._anchor], dict[int, list[_Graph]]()
         point = self._anchor.clone().requires_grad_() if store else self._anchor
+        first_kept = self.config.steps if store or self._chunked else self.config.steps - self.config.kept_graphs
         for k in range(self.config.steps):
-            point = point - self.config.learning_rate * self._gradient(point, s, k, graph=store)
+            if k >= first_kept:
+                graphs[k] = list(self._graphs(point, s, k))
+                slope = graphs[k][0].slope.detach()
+            else:
+                slope = self._gradient(point, s, k, graph=store)
+            point = point - self.config.learning_rate * slope
             if not store:
                 points.append(point)
         if store:
             points = [point]
-        self._cache = _Trajectory(x.copy(), upper, weights, points)
+        self._cache = _Trajectory(x.copy(), upper, weights, points, graphs)
         return self._cache
+
+    @property
+    def _chunked(self) -> bool:
+        config = self.config
+        return config.chunk_size is not None and config.chunk_size < (config.batch_size or self.weights.samples)
 
     def _gradient(self, point: Tensor, s: Tensor, k: int, graph: bool) -> Tensor:
         """∇_φ g of step k, `[p]`; with `graph`, differentiable in φ and s."""
@@ -178,28 +198,34 @@ class UnrolledOracle(SolutionMap):
         stop = 0 if self.config.last_steps is None else max(0, steps - self.config.last_steps)
         s = trajectory.weights.detach().requires_grad_()
         for k in range(steps - 1, stop - 1, -1):
-            in_weights, in_point = self._second_order(trajectory.points[k], s, k, alpha, curved=k > stop)
+            graphs = trajectory.graphs.get(k) or self._graphs(trajectory.points[k], s, k)
+            in_weights, in_point = self._second_order(graphs, s, k, alpha, curved=k > stop)
             gradient = gradient - self.config.learning_rate * in_weights
             if in_point is not None:
                 alpha = alpha - self.config.learning_rate * in_point
         return torch.autograd.grad(trajectory.weights, trajectory.upper, gradient, retain_graph=True)[0]
 
+    def _graphs(self, point: Tensor, s: Tensor, k: int) -> "Iterator[_Graph]":
+        """∇_φ g of step k with its graph, chunk by chunk."""
+        leaf = self._coefficients(s, k).detach().requires_grad_()
+        for part, (index, places) in enumerate(self._chunks(k)):
+            at = point.detach().requires_grad_()
+            loss = self._chunk_loss(at, leaf[places], index, k, part)
+            yield _Graph(leaf, at, torch.autograd.grad(loss, at, create_graph=True)[0])
+
     def _second_order(
-        self, point: Tensor, s: Tensor, k: int, alpha: Tensor, curved: bool
+        self, graphs: "Iterable[_Graph]", s: Tensor, k: int, alpha: Tensor, curved: bool
     ) -> tuple[Tensor, Tensor | None]:
         """Return ∂⟨∇_φ g, α⟩/∂s, n numbers, and with `curved` ∇²_φφ g · α, of step k: reverse over reverse.
 
         The first step needs no Hessian, since its start is fixed; leaving it out halves the work there.
         """
-        coefficients = self._coefficients(s, k)
-        leaf = coefficients.detach().requires_grad_()
-        in_leaf, in_point = torch.zeros_like(leaf), torch.zeros_like(point)
-        for part, (index, places) in enumerate(self._chunks(k)):
-            at = point.detach().requires_grad_()
-            loss = self._chunk_loss(at, leaf[places], index, k, part)
-            slope = torch.autograd.grad(loss, at, create_graph=True)[0]
+        coefficients, in_point = self._coefficients(s, k), torch.zeros_like(alpha)
+        in_leaf = torch.zeros_like(coefficients)
+        for graph in graphs:
             # A loss that is linear in the parameters leaves no second-order path to `at`.
-            parts = torch.autograd.grad(slope, (leaf, at) if curved else (leaf,), alpha, allow_unused=True)
+            ends = (graph.leaf, graph.at) if curved else (graph.leaf,)
+            parts = torch.autograd.grad(graph.slope, ends, alpha, allow_unused=True, retain_graph=True)
             in_leaf = in_leaf if parts[0] is None else in_leaf + parts[0]
             if curved and parts[1] is not None:
                 in_point = in_point + parts[1]
@@ -211,21 +237,23 @@ class UnrolledOracle(SolutionMap):
         chosen = s if batch is None else s[batch.to(s.device)]
         return chosen / (chosen.sum() if self.config.normalise else len(chosen))
 
-    def _chunks(self, k: int) -> Iterator[tuple[Tensor, slice]]:
+    def _chunks(self, k: int) -> Iterator[tuple[Index, slice]]:
         """Sample numbers of step k in chunks, and their places in the batch."""
         batch = self._batches[k]
         count = self.weights.samples if batch is None else len(batch)
         size = self.config.chunk_size or count
         for first in range(0, count, size):
             last = min(first + size, count)
-            yield torch.arange(first, last) if batch is None else batch[first:last], slice(first, last)
+            places = slice(first, last)
+            yield places if batch is None else batch[places], places
 
-    def _chunk_loss(self, point: Tensor, coefficients: Tensor, index: Tensor, k: int, part: int) -> Tensor:
+    def _chunk_loss(self, point: Tensor, coefficients: Tensor, index: Index, k: int, part: int) -> Tensor:
         with frozen_draws(point.device, self.config.seed, k, part):
             losses = self._losses(self._flat.at(point), index)
-        if losses.shape != index.shape:
+        if losses.shape != coefficients.shape:
             raise ConfigError(
-                f"losses must return one loss a sample, shape {tuple(index.shape)}, got {tuple(losses.shape)}"
+                f"losses must return one loss a sample, shape {tuple(coefficients.shape)}, "
+                f"got {tuple(losses.shape)}"
             )
         return (coefficients * losses).sum()
 
@@ -236,6 +264,15 @@ class UnrolledOracle(SolutionMap):
         return torch.from_numpy(array.copy()).to(self._flat.start)
 
 
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """∇_φ g of a chunk, `slope`, as a function of the coefficients `leaf` and the parameters `at`."""
+
+    leaf: Tensor
+    at: Tensor
+    slope: Tensor
+
+
 @dataclass
 class _Trajectory:
     """The steps at one x: the weights as a function of x, and φ^0 .. φ^K (or φ^K with its graph)."""
@@ -244,6 +281,7 @@ class _Trajectory:
     upper: Tensor
     weights: Tensor
     points: list[Tensor]
+    graphs: "dict[int, list[_Graph]]"
 
     @property
     def end(self) -> Tensor:
