@@ -21,7 +21,7 @@ from simmst.training.trainer import to_tensors
 
 _TIMED_STEPS = 4
 # Below so many steps a network has hardly left its first weights [M]: smaller batches then learn more in the same
-# time (LSTM on Jinan, 6 s: validation error 0.19 at batch 64, 0.31 at 256).
+# time (LSTM on Jinan: validation error 0.19 after 6 s at batch 64, 0.31 after 10 s at 256).
 _ENOUGH_STEPS, _SMALLEST_BATCH = 400, 16
 
 

@@ -1,0 +1,198 @@
+"""A table from its options to its files: what is computed once stays, and an interruption loses nothing."""
+
+import csv
+import json
+import signal
+from pathlib import Path
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+import torch
+
+from simmst.errors import SimmstError
+from simmst.experiments.figures import standalone
+from simmst.experiments.tables.grid import Grid
+from simmst.experiments.tables.make import Options, make_table
+from simmst.experiments.tables.measures import MEASURES
+from simmst.experiments.tables.output import Table, write_table
+from simmst.experiments.tables.page import figure_page, table_page
+from simmst.experiments.tables.picture import error_figure
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def file(city, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "town.npz"
+    city(22).data.save(path)
+    return path
+
+
+def options(file: Path, folder: Path, **changes) -> Options:
+    given = {
+        "number": 2, "title": "Table 2", "data": str(file), "folder": folder, "preset": "smoke", "budget": "1e",
+        "models": "daily,ridge,mttc,dlinear,convlstm,simmstnet", "horizon": 6, "scarce": "7d",
+    }  # fmt: skip
+    return Options(**{**given, **changes})
+
+
+class Watched:
+    """What a terminal would show; presses Ctrl-C at the n-th sign of life of a stage."""
+
+    def __init__(self, stage: str = "", call: int = 0) -> None:
+        self.stage, self.call, self.seen = stage, call, 0
+        self.begun, self.skipped = [], []
+
+    def begin(self, done, missing, total, cell):
+        self.begun.append(cell)
+        return self.watch
+
+    def watch(self, stage, done, total, note):
+        if stage == self.stage:
+            self.seen += 1
+            if self.seen == self.call:
+                signal.raise_signal(signal.SIGINT)
+
+    def skip(self, cell, reason):
+        self.skipped.append((cell.label, reason))
+
+    def make(self, given: Options) -> Table:
+        return make_table(given, self.begin, self.skip)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("tables")
+
+
+@pytest.fixture(scope="module")
+def made(file, folder) -> Table:
+    return Watched().make(options(file, folder))
+
+
+def figures(table: Table) -> dict[str, float]:
+    return {row.label: row.mean(6, None, "mae") for row in table.rows}
+
+
+def test_the_rows_are_the_models_with_each_source(made):
+    assert [row.label for row in made.rows] == [
+        "same hour yesterday", "ridge (7 d)", "ridge",
+        "MTTC (7 d)", "MTTC", "MTTC (simulated + real, 7 d)", "DLinear (7 d)", "DLinear",
+        "Sim-MSTNet (7 d)", "Sim-MSTNet", "Sim-MSTNet (simulated + real, 7 d)",
+        "Sim-MSTNet (re-weighted simulated, then real, 7 d)",
+    ]  # fmt: skip
+
+
+def test_a_model_that_cannot_run_is_left_out_with_its_reason(file, tmp_path):
+    watched = Watched()
+    made = watched.make(options(file, tmp_path, models="daily,convlstm", scarce=None))
+    assert [row.label for row in made.rows] == ["same hour yesterday"]
+    assert "grid" in dict(watched.skipped)["ConvLSTM"] and dict(watched.skipped) == made.skipped
+    with pytest.raises(SimmstError, match="none of these rows"):
+        watched.make(options(file, tmp_path, models="convlstm", scarce=None))
+
+
+def test_cells_once_computed_are_read(made, file, folder):
+    watched = Watched()
+    again = watched.make(options(file, folder))
+    assert watched.begun == [] and figures(again) == figures(made)
+
+
+@pytest.mark.parametrize("change", [{"budget": "2e"}, {"horizon": 5}])
+def test_another_setting_is_another_cell(made, file, folder, change, monkeypatch):
+    watched = Watched()
+    monkeypatch.setattr(Grid, "compute", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        watched.make(options(file, folder, models="mttc", scarce=None, **change))
+    assert [cell.label for cell in watched.begun] == ["MTTC"]
+
+
+def test_another_file_is_another_cell(city, file, folder, made, tmp_path):
+    other = city(22, seed=1).data
+    other.save(tmp_path / "town.npz")
+    watched = Watched()
+    watched.make(options(tmp_path / "town.npz", folder, models="daily", scarce=None))
+    assert len(watched.begun) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "stage", "call", "sources"),
+    [("mttc", "real", 3, "real"), ("simmstnet", "re-weight", 5, "reweighted"), ("simmstnet", "test", 1, "real")],
+)
+def test_an_interrupted_table_ends_with_the_same_figures(made, file, tmp_path, model, stage, call, sources):
+    given = options(file, tmp_path, models=model, sources=sources)
+    with pytest.raises(KeyboardInterrupt):
+        Watched(stage, call).make(given)
+    found = figures(Watched().make(given))
+    assert found.items() <= figures(made).items()
+
+
+def test_the_files_hold_every_figure(made, tmp_path):
+    write_table(made, tmp_path)
+    text = (tmp_path / "table.md").read_text()
+    assert "1 to 6 steps ahead" in text and "| Sim-MSTNet (7 d) |" in text and "ConvLSTM needs" in text
+    lines = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
+    assert len(lines) == len(made.rows) * 2 * 3 * len(MEASURES)  # horizons 1 and 6; two tasks and their mean
+    content = json.loads((tmp_path / "results.json").read_text())
+    assert content["settings"]["seeds"] == 1 and content["benchmarks"]["7"]["history"] == 48
+    one = next(r for r in content["rows"] if r["row"] == "ridge" and r["measure"] == "mae" and r["horizon"] == 6)
+    line = next(r for r in lines if r["row"] == "ridge" and r["measure"] == "mae" and r["horizon"] == "6")
+    assert float(line["mean"]) == one["mean"] and one["spread"] is None
+
+
+def test_the_page_needs_nothing_and_marks_the_papers_figures(made):
+    html = table_page(made)
+    assert "http" not in html.replace("http://www.w3.org", "") and "not comparable: other data (town.npz)" in html
+    assert html.count('class="best"') >= 8 and "Rows left out" in html
+    assert figure_page(made).count("<svg") >= 4
+
+
+def test_the_picture_is_a_file_of_its_own(made):
+    svg = standalone(error_figure(made.rows))
+    assert svg.startswith("<svg xmlns=") and "var(--" not in svg and "Sim-MSTNet" in svg
+
+
+def test_training_rows_see_no_test_day(city, made, file, folder, tmp_path):
+    data = city(22).data
+    data.values[17 * 24 :] *= 3
+    data.save(tmp_path / "town.npz")
+    given = options(tmp_path / "town.npz", tmp_path, models="mttc,dlinear", scarce=None)
+    changed = {row.label: row.cells[0].result["training"] for row in Watched().make(given).rows}
+    usual = {row.label: row.cells[0].result["training"] for row in made.rows if row.label in changed}
+    assert changed == usual and len(usual) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"preset": "huge"}, "--preset huge"),
+        ({"number": 4}, "table 4: unknown"),
+        ({"scarce": "3"}, "write days as 3d"),
+        ({"sources": "real,dreamt"}, "unknown dreamt"),
+        ({"number": 1, "service": "call,net"}, "table 1 is of one service"),
+        ({"data": "nowhere.npz"}, "no such file"),
+        ({"service": "fax"}, "unknown service 'fax'"),
+    ],
+)
+def test_an_impossible_option_is_one_clear_line(file, tmp_path, change, message):
+    with pytest.raises(SimmstError, match=message):
+        Watched().make(options(file, tmp_path, **change))
+
+
+def test_table_1_is_of_one_service_and_can_see_chosen_lags(city, tmp_path):
+    city(28).data.save(tmp_path / "town.npz")
+    given = options(tmp_path / "town.npz", tmp_path, number=1, models="ridge,dlinear,stnet", scarce=None)
+    made = Watched().make(Options(**{**_fields(given), "protocol": "fedda", "service": "net"}))
+    assert [row.label for row in made.rows] == ["ridge", "DLinear", "STNet"]
+    assert made.benchmark.data.services == ("net",) and "re-weighted" in " ".join(made.skipped)
+    assert np.isfinite([row.mean(1, "net", "z_mae") for row in made.rows]).all()
+
+
+def _fields(given: Options) -> dict:
+    return {name: getattr(given, name) for name in Options.__slots__}

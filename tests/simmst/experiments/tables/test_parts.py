@@ -1,0 +1,157 @@
+"""Budgets, keys, rows, and the paired tests."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simmst.errors import ConfigError
+from simmst.experiments.tables import budget as budget_module
+from simmst.experiments.tables import key
+from simmst.experiments.tables.budget import Budget
+from simmst.experiments.tables.cell import Cell
+from simmst.experiments.tables.grid import Finished
+from simmst.experiments.tables.rows import cells, chosen_models
+from simmst.experiments.tables.summary import Row, compare
+from simmst.training.config import TrainerConfig
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("3e", Budget(3)), ("2m", Budget(None, 120.0)), ("90s", Budget(None, 90.0))]
+)
+def test_budgets_are_read(text, found):
+    assert Budget.parse(text) == found
+    assert Budget.parse(str(found)) == found
+
+
+@pytest.mark.parametrize("text", ["", "3", "0e", "1.5e", "-2m", "two", "2h"])
+def test_what_is_no_budget_is_refused(text):
+    with pytest.raises(ConfigError, match="write epochs as 3e"):
+        Budget.parse(text)
+
+
+@given(st.floats(1, 500), st.floats(0.01, 1.0), st.floats(0.01, 5.0), st.sampled_from([None, 500, 20_000]))
+def test_a_plan_in_seconds_takes_no_longer_nor_more_than_the_recipe(seconds, step, validation, samples):
+    recipe = TrainerConfig(epochs=12, batch_size=256, epoch_samples=samples)
+    windows = range(30_000)
+
+    def measured(config, *_):  # a step costs in proportion to its batch
+        return step * config.batch_size / 256, validation
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(budget_module, "_measure", measured)
+        plan = Budget(seconds=seconds).plan(recipe, None, windows, windows)
+    steps = -(-plan.epoch_samples // plan.batch_size)
+    cost = plan.epochs * (steps * step * plan.batch_size / 256 + validation)
+    assert plan.epochs <= 12 and plan.epoch_samples <= (samples or 30_000) and 16 <= plan.batch_size <= 256
+    # One epoch of one step is the least; a part batch counts as a whole one.
+    least = plan.epochs == 1 and steps == 1
+    assert cost <= seconds * 1.001 + plan.epochs * step * plan.batch_size / 256 or least
+
+
+def test_epochs_replace_the_recipes_and_no_budget_keeps_them():
+    recipe = TrainerConfig(epochs=12)
+    assert Budget(epochs=3).plan(recipe, None, range(9), range(9)).epochs == 3
+    assert Budget().plan(recipe, None, range(9), range(9)) == recipe
+    assert Budget(seconds=60).share(4).seconds == 15 and Budget(epochs=3).share(4).epochs == 3
+
+
+def test_a_key_is_of_what_code_means_not_of_how_it_is_written():
+    plain = "def f(x):\n    return x + 1\n"
+    written = '"""About."""\n\n\ndef f(x):\n    """Add one."""\n    # why\n    return (x + 1)\n'
+    assert key._meaning(plain) == key._meaning(written) != key._meaning(plain.replace("1", "2"))
+    assert key.code_version(("simmst/nn",)) != key.code_version(("simmst/data",))
+    assert key.digest({"a": 1, "b": 2}) == key.digest({"b": 2, "a": 1}) != key.digest({"a": 1, "b": 3})
+
+
+def test_every_source_under_a_key_exists():
+    for source in (*key.TRAINING, *key.SIMULATION):
+        package, _, rest = source.partition("/")
+        assert (key._ROOTS[package] / rest).exists(), source
+
+
+def test_the_tables_have_their_rows():
+    assert chosen_models(1, None)[0] == "last" and "stnet" in chosen_models(1, None)
+    assert "mttc" in chosen_models(2, None) and "lstm" in chosen_models(2, "all")
+    assert chosen_models(2, "ridge, mttc,ridge") == ("ridge", "mttc")
+    with pytest.raises(ConfigError, match="unknown nonsense; known: last"):
+        chosen_models(2, "mttc,nonsense")
+
+
+def test_with_scarce_data_a_row_comes_with_each_source_that_it_can_take():
+    rows = {cell.row for cell in cells(("ridge", "dlinear", "mttc", "simmstnet"), 2, 3, None)}
+    assert rows == {
+        ("ridge", "real", 3), ("ridge", "real", None),
+        ("dlinear", "real", 3), ("dlinear", "real", None),
+        ("mttc", "real", 3), ("mttc", "real", None), ("mttc", "pooled", 3),
+        ("simmstnet", "real", 3), ("simmstnet", "real", None), ("simmstnet", "pooled", 3),
+        ("simmstnet", "reweighted", 3),
+    }  # fmt: skip
+
+
+def test_without_scarce_data_only_ours_takes_simulated_windows():
+    found = cells(("last", "mttc", "simmstnet"), 3, None, None)
+    assert [cell.row for cell in found if cell.seed in (None, 0)] == [
+        ("last", "real", None), ("mttc", "real", None), ("simmstnet", "real", None),
+        ("simmstnet", "reweighted", None),
+    ]  # fmt: skip
+    assert len(found) == 1 + 3 * 3
+
+
+def made_row(name: str, by_origin: np.ndarray, by_node: np.ndarray) -> Row:
+    """A row of one task from its errors, a cell a seed: `[seeds, O]` and `[seeds, N]`."""
+    found = []
+    for origins, nodes in zip(by_origin, by_node, strict=True):
+        figures = {"mae": float(origins.mean())}
+        result = {"horizons": {"24": {"tasks": {"net": figures}, "mean": figures}}}
+        details = {"by_origin": origins[:, None], "by_node": nodes[:, None]}
+        found.append(Finished(Cell(name, "real", None, len(found)), result, details))
+    return Row(name, False, tuple(found))
+
+
+def noise(level: float, seed: int, seeds: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return level + 0.1 * rng.normal(size=(seeds, 240)), level + 0.1 * rng.normal(size=(seeds, 50))
+
+
+def test_a_large_difference_is_real_and_none_is_not():
+    rows = [
+        made_row("worse", *noise(1.5, 0)),
+        made_row("good", *noise(1.0, 1)),
+        made_row("same", *noise(1.001, 2)),
+    ]
+    found = {one.row: one for one in compare(rows, 24)}
+    assert {one.best for one in found.values()} <= {"good", "same"}
+    assert (
+        found["worse"].real
+        and found["worse"].low > 0.4
+        and found["worse"].difference == pytest.approx(0.5, abs=0.05)
+    )
+    other = next(one for name, one in found.items() if name != "worse")
+    assert not other.real
+
+
+def test_a_row_without_seeds_is_held_against_one_with_seeds():
+    found = compare([made_row("ridge", *noise(2.0, 0, seeds=1)), made_row("net", *noise(1.0, 1))], 24)
+    assert found[0].best == "net" and found[0].real
+
+
+def test_one_bad_day_is_not_a_real_difference():
+    by_origin, by_node = noise(1.0, 0, seeds=1)
+    other = by_origin.copy()
+    other[:, :24] += 1.0
+    found = compare([made_row("a", by_origin, by_node), made_row("b", other, by_node + 0.1)], 24)
+    assert found[0].p_nodes < 0.05 and found[0].low <= 0.0 and not found[0].real
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holms_correction_keeps_the_order_and_only_raises(p):
+    from simmst.experiments.tables.summary import _holm
+
+    corrected = _holm(p)
+    assert all(p[i] <= corrected[i] <= 1 for i in range(len(p)))
+    order = np.argsort(p, kind="stable")
+    assert all(corrected[a] <= corrected[b] for a, b in pairwise(order))
+    assert corrected[order[0]] == pytest.approx(min(1, len(p) * p[order[0]]))
