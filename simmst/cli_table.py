@@ -62,8 +62,8 @@ def table(
     horizon: Horizon = 24,
 ) -> None:
     """Compute a table of the paper on your data: Markdown, CSV, JSON, a picture and a page."""
+    from simmst.data.files import atomically
     from simmst.experiments.figures import standalone
-    from simmst.experiments.rundir import atomically
     from simmst.experiments.tables.output import markdown, write_table
     from simmst.experiments.tables.page import table_page
     from simmst.experiments.tables.picture import error_figure
@@ -95,7 +95,7 @@ def figure(
     horizon: Horizon = 24,
 ) -> None:
     """Draw truth, Sim-MSTNet and the best other row; cells that a table left in the folder are read."""
-    from simmst.experiments.rundir import atomically
+    from simmst.data.files import atomically
     from simmst.experiments.tables.page import figure_page
 
     if number != 2:
@@ -164,8 +164,8 @@ class _GridBars:
         self._bars = Progress(*columns, console=console, disable=not console.is_terminal)
         self._grid = self._bars.add_task("cells", total=None, note="")
         self._inner = self._bars.add_task("", total=None, note="")
-        self._begun = time.monotonic()
-        self._at_start = 0
+        self._begun: float | None = None  # of the trained cell at hand
+        self._durations: list[float] = []
 
     def __enter__(self) -> _GridBars:
         self._bars.start()
@@ -176,8 +176,12 @@ class _GridBars:
 
     def begin(self, done: int, missing: int, total: int, cell: Cell) -> Callable[[str, int, int, str], None]:
         """Start on a cell: so many of the missing ones are done."""
-        spent = time.monotonic() - self._begun
-        left = f"{_duration(spent / done * (missing - done))} left" if done else ""
+        now = time.monotonic()
+        if self._begun is not None:
+            self._durations.append(now - self._begun)
+        self._begun = None if cell.seed is None else now  # rows without training say nothing about the others
+        mean = sum(self._durations) / len(self._durations) if self._durations else 0.0
+        left = f"{_duration(mean * (missing - done))} left" if mean else ""
         seed = "" if cell.seed is None else f", seed {cell.seed}"
         self._bars.update(self._grid, completed=total - missing + done, total=total, note=left)
         self._bars.update(self._inner, description=cell.label + seed, completed=0)
