@@ -76,10 +76,12 @@ def choose(data: TrafficData) -> Iterator[tuple[dict[str, Any], Any]]:
                 yield key, lambda n=network, t=training: train(known, protocol, n, t)[2]
 
 
-def test(data: TrafficData, highway: int | None, rate: float) -> Iterator[tuple[dict[str, Any], Any]]:
+def test(
+    data: TrafficData, forms: list[str], highway: int | None, rate: float
+) -> Iterator[tuple[dict[str, Any], Any]]:
     """Forms of the network, and what trains and tests each."""
-    for seed in (0, 1, 2):
-        for form in FORMS:
+    for form in forms:
+        for seed in (0, 1, 2):
             key = {"form": form, "highway": highway, "learning_rate": rate, "seed": seed}
             yield key, lambda f=form, s=seed: tested(data, f, highway, rate, s)
 
@@ -115,6 +117,7 @@ def main() -> None:
     parser.add_argument("what", choices=("choose", "test"))
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
     parser.add_argument("--highway", type=int, default=None)
     parser.add_argument("--learning-rate", type=float, default=TRAINING.learning_rate)
     options = parser.parse_args()
@@ -125,7 +128,11 @@ def main() -> None:
     lines = path.read_text().splitlines() if path.is_file() else []
     done = [json.loads(line) for line in lines]
     data = TrafficData.load(options.data)
-    work = choose(data) if options.what == "choose" else test(data, options.highway, options.learning_rate)
+    work = (
+        choose(data)
+        if options.what == "choose"
+        else test(data, options.forms, options.highway, options.learning_rate)
+    )
     for key, run in work:
         if any(key.items() <= record.items() for record in done):
             continue
