@@ -1,24 +1,39 @@
-"""Files that appear under their name whole or not at all."""
+"""Files that appear under their name whole or not at all, readable by whom the umask lets read."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 
 @contextmanager
 def atomic_file(target: Path) -> Iterator[BinaryIO]:
     """Open a temporary file for writing that takes the name `target` if the block ends without an error."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
+    temporary = _beside(target)
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with open(temporary, "xb") as stream:
             yield stream
         os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def atomically(target: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a temporary file beside `target`, then rename it: the target is whole or untouched."""
+    temporary = _beside(target)
+    try:
+        write(temporary)
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _beside(target: Path) -> Path:
+    return target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"

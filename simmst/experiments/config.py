@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from simmst.errors import ConfigError
 
 #: Raised with every change after which an older program could not read the file, or would read it wrongly.
-FORMAT = 1
+FORMAT = 2
 Count = Field(ge=1)
 
 
@@ -45,17 +45,13 @@ class ReweightConfig(_Frozen):
         Windows of the training days in the upper level.
     share : float
         Mean weight, kept exactly.
-    epsilon : float
-        Gap that the lower level is allowed.
-    iterations, phase1_iterations, cut_every : int
+    iterations : int
+        Linear masters solved.
     """
 
     real_windows: int = Count
     share: float = Field(gt=0, le=1)
-    epsilon: float = Field(gt=0)
     iterations: int = Count
-    phase1_iterations: int = Count
-    cut_every: int = Count
 
 
 class TrainConfig(_Frozen):
@@ -183,10 +179,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "horizon": 6,
         "target": {"days": 14, "nodes": 4, "services": ["call", "internet"]},
         "simulate": {"worlds": 4, "origin_hours": 48, "windows_per_world": 16},
-        "reweight": {
-            "real_windows": 64, "share": 0.3, "epsilon": 1e-3, "iterations": 12, "phase1_iterations": 8,
-            "cut_every": 2,
-        },
+        "reweight": {"real_windows": 64, "share": 0.3, "iterations": 12},
         "train": {
             "epochs": 2, "epoch_samples": 48, "batch_size": 16, "learning_rate": 4e-3, "patience": 2,
         },
@@ -199,10 +192,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "laptop": {
         "target": {"days": 22, "nodes": 36, "services": ["call", "sms", "internet"]},
         "simulate": {"worlds": 200, "origin_hours": 264, "windows_per_world": 100},
-        "reweight": {
-            "real_windows": 2000, "share": 0.3, "epsilon": 1e-3, "iterations": 300, "phase1_iterations": 200,
-            "cut_every": 5,
-        },
+        "reweight": {"real_windows": 2000, "share": 0.3, "iterations": 30},
         "train": {
             "epochs": 6, "epoch_samples": 3000, "batch_size": 32, "learning_rate": 4e-3, "patience": 6,
         },

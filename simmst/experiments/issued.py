@@ -9,8 +9,8 @@ import polars as pl
 from matplotlib.dates import DateFormatter, DayLocator
 from matplotlib.figure import Figure
 
+from simmst.data.files import atomically
 from simmst.errors import ConfigError
-from simmst.experiments.rundir import atomically
 from simmst.experiments.serving import Issued
 from simmst.experiments.target import hourly_units
 

@@ -168,15 +168,25 @@ def _iterations(history: Mapping[str, Sequence[float]], epsilon: float) -> str:
     iteration = history["iteration"]
     pictures = [
         iteration_figure("Upper value", "loss on real windows", iteration, history["upper"]),
-        iteration_figure("Constraint gap", "gap h(x, y)", iteration, history["gap"], ("epsilon", epsilon)),
         iteration_figure("Cutting planes", "planes held", iteration, history["planes"]),
     ]
+    gap = np.asarray(history["gap"], dtype=np.float64)
+    if (gap[np.isfinite(gap)] > 0).any():
+        pictures.insert(1, iteration_figure("Constraint gap", "gap h(x, y)", iteration, gap, ("epsilon", epsilon)))
+        about_gap = (
+            "The gap says how far the model is from the lower level's answer to the weights, measured when a "
+            "plane may be added."
+        )
+    else:
+        about_gap = (
+            "The model is the lower level's exact answer to the weights at every iteration, so the constraint "
+            "gap is 0 throughout."
+        )
     return (
         "<h2>Re-weighting: the bi-level solver over its iterations</h2>"
-        '<p class="quiet">The upper level is the loss on real training windows; the gap says how far the '
-        "model is from the lower level's answer to the weights, measured when a plane may be added; a plane "
-        "is one linear cut that stands for that gap. The path may run above epsilon: what counts is what the "
-        f"weights are worth, below.</p>{_framed(pictures, 'figures three')}"
+        f'<p class="quiet">The upper level is the loss on real training windows. {about_gap} A plane is one '
+        "linear cut that the solver holds. What counts in the end is what the weights are worth, below."
+        f"</p>{_framed(pictures, 'figures three')}"
     )
 
 

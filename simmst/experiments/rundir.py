@@ -3,15 +3,15 @@
 import csv
 import json
 import os
-import tempfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from simmst.data.files import atomically
 from simmst.errors import ConfigError
 from simmst.experiments.config import RunConfig
 
@@ -131,17 +131,3 @@ def load_npz(path: Path) -> Arrays:
             return {key: archive[key] for key in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ConfigError(f"{path}: damaged ({error}); delete it and resume again") from None
-
-
-def atomically(target: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a temporary file beside `target`, then rename it: the target is whole or untouched."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)  # mkstemp keeps it to the owner
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -2,15 +2,15 @@
 
 import json
 import os
-import uuid
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from simmst.data.files import atomic_file
 from simmst.errors import DataError
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 
@@ -31,18 +31,9 @@ def save_checkpoint(path: str | os.PathLike[str], tensors: dict[str, Tensor], no
     target = Path(path)
     if not target.parent.is_dir():
         raise DataError(f"checkpoint: the folder {target.parent} does not exist")
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
-        # tempfile and safetensors keep their files to the owner; one opened here has the mode the umask gives.
-        with temporary.open("xb") as stream:
-            mode = os.fstat(stream.fileno()).st_mode & 0o777
-        ready = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-        save_file(ready, temporary, metadata={_NOTE: json.dumps(note)})
-        temporary.chmod(mode)
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    ready = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    with atomic_file(target) as stream:
+        stream.write(save(ready, metadata={_NOTE: json.dumps(note)}))
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:

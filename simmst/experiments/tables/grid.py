@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
+from simmst.data.files import atomically
 from simmst.errors import SimmstError
-from simmst.experiments.rundir import Arrays, atomically, load_npz, save_npz
+from simmst.experiments.rundir import Arrays, load_npz, save_npz
 from simmst.experiments.tables import key
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.budget import Budget

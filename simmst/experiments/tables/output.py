@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from simmst.experiments.rundir import atomically
+from simmst.data.files import atomically
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.grid import versions
 from simmst.experiments.tables.summary import Comparison, Row, as_records, horizons, lowest, tasks

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from simmst.data.files import atomically
 from simmst.data.windows import NodeScaler, WindowDataset, WindowSource
 from simmst.experiments.forecast import forecast_windows
 from simmst.experiments.job import Part
-from simmst.experiments.rundir import atomically
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.budget import Budget
 from simmst.experiments.tables.raw_scale import Pooled, RawScale, RawWindows, RealScales, SimulatedScales

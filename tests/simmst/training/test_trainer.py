@@ -281,6 +281,7 @@ def test_a_compiled_network_trains_the_same(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own, while it loads its compiler
 def test_generated_code_trains_the_same() -> None:
     config = replace(FAST, epochs=1)
     torch.testing.assert_close(fitted(replace(config, compile=True)), fitted(config), rtol=0, atol=1e-4)
