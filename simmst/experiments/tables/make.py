@@ -10,7 +10,7 @@ from pathlib import Path
 
 from simmst.errors import ConfigError
 from simmst.experiments.config import RunConfig
-from simmst.experiments.tables.benchmark import make_benchmark
+from simmst.experiments.tables.benchmark import Benchmark, make_benchmark
 from simmst.experiments.tables.budget import Budget
 from simmst.experiments.tables.cell import Cell
 from simmst.experiments.tables.grid import Grid, run_grid
@@ -64,7 +64,7 @@ def make_table(options: Options, begin: Begin, skip: Callable[[Cell, str], None]
     scarce, kinds = _days(options.scarce), _kinds(options.sources)
     budget = Budget() if options.budget is None else Budget.parse(options.budget)
     target, digest = _target(options)
-    benchmark = make_benchmark(target, options.protocol, options.horizon)
+    benchmark = _narrowed(make_benchmark(target, options.protocol, options.horizon), options)
     grid = Grid(benchmark, options.preset, budget, digest, options.folder)
     wanted = cells(models, options.seeds, scarce, kinds)
     skipped: dict[str, str] = {}
@@ -100,16 +100,23 @@ def _target(options: Options) -> tuple[Target, str]:
     digest = "synthetic" if path is None else file_digest(path)
     config = RunConfig.of_preset(preset, data=None if path is None else str(path))
     target = load_target(config)
-    if options.service is not None:
-        names = tuple(name.strip() for name in options.service.split(","))
-        target = replace(target, data=target.data.select(services=names))
-    if options.number == 1:
-        if options.service is not None and len(target.data.services) > 1:
-            raise ConfigError(f"--service {options.service}: table 1 is of one service")
-        target = replace(target, data=target.data.select(services=target.data.services[:1]))
     if path is None:
         digest += repr(config.target)
     return target, digest
+
+
+def _narrowed(benchmark: Benchmark, options: Options) -> Benchmark:
+    """Keep the services that are asked for; table 1 takes one, by default the paper's or the first."""
+    known = benchmark.data.services
+    if options.service is not None:
+        names = tuple(name.strip() for name in options.service.split(","))
+    elif options.number == 1:
+        names = ("internet",) if "internet" in known else known[:1]
+    else:
+        return benchmark
+    if options.number == 1 and len(names) > 1:
+        raise ConfigError(f"--service {options.service}: table 1 is of one service")
+    return replace(benchmark, target=replace(benchmark.target, data=benchmark.data.select(services=names)))
 
 
 def _days(text: str | None) -> int | None:

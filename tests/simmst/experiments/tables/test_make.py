@@ -194,5 +194,12 @@ def test_table_1_is_of_one_service_and_can_see_chosen_lags(city, tmp_path):
     assert np.isfinite([row.mean(1, "net", "z_mae") for row in made.rows]).all()
 
 
+def test_table_1_under_the_papers_protocol_is_of_the_internet(city, tmp_path):
+    city(28, services=("sms", "call", "internet")).data.save(tmp_path / "town.npz")
+    given = options(tmp_path / "town.npz", tmp_path, number=1, models="daily", scarce=None)
+    made = Watched().make(Options(**{**_fields(given), "protocol": "paper"}))
+    assert made.benchmark.name == "paper" and made.benchmark.data.services == ("internet",)
+
+
 def _fields(given: Options) -> dict:
     return {name: getattr(given, name) for name in Options.__slots__}
