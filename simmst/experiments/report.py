@@ -172,7 +172,8 @@ def _iterations(history: Mapping[str, Sequence[float]], epsilon: float) -> str:
     ]
     gap = np.asarray(history["gap"], dtype=np.float64)
     if (gap[np.isfinite(gap)] > 0).any():
-        pictures.insert(1, iteration_figure("Constraint gap", "gap h(x, y)", iteration, gap, ("epsilon", epsilon)))
+        level = "epsilon", epsilon
+        pictures.insert(1, iteration_figure("Constraint gap", "gap h(x, y)", iteration, gap.tolist(), level))
         about_gap = (
             "The gap says how far the model is from the lower level's answer to the weights, measured when a "
             "plane may be added."
