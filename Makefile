@@ -9,13 +9,13 @@ export SIMMST_DATA
 # Small matrices everywhere: BLAS threads only wait for each other there. (torch sets its own.)
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: run test test-slow coverage lint clean setup
+.PHONY: run test test-slow coverage docs lint clean setup
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "cutplane needs Python 3.11 to 3.13, this is %d.%d: make PYTHON=python3.12" % v)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[simmst,reference,plot,test]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[simmst,reference,plot,docs,test]'
 	touch $(STAMP)
 
 run: $(STAMP)
@@ -31,10 +31,14 @@ test-slow: $(STAMP)
 coverage: $(STAMP)
 	$(BIN)/python -m pytest tests/cutplane tests/properties --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
+# the documentation as pages in site/, which open from disk; any warning is an error
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy cutplane simmst
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
