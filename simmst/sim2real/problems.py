@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cutplane import BilevelProblem, Box, Free, SolutionMap
+from cutplane import BilevelProblem, Box, Free, Polytope, SolutionMap
 from cutplane.problem import UpperObjective
 from cutplane.sets import FeasibleSet
 from simmst.data.windows import WindowSource
 from simmst.errors import ConfigError
 from simmst.nn.draws import frozen_draws
-from simmst.sim2real.budget import Budget
+from simmst.sim2real.budget import budget
 from simmst.sim2real.flat import FlatModel
 from simmst.sim2real.proxy import RidgeLevel, SmoothAbsoluteError, window_samples
 from simmst.sim2real.unrolled import Index, SampleLosses, UnrollConfig, UnrolledOracle
@@ -70,8 +70,8 @@ class Sim2Real:
         s = np.asarray(s, dtype=np.float64)
         if s.shape != (self.weights.samples,) or not np.isfinite(s).all() or (s < 0).any() or not s.any():
             raise ConfigError(f"s must be {self.weights.samples} finite weights, at least 0 and not all 0")
-        if isinstance(self.problem.x_set, Budget):
-            s = s * (self.problem.x_set.mean / s.mean())
+        if isinstance(self.problem.x_set, Polytope):
+            s = s * (self.weights.of(self.x0).mean() / s.mean())
         x0 = self.problem.x_set.project(self.weights.nearest(s))
         lower = self.problem.lower
         assert isinstance(lower, SolutionMap)
@@ -195,7 +195,7 @@ def _start(
         return Box(0.0, 1.0), np.full(weights.size, 0.5)
     if floor is not None and weights.basis.nnz != weights.samples:
         raise ConfigError("floor needs weights per sample or per world")
-    return Budget(weights.counts, share, floor), np.full(weights.size, float(share))
+    return budget(weights.counts, share, floor), np.full(weights.size, float(share))
 
 
 def _window_losses(
