@@ -58,8 +58,9 @@ def cells(models: Sequence[str], seeds: int, scarce: int | None, kinds: Sequence
     List a table's cells, row by row.
 
     Without `scarce`, baselines train on all real days, Sim-MSTNet and its kin on them and on re-weighted
-    simulated windows before them. With it, every row is also trained on the last days alone, and those that
-    can take simulated windows on both together, unweighted.
+    simulated windows before them. With it, every row is also trained on the last days alone, those that can
+    take simulated windows on both together, unweighted, and Sim-MSTNet and its kin on re-weighted ones before
+    either.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ def cells(models: Sequence[str], seeds: int, scarce: int | None, kinds: Sequence
             sources = [(kind, scarce) for kind in kinds] + [("real", None)] * ("real" in kinds)
         else:
             sources += [("pooled", scarce)] * (scarce is not None and card.feed != "graph")
-            sources += [("reweighted", scarce)] * ours
+            sources += [("reweighted", scarce), ("reweighted", None)] * ours
         for kind, days in dict.fromkeys(sources):
             found += [Cell(model, kind, days, seed) for seed in range(seeds)]
     return found

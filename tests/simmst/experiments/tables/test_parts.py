@@ -87,7 +87,7 @@ def test_with_scarce_data_a_row_comes_with_each_source_that_it_can_take():
         ("dlinear", "real", 3), ("dlinear", "real", None),
         ("mttc", "real", 3), ("mttc", "real", None), ("mttc", "pooled", 3),
         ("simmstnet", "real", 3), ("simmstnet", "real", None), ("simmstnet", "pooled", 3),
-        ("simmstnet", "reweighted", 3),
+        ("simmstnet", "reweighted", 3), ("simmstnet", "reweighted", None),
     }  # fmt: skip
 
 
