@@ -17,15 +17,18 @@ from cutplane.state import State
 if TYPE_CHECKING:
     from cutplane.solver import BilevelSolver
 
-ALPHA = 1.0 / (2.0 + np.sqrt(2.0))
-"""Level fraction whose complexity bound holds in any dimension (Lemaréchal, Nemirovskii, Nesterov 1995)."""
+ALPHA = 0.5
+"""Where the level stands between the floor and the best value; `benchmarks/nonsmooth.py` has others beside."""
 
 _ATTEMPTS = 50
 """Rounds of learning a curved set before the linear master's point is taken."""
 
 
 class Level:
-    """ℓ = αU + (1 − α)L; the next point is the one of {model ≤ ℓ} nearest to the last.
+    """ℓ = αU + (1 − α)L; the next point is the one of {model ≤ ℓ} nearest to the best point.
+
+    Lemaréchal, Nemirovskii and Nesterov (Mathematical Programming 1995) project the last point; the best one, as
+    in Kiwiel's proximal level methods (SIAM Journal on Control and Optimization 1996), takes fewer evaluations.
 
     On unbounded sets L is taken over a wide box around the best point (`search_box`).
     """
@@ -53,7 +56,7 @@ class Level:
             learnt = [t for t in tangents if pool.add(t) >= 0]
             try:
                 level = ALPHA * state.best_fun + (1 - ALPHA) * floor
-                state.point = nearest_in(model, state, before, level=level)
+                state.point = nearest_in(model, state, state.best, level=level)
                 break
             except EmptyPolyhedronError:
                 # the level lies below all of a curved set whose tangents the floor did not know

@@ -37,7 +37,7 @@ class Linear:
     def start(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> None:
         """Evaluate the start and set Δ."""
         evaluate(model, state, state.point, options)
-        state.memory |= {"delta": np.array(options.trust_radius), "since": np.array(0)}
+        state.memory |= {"delta": np.array(options.trust_radius), "since": np.array(0), "nulls": np.array(0)}
 
     def move(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
         """One linear master and one evaluation."""
@@ -67,7 +67,7 @@ class Linear:
         scale = max(1.0, abs(best))
         inside = step < delta * (1 - 1e-9)
         if convex:
-            rest = predicted <= 0.1 * options.tolerance * scale and (inside or predicted <= 0)
+            rest = predicted <= 0.9 * options.tolerance * scale and (inside or predicted <= 0)
         else:
             # a small Δ predicts little anywhere: the slope counts, and what the master can resolve
             rest = predicted <= 0.1 * options.tolerance * scale * min(1.0, delta)
@@ -91,7 +91,10 @@ class Linear:
             state.memory["since"] = np.array(state.pool.next_serial - trial.added)
         if decrease >= _DESCENT * predicted:
             delta *= 2.0 if not inside and decrease >= 0.5 * predicted else 1.0
-        elif not convex or trial.feasible_fun > best:
+            state.memory["nulls"] = np.array(0)
+        elif convex:
+            delta = _after_null(state, delta, trial.feasible_fun - best, predicted)
+        else:
             delta = 0.5 * min(delta, step)
         state.memory["delta"] = np.array(delta)
         small = 1e-12 * (1 + float(np.abs(center).max(initial=0.0)))
@@ -114,6 +117,24 @@ class Linear:
             if not [t for t in tangents if state.pool.add(t) >= 0]:
                 break
         return solution
+
+
+def _after_null(state: State, delta: float, increase: float, predicted: float) -> float:
+    """Δ after a null step of a convex problem: the new plane is worth more than a shorter step.
+
+    Δ shrinks where the model was wrong by far, or three times in a row by more than it promised (Linderoth and
+    Wright, Computational Optimization and Applications 2003); and where the pool is full, so that a plane more was
+    a plane less.
+    """
+    if int(np.sum(state.pool.kinds != Kind.LINEAR)) >= state.pool.cap:
+        return 0.5 * delta
+    if not 0 < increase < np.inf:  # an infeasible point brought planes of its own
+        return delta
+    nulls = int(state.memory["nulls"]) + 1
+    wrong = min(1.0, delta) * increase / predicted
+    shrink = wrong > 3 or (nulls >= 3 and wrong > 1)
+    state.memory["nulls"] = np.array(0 if shrink else nulls)
+    return delta / min(wrong, 4.0) if shrink else delta
 
 
 def _renew(model: Joint | Reduced, state: State) -> None:
