@@ -16,17 +16,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.table import Table
 
 from simmst.cli_data import data_app
+from simmst.cli_doctor import mount as mount_doctor
 from simmst.cli_forecast import mount as mount_forecast
 from simmst.cli_simulate import simulate_app
 from simmst.cli_table import mount as mount_tables
 from simmst.errors import ConfigError, SimmstError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 app.add_typer(data_app, name="data")
 mount_tables(app)
 mount_forecast(app)
 app.add_typer(simulate_app, name="simulate")
+mount_doctor(app)
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 
@@ -144,7 +146,7 @@ def main() -> None:
     for name in _THREAD_COUNTS:
         os.environ.setdefault(name, "1")
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="simmst", standalone_mode=False)
     except SimmstError as error:
         _fail(str(error))
     except OSError as error:  # a full disk, a directory taken away while the run goes on

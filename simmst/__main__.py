@@ -1,0 +1,19 @@
+"""``python -m simmst`` and the command `simmst`; without the extra they say in one line what to install."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from simmst.cli import main as run
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in ("simmst", "cutplane"):
+            raise
+        sys.stderr.write(f"simmst: error: {error.name} is missing; install by: pip install 'cutplane[simmst]'\n")
+        raise SystemExit(2) from None
+    run()
+
+
+if __name__ == "__main__":
+    main()
