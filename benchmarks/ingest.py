@@ -12,13 +12,17 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -30,8 +34,8 @@ COUNTRIES = (39, 0, 33, 41, 44, 46, 49, 86)
 def generate(folder: Path, megabytes: float, days: int, seed: int = 0) -> None:
     """Write daily files like the real ones in rows a square, empty fields and digits."""
     rng = np.random.default_rng(seed)
-    # About 62 bytes a row (a little more in the end).
-    rows = int(megabytes * 1e6 / days / 62)
+    # A row has 72 bytes on the average.
+    rows = int(megabytes * 1e6 / days / 72)
     per_square = max(rows // SQUARES, 1)
     for day in range(days):
         midnight = np.datetime64("2013-11-01T00:00", "ms").astype(np.int64) - 3_600_000 + day * 86_400_000
@@ -57,13 +61,13 @@ def with_simmst(raw: Path, out: Path) -> None:
     ingest(raw, out, resolution=60, fill="zero")
 
 
-def with_pandas(raw: Path, out: Path) -> None:
+def with_pandas(raw: Path, out: Path, **options: Any) -> None:
     import pandas as pd
 
     names = ["square", "time", "country", "sms_in", "sms_out", "call_in", "call_out", "internet"]
     days = []
     for path in sorted(raw.glob("sms-call-internet-mi-*.txt")):
-        frame = pd.read_csv(path, sep="\t", names=names)
+        frame = pd.read_csv(path, sep="\t", names=names, **options)
         frame["time"] = pd.to_datetime(frame["time"], unit="ms", utc=True)
         frame["hour"] = frame["time"].dt.tz_convert("Europe/Rome").dt.tz_localize(None).dt.floor("h")
         frame["call"] = frame["call_in"].fillna(0) + frame["call_out"].fillna(0)
@@ -71,10 +75,14 @@ def with_pandas(raw: Path, out: Path) -> None:
         days.append(frame.groupby(["hour", "square"])[["call", "sms", "internet"]].sum())
     table = pd.concat(days).unstack("square", fill_value=0.0)
     values = table.to_numpy().reshape(len(table), 3, -1).transpose(0, 2, 1).astype(np.float32)
-    np.savez_compressed(out, values=values)
+    np.savez(out, values=values)
 
 
-READERS = {"simmst": with_simmst, "pandas": with_pandas}
+READERS = {
+    "simmst": with_simmst,
+    "pandas": with_pandas,
+    "pandas-pyarrow": partial(with_pandas, engine="pyarrow"),
+}
 
 
 @dataclass(frozen=True)
@@ -113,10 +121,10 @@ def main() -> None:
     if options.reader:
         READERS[options.reader](Path(options.raw), Path(options.out))
         return
-    readers = ["simmst", "pandas"]
-    if importlib.util.find_spec("pandas") is None:
-        readers.remove("pandas")
-        print("pandas is not installed: only simmst is measured (pip install pandas)")
+    needs = {"simmst": "simmst", "pandas": "pandas", "pandas-pyarrow": "pyarrow"}
+    readers = [reader for reader, module in needs.items() if importlib.util.find_spec(module) is not None]
+    if missing := sorted(set(needs) - set(readers)):
+        print(f"not measured, because not installed: {', '.join(missing)}")
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "raw"
         raw.mkdir()
@@ -124,7 +132,11 @@ def main() -> None:
         amount = ["--megabytes", str(options.megabytes), "--days", str(options.days)]
         subprocess.run([sys.executable, __file__, "--reader", "generate", "--raw", str(raw), *amount], check=True)
         size = sum(path.stat().st_size for path in raw.iterdir())
-        print(f"{size / 1e6:.0f} MB in {options.days} files, {os.cpu_count()} cores, hourly sums")
+        versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", *readers[1:2]))
+        print(
+            f"{size / 1e6:.0f} MB in {options.days} files, hourly sums; {os.cpu_count()} cores, load "
+            f"{os.getloadavg()[0]:.1f}; Python {platform.python_version()}, {versions}"
+        )
         outs = {reader: Path(folder) / f"{reader}.npz" for reader in readers}
         measure("simmst", raw, outs["simmst"])  # compiles, once for all later runs
         found: dict[str, list[Reading]] = {reader: [] for reader in readers}
@@ -135,16 +147,16 @@ def main() -> None:
             elapsed = ", ".join(f"{r.elapsed:.2f}" for r in readings)
             cpu = ", ".join(f"{r.cpu:.2f}" for r in readings)
             peak = max(r.peak for r in readings)
-            print(f"{reader:7} elapsed {elapsed} s; CPU {cpu} s; peak memory {peak:.0f} MiB")
-        if "pandas" in readers:
+            print(f"{reader:14} elapsed {elapsed} s; CPU {cpu} s; peak memory {peak:.0f} MiB")
+        for peer in readers[1:]:
             for what in ("elapsed", "cpu"):
-                pairs = zip(found["simmst"], found["pandas"], strict=True)
+                pairs = zip(found["simmst"], found[peer], strict=True)
                 ratios = [getattr(theirs, what) / getattr(ours, what) for ours, theirs in pairs]
                 listed = ", ".join(f"{r:.2f}" for r in ratios)
-                print(f"pandas / simmst, {what}: median {statistics.median(ratios):.2f} of {listed}")
-            ours, theirs = (np.load(outs[reader])["values"] for reader in readers)
+                print(f"{peer} / simmst, {what}: median {statistics.median(ratios):.2f} of {listed}")
+            ours, theirs = (np.load(outs[reader])["values"] for reader in ("simmst", peer))
             np.testing.assert_allclose(ours, theirs, rtol=1e-5)
-            print("both give the same values")
+            print(f"{peer} gives the same values")
 
 
 if __name__ == "__main__":

@@ -5,80 +5,122 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-# From here on the digits of a number are passed over: it has the 16 that a float holds, or is out of range.
-_MANY = 10**16
+from simmst.data._words import digits, point_place, word
+
 _MAX_AMOUNT = 1e12
-_POWERS = 10.0 ** -np.arange(40)
 _STEP_MS = 600_000
 _TAB, _NEWLINE, _RETURN, _POINT, _MINUS, _PLUS, _E = (ord(c) for c in "\t\n\r.-+e")
+_TENS = 10 ** np.arange(17, dtype=np.uint64)
+# The powers of ten that a float holds exactly: dividing by one rounds once.
+_FLOAT_TENS = 10.0 ** np.arange(23)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _whole(text, start, stop):  # type: ignore[no-untyped-def]
+    """Read a whole number of 0 to 16 digits; also return what is not 0 if it is none."""
+    eight = np.uint64(8)
+    count = stop - start
+    if count <= eight:
+        return digits(word(text, start), count)
+    if count > np.uint64(16):
+        return np.uint64(0), np.uint64(1)
+    high, wrong_high = digits(word(text, start), count - eight)
+    low, wrong_low = digits(word(text, stop - eight), eight)
+    return high * _TENS[8] + low, wrong_high | wrong_low
 
 
 @njit(cache=True, nogil=True)
-def _digits(text, at, value):  # type: ignore[no-untyped-def]
-    """Append decimal digits to a number; return it, how many were used, and the place of what follows."""
-    used = 0
-    while True:
-        # What is below "0" wraps to a large number. Two digits a turn shorten the chain of multiplications.
-        digit = np.uint64(text[at]) - np.uint64(48)
-        if digit > 9:
-            return value, used, at
+def _general_amount(text, start, stop):  # type: ignore[no-untyped-def]
+    """Read any decimal number from 0 to 1e12, byte by byte; -1 if it is none."""
+    value, places, used = np.int64(0), np.int64(0), 0
+    behind = False
+    at = start
+    while at < stop:
+        digit = np.int64(text[at]) - 48
+        if 0 <= digit <= 9:
+            used += 1
+            # Digits beyond the 17 that tell floats apart only count.
+            if value < 10**16:
+                value = value * 10 + digit
+                places += behind
+            else:
+                places -= not behind
+        elif text[at] == _POINT and not behind:
+            behind = True
+        else:
+            break
         at += np.uint64(1)
-        if value < _MANY:
-            second = np.uint64(text[at]) - np.uint64(48)
-            if second > 9:
-                return value * 10 + np.int64(digit), used + 1, at
-            value = value * 100 + np.int64(digit * np.uint64(10) + second)
-            used += 2
-            at += np.uint64(1)
-
-
-@njit(cache=True, nogil=True)
-def _amount(text, at):  # type: ignore[no-untyped-def]
-    """Read a decimal number or nothing; return it (-1 if malformed), whether it is there, and what follows."""
-    one = np.uint64(1)
-    first = at
-    value, _, at = _digits(text, at, np.int64(0))
-    places = 0
-    length = at - first
-    if text[at] == _POINT:
-        first = at + one
-        value, places, at = _digits(text, first, value)
-        length += at - first
-        if length == 0:
-            return -1.0, True, at
-    if length == 0:
-        return 0.0, False, at
-    if text[at] | 32 == _E:
-        at += one
+    if used == 0:
+        return -1.0
+    if at < stop:
+        if text[at] | 32 != _E:
+            return -1.0
+        at += np.uint64(1)
         down = text[at] == _MINUS
         if down or text[at] == _PLUS:
-            at += one
-        first = at
-        exponent, _, at = _digits(text, at, np.int64(0))
-        if at == first:
-            return -1.0, True, at
+            at += np.uint64(1)
+        exponent = np.int64(0)
+        if at == stop:
+            return -1.0
+        while at < stop:
+            digit = np.int64(text[at]) - 48
+            if digit < 0 or digit > 9:
+                return -1.0
+            exponent = min(exponent * 10 + digit, np.int64(1_000_000_000))
+            at += np.uint64(1)
         places += exponent if down else -exponent
-    amount = float(value)
     if value == 0:
-        places = 0  # 0 times the overflow of 0e999 would be no number
-    if 0 <= places < len(_POWERS):
-        amount *= _POWERS[places]
+        return 0.0  # 0 times the overflow of 0e999 would be no number
+    amount = float(value)
+    if 0 <= places < len(_FLOAT_TENS):
+        amount /= _FLOAT_TENS[places]
     else:
         amount *= 10.0 ** float(-places)
-    return (amount if amount <= _MAX_AMOUNT else -1.0), True, at
+    return amount if amount <= _MAX_AMOUNT else -1.0
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _amount(text, start, stop):  # type: ignore[no-untyped-def]
+    """Read a decimal number from 0 to 1e12, 0 if it is empty; -1 if it is none."""
+    one, eight, sixteen = np.uint64(1), np.uint64(8), np.uint64(16)
+    if stop <= start:
+        return 0.0
+    length = stop - start
+    letters = word(text, start)
+    before = min(point_place(letters), length)
+    behind = length - min(before + one, length)
+    first = min(behind, eight)
+    second = min(behind - first, eight)
+    # Sixteen places are used, up to eight more are only looked at.
+    unused = behind - first - second
+    at = start + before + one
+    value, wrong = digits(letters, before)
+    part, wrong_first = digits(word(text, at), first)
+    parts, wrong_second = digits(word(text, at + eight), second)
+    wrong |= wrong_first | wrong_second | digits(word(text, at + sixteen), min(unused, eight))[1]
+    plain = wrong == 0 and unused <= eight and before + behind > 0
+    # 900 with sixteen places behind fills an int64; eight digits may be followed by more. Below 0.0001, the places
+    # that are not used would be missed; above, they are less than 1e-12 of the number.
+    if not plain or before == eight or (second > 0 and value >= 900) or (unused > 0 and value + part < 10_000):
+        return _general_amount(text, start, stop)
+    # Where the digits make up to 2**53, the quotient is the nearest float.
+    value = (value * _TENS[first] + part) * _TENS[second] + parts
+    return float(np.int64(value)) / _FLOAT_TENS[first + second]
 
 
 @njit(cache=True, nogil=True)
-def add_lines(text, start, first_ms, sums, seen, named):  # type: ignore[no-untyped-def]
+def add_lines(text, places, first, start, first_ms, sums, seen, named):  # type: ignore[no-untyped-def]
     """
     Add the records of lines to running sums, up to the first malformed line.
 
     Parameters
     ----------
     text
-        Whole lines, uint8; the last byte is a newline, which stops every scan.
-    start
-        Where to begin.
+        Whole lines, uint8, the last of which ends in a newline, and `MARGIN` bytes behind them.
+    places
+        Places of their tabs and newlines, int32, as `separators` finds them.
+    first, start
+        Index in `places`, and byte of the text, where to begin: the begin of a line.
     first_ms
         Time of step 0.
     sums, seen
@@ -89,43 +131,46 @@ def add_lines(text, start, first_ms, sums, seen, named):  # type: ignore[no-unty
     Returns
     -------
     tuple
-        Start of the malformed line, or the length of the text; and the number of lines taken.
+        Byte where the malformed line begins, or where the last line ends; and the number of lines taken.
     """
-    one = np.uint64(1)
-    at = np.uint64(start)
-    end = np.uint64(len(text))
+    one, eight = np.uint64(1), np.uint64(8)
+    at, k = np.uint64(start), np.uint64(first)
     lines = 0
-    amount = np.zeros(5)
-    there = np.zeros(5, dtype=np.bool_)
-    while at < end:
-        line = at
-        square, _, at = _digits(text, at, np.int64(0))
-        if text[at] != _TAB or square < 1 or square >= sums.shape[0]:
-            return line, lines
-        first = at + one
-        time, _, at = _digits(text, first, np.int64(0))
-        step = (time - first_ms) // _STEP_MS
-        if text[at] != _TAB or step < 0 or step >= sums.shape[1] or step * _STEP_MS + first_ms != time:
-            return line, lines
-        _, _, at = _digits(text, at + one, np.int64(0))  # country codes are summed
-        for field in range(5):
-            if text[at] != _TAB:
-                return line, lines
-            amount[field], there[field], at = _amount(text, at + one)
-            if amount[field] < 0:
-                return line, lines
-        if text[at] == _RETURN:
-            at += one
-        if text[at] != _NEWLINE:
-            return line, lines
-        at += one
-        lines += 1
+    while k + eight <= len(places):
+        # Written out, because arrays of edges and amounts would live in memory. Field i ends at e<i>.
+        e0, e1 = np.uint64(places[k]), np.uint64(places[k + one])
+        e2, e3 = np.uint64(places[k + np.uint64(2)]), np.uint64(places[k + np.uint64(3)])
+        e4, e5 = np.uint64(places[k + np.uint64(4)]), np.uint64(places[k + np.uint64(5)])
+        e6, end = np.uint64(places[k + np.uint64(6)]), np.uint64(places[k + np.uint64(7)])
+        # Each is a tab (9) or a newline (10).
+        if text[e0] + text[e1] + text[e2] + text[e3] + text[e4] + text[e5] + text[e6] != 7 * _TAB:
+            break
+        if text[end] != _NEWLINE:
+            break
+        e7 = end - np.uint64(text[end - one] == _RETURN)
+        square, wrong_square = _whole(text, at, e0)
+        time, wrong_time = _whole(text, e0 + one, e1)
+        _, wrong_country = _whole(text, e1 + one, e2)  # country codes are summed
+        step = (np.int64(time) - first_ms) // _STEP_MS
+        if wrong_square | wrong_time | wrong_country != 0 or square < 1 or square >= sums.shape[0]:
+            break
+        if e1 - e0 < 2 or step < 0 or step >= sums.shape[1] or step * _STEP_MS + first_ms != np.int64(time):
+            break
+        sms_in, sms_out = _amount(text, e2 + one, e3), _amount(text, e3 + one, e4)
+        call_in, call_out = _amount(text, e4 + one, e5), _amount(text, e5 + one, e6)
+        internet = _amount(text, e6 + one, e7)
+        if min(sms_in, sms_out, call_in, call_out, internet) < 0:
+            break
         named[square] = True
-        sms_in, sms_out, call_in, call_out, internet = amount
-        sums[square, step, 0] += call_in + call_out
-        sums[square, step, 1] += sms_in + sms_out
-        sums[square, step, 2] += internet
-        seen[square, step, 0] |= there[2] | there[3]
-        seen[square, step, 1] |= there[0] | there[1]
-        seen[square, step, 2] |= there[4]
+        slot = np.uint64(step)
+        sums[square, slot, 0] += call_in + call_out
+        sums[square, slot, 1] += sms_in + sms_out
+        sums[square, slot, 2] += internet
+        # Two empty fields are two edges.
+        seen[square, slot, 0] |= e6 - e4 > 2
+        seen[square, slot, 1] |= e4 - e2 > 2
+        seen[square, slot, 2] |= e7 - e6 > 1
+        k += eight
+        at = end + one
+        lines += 1
     return at, lines

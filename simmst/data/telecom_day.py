@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from simmst.data._kernels import add_lines
+from simmst.data._words import MARGIN, separators
 from simmst.errors import DataError
 
 #: The services, in the order of the result.
@@ -24,7 +25,9 @@ _ZONE = "Europe/Rome"
 # The larger of the two grids, Trentino's; Milano's has 10,000 squares [K].
 _MAX_SQUARE = 11_466
 # Bytes read at a time: what bounds the memory.
-_BLOCK = 1 << 20
+_BLOCK = 1 << 19
+# A number of a line; longer ones are none that a daily file holds.
+_MAX_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +123,24 @@ class _DayFile:
         self._sums = np.zeros(shape)
         self._seen = np.zeros(shape, dtype=bool)
         self._named = np.zeros(_MAX_SQUARE + 1, dtype=bool)
+        self._places = np.zeros(_BLOCK + 1 + MARGIN, dtype=np.int32)
 
     def add(self, buffer: bytearray, length: int) -> None:
         """Add the records of the whole lines in the first `length` bytes."""
-        text = np.frombuffer(buffer, dtype=np.uint8, count=length)
-        end = 0
-        while end < length:
-            at, lines = add_lines(text, end, self._clock.first_ms, self._sums, self._seen, self._named)
+        text = np.frombuffer(buffer, dtype=np.uint8)
+        places = self._places[: separators(text, length, self._places)]
+        first = start = 0
+        while start < length:
+            end, lines = add_lines(
+                text, places, first, start, self._clock.first_ms, self._sums, self._seen, self._named
+            )
             self._lines += lines
-            end = at
-            if at < length:
-                end = buffer.index(b"\n", at) + 1
+            start = end
+            if end < length:
+                start = buffer.index(b"\n", end) + 1
+                first = int(np.searchsorted(places, start))
                 self._lines += 1
-                self._refuse(bytes(buffer[at:end]))
+                self._refuse(bytes(buffer[end:start]))
 
     def _refuse(self, line: bytes) -> None:
         self._malformed.append(f"{self._path.name}:{self._lines}: {_reason(line, self._clock)}")
@@ -147,7 +155,10 @@ class _DayFile:
         if not self._seen.any():
             raise DataError(f"{self._path}: holds no record of {self._clock.day}")
         squares = np.flatnonzero(self._named)
-        sums, seen = self._sums[squares], self._seen[squares]
+        # As a rule all squares of the grid, one after the other: then nothing is copied.
+        first, last = squares[0], squares[-1]
+        rows = slice(first, last + 1) if last - first + 1 == len(squares) else squares
+        sums, seen = self._sums[rows], self._seen[rows]
         live = np.asarray(seen.any(axis=0))
         # The hour that daylight saving repeats is recorded twice: its steps hold the mean of what was recorded.
         slot = self._clock.slot
@@ -172,7 +183,7 @@ class _DayFile:
 
 def _blocks(stream: FileIO, path: Path) -> Iterator[tuple[bytearray, int]]:
     """Read a file into one buffer, again and again; yield it with the length of the whole lines in it."""
-    buffer = bytearray(_BLOCK + 1)
+    buffer = bytearray(_BLOCK + 1 + MARGIN)
     kept = 0
     while read := stream.readinto(memoryview(buffer)[kept:_BLOCK]):
         end = buffer.rfind(b"\n", 0, kept + read) + 1
@@ -213,4 +224,4 @@ def _short(field: str) -> str:
 
 
 def _is_number(field: str) -> bool:
-    return field.isascii() and field.isdigit() and len(field) < 18
+    return field.isascii() and field.isdigit() and len(field) <= _MAX_DIGITS

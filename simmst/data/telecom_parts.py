@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.data.files import atomic_file
-from simmst.data.telecom_day import DayTraffic
+from simmst.data.telecom_day import SERVICES, STEPS, DayTraffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,18 @@ class DaySummary:
 
 
 class DayParts:
-    """The folder of the days that were read; each is a file that appears whole or not at all."""
+    """
+    The folder of the days that were read.
+
+    A day is two files that appear whole or not at all: its traffic as `.npy`, which is mapped and not copied when
+    it is looked at, and then what is known of it as `.npz`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def _path(self, day: np.datetime64) -> Path:
-        return self.folder / f"{day}.npz"
+    def _path(self, day: np.datetime64, suffix: str = ".npz") -> Path:
+        return self.folder / f"{day}{suffix}"
 
     @staticmethod
     def source(path: Path) -> str:
@@ -51,7 +56,9 @@ class DayParts:
                     return None
                 numbers = json.loads(str(part["numbers"]))
                 numbers["malformed"] = tuple(numbers["malformed"])
-                return DaySummary(part["squares"], part["recorded"], **numbers)
+                summary = DaySummary(part["squares"], part["recorded"], **numbers)
+            fits = self.values(day).shape == (len(summary.squares), STEPS, len(SERVICES))
+            return summary if fits else None
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             return None
 
@@ -60,6 +67,8 @@ class DayParts:
         summary = DaySummary(*(getattr(traffic, field.name) for field in fields(DaySummary)))
         arrays = asdict(summary)
         squares, recorded = arrays.pop("squares"), arrays.pop("recorded")
+        with atomic_file(self._path(day, ".npy")) as stream:
+            np.save(stream, traffic.values, allow_pickle=False)
         with atomic_file(self._path(day)) as stream:
             np.savez(
                 stream,
@@ -67,19 +76,17 @@ class DayParts:
                 numbers=np.array(json.dumps(arrays)),
                 squares=squares,
                 recorded=recorded,
-                values=traffic.values,
             )
         return summary
 
     def values(self, day: np.datetime64) -> NDArray[np.float32]:
-        """Traffic of a day, `[squares of the day, 144, 3]`."""
-        with np.load(self._path(day), allow_pickle=False) as part:
-            return np.asarray(part["values"])
+        """Traffic of a day, `[squares of the day, 144, 3]`, mapped from its file."""
+        return np.asarray(np.load(self._path(day, ".npy"), mmap_mode="r", allow_pickle=False), dtype=np.float32)
 
     def remove(self) -> None:
         """Remove what this class has made; a folder that holds something else stays."""
         for path in self.folder.iterdir():
-            if re.fullmatch(r"\d{4}-\d{2}-\d{2}\.npz|.*\.tmp", path.name):
+            if re.fullmatch(r"\d{4}-\d{2}-\d{2}\.np[yz]|.*\.tmp", path.name):
                 path.unlink()
         with suppress(OSError):
             self.folder.rmdir()
