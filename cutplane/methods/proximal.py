@@ -40,9 +40,13 @@ class Proximal:
         step = float(np.linalg.norm(point - center))
         predicted = best - height
         scale = max(1.0, abs(best))
-        if predicted <= 0.1 * options.tolerance * scale and step / weight <= np.sqrt(options.tolerance) * scale:
-            state.point = center.copy()
-            return Move(best, state.best_gap, 0.0, 0.0, status=Status.STATIONARY)
+        if predicted <= 0.1 * options.tolerance * scale:
+            reach = 1.0 + float(np.linalg.norm(center))
+            if step / weight * reach <= np.sqrt(options.tolerance) * scale:
+                state.point = center.copy()
+                return Move(best, state.best_gap, 0.0, 0.0, status=Status.STATIONARY)
+            # little is promised because μ is small: the slope of the model is not
+            weight *= 4.0
         pool.note_activity(pool.multipliers > 0)
         pool.drop_inactive(options.patience, options.max_age)
         state.point = point
@@ -54,8 +58,9 @@ class Proximal:
             state.memory["nulls"] = np.array(0)
         else:
             nulls = int(state.memory["nulls"]) + 1
-            # a long row of null steps means that the model is poor at this distance
-            if nulls % 10 == 0:
+            # the new plane lies far below the center's value: the model is poor at this distance
+            error = best - trial.fun - float(trial.gradient @ (center - point))
+            if nulls % 10 == 0 and error > predicted:
                 weight *= 0.5
             state.memory["nulls"] = np.array(nulls)
         state.memory["weight"] = np.array(weight)
