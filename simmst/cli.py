@@ -19,6 +19,7 @@ from simmst.cli_data import data_app
 from simmst.cli_doctor import mount as mount_doctor
 from simmst.cli_forecast import mount as mount_forecast
 from simmst.cli_simulate import simulate_app
+from simmst.cli_sweep import mount as mount_sweep
 from simmst.cli_table import mount as mount_tables
 from simmst.errors import ConfigError, SimmstError
 
@@ -28,6 +29,7 @@ app.add_typer(data_app, name="data")
 mount_tables(app)
 mount_forecast(app)
 app.add_typer(simulate_app, name="simulate")
+mount_sweep(app)
 mount_doctor(app)
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 

@@ -45,6 +45,10 @@ ProtocolName = Annotated[
     str | None, typer.Option(help="J, A, B, fedda or paper; default: J, from six weeks on A.")
 ]
 Horizon = Annotated[int, typer.Option(min=1, help="Hours to forecast.")]
+WorkerCount = Annotated[int, typer.Option("--workers", help="Processes that compute cells.")]
+RayAddress = Annotated[
+    str | None, typer.Option("--ray", help="Compute on a Ray cluster: its address, or auto, or local.")
+]
 
 
 def table(
@@ -60,6 +64,8 @@ def table(
     service: Service = None,
     protocol: ProtocolName = None,
     horizon: Horizon = 24,
+    workers: WorkerCount = 1,
+    ray: RayAddress = None,
 ) -> None:
     """Compute a table of the paper on your data: Markdown, CSV, JSON, a picture and a page."""
     from simmst.data.files import atomically
@@ -71,7 +77,7 @@ def table(
     folder = out or Path("tables") / str(number)
     made = _made(
         number, f"Table {number}", data, folder, models, seeds, preset, budget, scarce, sources, service, protocol,
-        horizon,
+        horizon, workers, ray,
     )  # fmt: skip
     write_table(made, folder)
     picture, text = standalone(error_figure(made.rows)), table_page(made)
@@ -121,8 +127,11 @@ def _made(
     service: str | None,
     protocol: str | None,
     horizon: int,
+    workers: int = 1,
+    ray: str | None = None,
 ) -> Table:
     """Check the options, compute what is missing, and join it."""
+    from simmst.experiments.spread import Workers
     from simmst.experiments.tables.make import Options, make_table
 
     name = os.environ.get("SIMMST_DATA", "") if data is None else data
@@ -140,6 +149,7 @@ def _made(
         service,
         protocol,
         horizon,
+        Workers(workers, ray),
     )
     console = Console(stderr=True)
     try:

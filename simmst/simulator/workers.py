@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.synchronize import Event
 from typing import Any, TypeVar
 
 from simmst.errors import SimmstError
@@ -19,13 +20,18 @@ Result = TypeVar("Result")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+class WorkerLost(SimmstError):
+    """A process was ended from outside, with the call that it was at."""
+
+
 def in_processes(
-    function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], workers: int
+    function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], workers: int, patient: bool = True
 ) -> Iterator[Result]:
     """
     Call a function with each of the arguments; results come as they are ready, in any order.
 
-    After an exception (Ctrl-C among them) the calls in hand are finished and no other is begun.
+    After an exception (Ctrl-C among them) no other call is begun; those in hand are finished, or ended where
+    they are.
 
     Parameters
     ----------
@@ -35,10 +41,13 @@ def in_processes(
         Positional arguments of each call.
     workers
         Number of processes; with 1, or a single call, everything happens in this one.
+    patient
+        Whether a stop waits for the calls in hand. Calls that take long, and go on where they stopped when they
+        are made again, are better ended.
 
     Raises
     ------
-    SimmstError
+    WorkerLost
         If a process is killed.
     """
     workers = min(workers, len(arguments))
@@ -46,17 +55,23 @@ def in_processes(
         for each in arguments:
             yield function(*each)
         return
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    pool = ProcessPoolExecutor(workers, context, initializer=_end_in_time, initargs=(stop,))
     try:
         with _for_workers():
             futures = [pool.submit(function, *each) for each in arguments]
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool:
-        raise SimmstError(
+        raise WorkerLost(
             "workers: a process was ended from outside (out of memory?); what is finished is kept: call again "
             "with fewer workers"
         ) from None
+    except BaseException:
+        if not patient:
+            stop.set()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -81,13 +96,14 @@ def _for_workers() -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
 
 
-def _end_with_parent() -> None:
-    """End this process when its parent is killed, which closes none of the queues between them."""
+def _end_in_time(stop: Event) -> None:
+    """End this process when it shall stop, or when its parent is killed, which closes no queue between them."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
     def wait() -> None:
-        parent.join()
+        while parent.is_alive() and not stop.wait(0.2):
+            pass
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -189,6 +189,7 @@ def run_grid(
     cells: Iterable[Cell],
     begin: Callable[[int, int, int, Cell], Watch],
     skip: Callable[[Cell, str], None],
+    elsewhere: Callable[[Sequence[Cell], Callable[[Cell], None]], None] | None = None,
 ) -> list[Finished]:
     """
     Compute all the cells that can be.
@@ -201,9 +202,12 @@ def run_grid(
         In the order of the table.
     begin
         ``begin(done, missing, total, cell)``, called before a cell is computed, returns what watches it: so many
-        of the missing ones are done.
+        of the missing ones are done. Where cells are computed elsewhere it is called as each one ends.
     skip
         Called with a cell that cannot be computed, and the reason.
+    elsewhere
+        ``elsewhere(cells, done)`` computes cells in other processes, into the same folder, and calls ``done`` with
+        each as it ends.
 
     Raises
     ------
@@ -221,8 +225,22 @@ def run_grid(
         raise SimmstError("--models: none of these rows can be computed on this data")
     found = {cell: grid.finished(cell) for cell in wanted}
     missing = [cell for cell in wanted if found[cell] is None]
-    for done, cell in enumerate(missing):
-        found[cell] = grid.compute(cell, begin(done, len(missing), len(wanted), cell))
+    if elsewhere is not None and missing:
+        done = 0
+
+        def ended(cell: Cell) -> None:
+            nonlocal done
+            done += 1
+            begin(done, len(missing), len(wanted), cell)
+
+        elsewhere(missing, ended)
+        for cell in missing:
+            found[cell] = grid.finished(cell)
+            if found[cell] is None:
+                raise SimmstError(f"{cell.label}: a worker computed it from other code or data than are here")
+    else:
+        for done, cell in enumerate(missing):
+            found[cell] = grid.compute(cell, begin(done, len(missing), len(wanted), cell))
     return [one for one in found.values() if one is not None]
 
 

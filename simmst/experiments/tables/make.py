@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from simmst.errors import ConfigError
 from simmst.experiments.config import RunConfig
+from simmst.experiments.spread import Workers, spread
 from simmst.experiments.tables.benchmark import Benchmark, make_benchmark
 from simmst.experiments.tables.budget import Budget
 from simmst.experiments.tables.cell import Cell
@@ -43,6 +45,7 @@ class Options:
     service: str | None = None
     protocol: str | None = None
     horizon: int = 24
+    workers: Workers = field(default_factory=Workers)
 
 
 def make_table(options: Options, begin: Begin, skip: Callable[[Cell, str], None], command: str = "") -> Table:
@@ -58,14 +61,10 @@ def make_table(options: Options, begin: Begin, skip: Callable[[Cell, str], None]
     """
     if options.number not in TITLES:
         raise ConfigError(f"table {options.number}: unknown; known: {', '.join(map(str, TITLES))}")
-    if options.preset not in PRESETS:
-        raise ConfigError(f"--preset {options.preset}: unknown; known: {', '.join(PRESETS)}")
     models = chosen_models(options.number, options.models)
     scarce, kinds = _days(options.scarce), _kinds(options.sources)
-    budget = Budget() if options.budget is None else Budget.parse(options.budget)
-    target, digest = _target(options)
-    benchmark = _narrowed(make_benchmark(target, options.protocol, options.horizon), options)
-    grid = Grid(benchmark, options.preset, budget, digest, options.folder)
+    grid = _grid(options)
+    benchmark, target = grid.benchmark, grid.benchmark.target
     wanted = cells(models, options.seeds, scarce, kinds)
     skipped: dict[str, str] = {}
 
@@ -74,7 +73,7 @@ def make_table(options: Options, begin: Begin, skip: Callable[[Cell, str], None]
         skip(cell, reason)
 
     started = time.perf_counter()
-    finished = run_grid(grid, wanted, begin, leave_out)
+    finished = run_grid(grid, wanted, begin, leave_out, _elsewhere(options) if options.workers.several else None)
     ours = [name for name in models if name not in CLOSED_FORM and REGISTRY[name].feed == "patch"]
     rows = rows_of(finished, ours)
     cost = {key: sum(one.result["time"][key] for one in finished) for key in ("wall_seconds", "processor_seconds")}
@@ -91,6 +90,44 @@ def make_table(options: Options, begin: Begin, skip: Callable[[Cell, str], None]
     title = f"{options.title}: {TITLES[options.number]}, {target.name}, protocol {benchmark.name}"
     compared = compare(rows, benchmark.protocol.steps_per_day) if len(rows) > 1 else []
     return Table(title, benchmark, rows, compared, skipped, settings)
+
+
+def _grid(options: Options) -> Grid:
+    if options.preset not in PRESETS:
+        raise ConfigError(f"--preset {options.preset}: unknown; known: {', '.join(PRESETS)}")
+    budget = Budget() if options.budget is None else Budget.parse(options.budget)
+    target, digest = _target(options)
+    benchmark = _narrowed(make_benchmark(target, options.protocol, options.horizon), options)
+    return Grid(benchmark, options.preset, budget, digest, options.folder)
+
+
+def _elsewhere(options: Options) -> Callable[[Sequence[Cell], Callable[[Cell], None]], None]:
+    """Compute cells by the workers: those that learn the weights which others use before those others."""
+    data = None if options.data is None else str(Path(options.data).absolute())
+    there = replace(options, folder=options.folder.absolute(), data=data)
+
+    def compute(cells: Sequence[Cell], done: Callable[[Cell], None]) -> None:
+        first: list[Cell] = []
+        then: list[Cell] = []
+        learned: set[tuple[int | None, int | None]] = set()
+        for cell in cells:
+            shared = cell.kind == "reweighted" and (cell.days, cell.seed) in learned
+            (then if shared else first).append(cell)
+            if cell.kind == "reweighted":
+                learned.add((cell.days, cell.seed))
+        for wave in (first, then):
+            tasks = [(there, cell) for cell in wave]
+            spread(_compute, tasks, options.workers, there.folder, lambda i, wave=wave: done(wave[i]))  # type: ignore[misc]
+
+    return compute
+
+
+def _compute(options: Options, cell: Cell) -> None:
+    """Compute a cell in a worker; it stays in the folder."""
+    _kept_grid(options).compute(cell, lambda stage, done, total, note: None)
+
+
+_kept_grid = lru_cache(maxsize=1)(_grid)
 
 
 def _target(options: Options) -> tuple[Target, str]:
