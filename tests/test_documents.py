@@ -1,6 +1,7 @@
 """The code that README and docs print runs as printed."""
 
 import re
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -47,3 +48,25 @@ def test_the_examples_in_docstrings_print_what_they_say():
 
     outcome = doctest.testmod(cutplane.solver)
     assert outcome.attempted > 0 and outcome.failed == 0
+
+
+SHELL = re.compile(r"^```(?:console|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    (page, line.removeprefix("$ "))
+    for page in PAGES
+    for block in SHELL.findall(page.read_text(encoding="utf-8"))
+    for line in block.splitlines()
+    if line.removeprefix("$ ").startswith("simmst ")
+]
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS, ids=[f"{page.stem}: {line}" for page, line in COMMANDS])
+def test_every_printed_command_has_options_that_exist(page, line):
+    from typer.main import get_command
+
+    from simmst.cli import app
+
+    command, words = get_command(app), shlex.split(line, comments=True)[1:]
+    while words and words[0] in getattr(command, "commands", ()):
+        command, words = command.commands[words[0]], words[1:]
+    command.make_context("simmst", words)  # parses, and calls nothing
