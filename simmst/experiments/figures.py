@@ -23,7 +23,7 @@ _CSS_COLOURS = {"#010101": "--ink", "#020202": "--muted", "#030303": "--line", "
     "#060606": "--naive",
 }
 INK, MUTED, LINE, MODEL, RIDGE, NAIVE = _CSS_COLOURS
-_LIGHT = dict(zip(_CSS_COLOURS, ("#1a1a1a", "#5f5f5f", "#dcdcd8", "#0072b2", "#d55e00", "#00805f"), strict=True))
+_LIGHT = dict(zip(_CSS_COLOURS, ("#1a1a1a", "#5f5f5f", "#dcdcd8", "#0072b2", "#d55e00", "#cc79a7"), strict=True))
 # Line of each forecast: colour, dash, width in points; the truth first.
 _LOOKS = [(INK, "-", 1.0), (MODEL, "-", 1.8), (RIDGE, "--", 1.3), (NAIVE, ":", 1.6)]
 _SVG_DASH = {"-": "", "--": 'stroke-dasharray="6 3"', ":": 'stroke-dasharray="2 3"'}
