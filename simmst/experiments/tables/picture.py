@@ -30,7 +30,7 @@ def error_figure(rows: Sequence[Row]) -> str:
             axes.plot(seeds, [place] * len(seeds), ".", color=INK, markersize=4)
             axes.annotate(f" {mean:.3f}", (max(seeds), place), va="center", fontsize=8)
         axes.set_yticks(range(len(known)), [row.label for row in known])
-        axes.set_xlabel("MASE, mean over tasks (1: same hour yesterday on the training days)")
+        axes.set_xlabel("MASE, mean over tasks (1: same hour yesterday)")
         axes.margins(x=0.12)
 
     title = "1 step ahead" if last == 1 else f"1 to {last} steps ahead"
