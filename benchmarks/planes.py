@@ -103,20 +103,20 @@ def iterations(n: int) -> dict[str, float]:
 
 START = """
 import time
-begun = time.perf_counter()
+begun = time.process_time()
 import cutplane
-imported = time.perf_counter()
+imported = time.process_time()
 from cutplane import BilevelProblem, BilevelSolver, Box, SolutionMap
 import numpy as np
 lower = SolutionMap(lambda x: x, lambda x, v: v)
 problem = BilevelProblem(lambda x, y: (float(y @ y), 0 * x, 2 * y), lower, Box(-1, 1))
 BilevelSolver(max_iterations=30).solve(problem, np.zeros(3), np.ones(3))
-print(imported - begun, time.perf_counter() - imported)
+print(imported - begun, time.process_time() - imported)
 """
 
 
 def start_up() -> tuple[float, float]:
-    """Wall seconds of the import and of a first short solve, in a fresh process with a warm cache."""
+    """Processor seconds of the import and of a first short solve, in a fresh process with a warm cache."""
     answers = [subprocess.run([sys.executable, "-c", START], check=True, capture_output=True, text=True).stdout
                for _ in range(4)]  # fmt: skip
     imports, solves = zip(*(map(float, answer.split()) for answer in answers[1:]), strict=True)
@@ -151,7 +151,7 @@ def main() -> None:
     print(f"an iteration at n = {whole['n']} with {whole['planes']} planes: {1e3 * whole['iteration']:.1f} ms, "
           f"{whole['iteration'] / whole['sweep']:.1f} sweeps, its oracle and the pool included")  # fmt: skip
     began = start_up()
-    print(f"with a warm cache: import {began[0]:.2f} s, first solve {began[1]:.2f} s")
+    print(f"with a warm cache, processor seconds: import {began[0]:.2f} s, first solve {began[1]:.2f} s")
     write(options.out, "planes", facts, {"sweep": rows, "pool": pool, "iteration": whole, "start": began})
 
 
