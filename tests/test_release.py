@@ -27,7 +27,8 @@ assert result.success and abs(result.x[0] - 1) < 1e-6 and result.gap < 1e-5
 # Imports of anything else fail, as they would where only the base is installed.
 BASE_ONLY = """
 import sys
-allowed = {"cutplane", "numpy", "scipy", "numba", "llvmlite", "highspy", "highspy_extras"} | sys.stdlib_module_names
+allowed = {"cutplane", "numpy", "scipy", "numba", "llvmlite", "highspy", "highspy_extras"}
+allowed |= sys.stdlib_module_names
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if path is None and name not in allowed and not name.startswith("_"):
