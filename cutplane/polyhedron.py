@@ -256,7 +256,15 @@ class Polyhedron:
         return int(positions.size)
 
     def redundant(self, lower: Array, upper: Array, tolerance: float = 1e-9) -> Array:
-        """Positions of bounding planes that the others together imply on the box: one LP a plane."""
+        """Positions of bounding planes that the others together imply on a box: one LP a plane.
+
+        Parameters
+        ----------
+        lower, upper : ndarray of shape (n,)
+            The box.
+        tolerance : float
+            Distance by which a plane may cut into the others' region and still count as implied.
+        """
         found: list[int] = []
         keep = np.flatnonzero(self.bounding)
         for l in keep:

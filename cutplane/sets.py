@@ -183,6 +183,15 @@ class Ball:
 class Polytope(_Linear):
     """{lower ≤ v ≤ upper, A_ub v ≤ b_ub, A_eq v = b_eq}; any part may be left out.
 
+    Parameters
+    ----------
+    A_ub, b_ub : array_like of shapes (m, n) and (m,)
+        Inequality rows.
+    A_eq, b_eq : array_like of shapes (p, n) and (p,)
+        Equality rows.
+    lower, upper : float or array_like of shape (n,)
+        Bounds, infinite where there are none.
+
     Raises
     ------
     InputError

@@ -67,19 +67,40 @@ class TrainerConfig:
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
-    """One epoch: training loss, validation error, both by task, and the task weights at its end."""
+    """One epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        Its number, from 0.
+    train, validation : list of float
+        Training loss and validation error by task.
+    weights : list of float
+        Weights of the tasks at its end.
+    error : float
+        Mean of `validation`: what early stopping watches.
+    """
 
     epoch: int
     train: list[float]
     validation: list[float]
     weights: list[float]
     error: float
-    """Mean of `validation`: what early stopping watches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where training stands; `record` is given at the end of an epoch only."""
+    """Where training stands.
+
+    Attributes
+    ----------
+    epoch, epochs : int
+        Number of the epoch, from 0, and how many there are at most.
+    step, steps : int
+        Steps done in the epoch, and how many it has.
+    record : EpochRecord or None
+        Given at the end of an epoch only.
+    """
 
     epoch: int
     epochs: int

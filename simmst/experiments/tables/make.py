@@ -30,7 +30,20 @@ Begin = Callable[[int, int, int, Cell], Watch]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line was given; see `simmst table --help`."""
+    """
+    What the command line was given; `simmst table --help` says what each means.
+
+    Attributes
+    ----------
+    number, title
+        1, 2 or 3, and the title's beginning.
+    data, folder
+        Traffic file (None for a synthetic city), and folder of results and cells.
+    models, seeds, preset, budget, scarce, sources, service, protocol, horizon
+        As the options of these names.
+    workers
+        Who computes the cells.
+    """
 
     number: int
     title: str
@@ -53,6 +66,15 @@ def make_table(options: Options, begin: Begin, skip: Callable[[Cell, str], None]
     Compute the cells that are missing, and join all.
 
     A KeyboardInterrupt at any moment leaves a folder from which the same call goes on.
+
+    Parameters
+    ----------
+    options
+        What to compute.
+    begin, skip
+        As in `run_grid`.
+    command
+        Printed with the table.
 
     Raises
     ------
