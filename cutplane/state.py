@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cutplane._archive import load_arrays
 from cutplane._arrays import Array
 from cutplane.errors import InputError
 from cutplane.polyhedron import Polyhedron
@@ -123,11 +124,9 @@ class State:
         InputError
             If the file is no such state.
         """
-        # opened here: np.load leaves the file open where it finds no archive in it
         with open(path, "rb") as handle:
             try:
-                with np.load(handle, allow_pickle=False) as file:
-                    return cls.from_arrays({key: file[key] for key in file.files})
+                return cls.from_arrays(load_arrays(handle))
             except InputError:
                 raise
             except Exception as error:  # a damaged archive fails in as many ways as zipfile has branches

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.data.files import atomic_file
+from simmst.data.npz import read_npz
 from simmst.errors import DataError
 
 #: Units that a service name may end in ("5g_down_MB"): they move to `TrafficData.units`.
@@ -206,7 +205,7 @@ class TrafficData:
         DataError
             If the file is missing or damaged, lacks a key, or holds values that cannot be traffic.
         """
-        keys = _read_npz(Path(path))
+        keys = read_npz(path)
         for name in ("values", "start", "step_minutes", "services"):
             if name not in keys:
                 raise DataError(f"{path}: the key {name!r} is missing (found: {', '.join(sorted(keys))})")
@@ -233,20 +232,6 @@ class TrafficData:
             np.savez_compressed(stream, **arrays)
 
 
-def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: not an npz file (or cut off)")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        pickled = "allow_pickle" in str(error)
-        reason = "it holds pickled objects, which are never read" if pickled else str(error)
-        raise DataError(f"{path}: not a readable npz file: {reason}") from None
-
-
 def _fields(keys: dict[str, NDArray[Any]]) -> dict[str, Any]:
     """Turn the arrays of a file into the arguments of `TrafficData`."""
     values = keys["values"]
@@ -269,6 +254,8 @@ def _fields(keys: dict[str, NDArray[Any]]) -> dict[str, Any]:
     squares = keys.get("square_ids")
     names = keys.get("node_ids", squares if squares is not None else np.arange(values.shape[1]))
     coordinates = keys.get("lonlat")
+    if coordinates is not None and coordinates.dtype.kind not in "fiu":
+        raise DataError(f"lonlat: must be numbers [N, 2], not {coordinates.dtype}")
     if coordinates is None and squares is not None:
         coordinates = _milano_coordinates(squares)
     return {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.data.files import atomic_file
+from simmst.data.npz import read_npz
 from simmst.data.telecom_day import SERVICES, STEPS, DayTraffic
 
 
@@ -51,15 +51,15 @@ class DayParts:
     def summary(self, day: np.datetime64, path: Path) -> DaySummary | None:
         """Look up a day that was read from this very file; None if there is none, or it is damaged."""
         try:
-            with np.load(self._path(day), allow_pickle=False) as part:
-                if str(part["source"]) != self.source(path):
-                    return None
-                numbers = json.loads(str(part["numbers"]))
-                numbers["malformed"] = tuple(numbers["malformed"])
-                summary = DaySummary(part["squares"], part["recorded"], **numbers)
+            part = read_npz(self._path(day))
+            if str(part["source"]) != self.source(path):
+                return None
+            numbers = json.loads(str(part["numbers"]))
+            numbers["malformed"] = tuple(numbers["malformed"])
+            summary = DaySummary(part["squares"], part["recorded"], **numbers)
             fits = self.values(day).shape == (len(summary.squares), STEPS, len(SERVICES))
             return summary if fits else None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def save(self, day: np.datetime64, source: str, traffic: DayTraffic) -> DaySummary:

@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from simmst.data.files import atomically
-from simmst.errors import ConfigError
+from simmst.data.npz import read_npz
+from simmst.errors import ConfigError, DataError
 from simmst.experiments.config import RunConfig
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -126,8 +126,6 @@ def save_npz(target: Path, arrays: Arrays) -> None:
 def load_npz(path: Path) -> Arrays:
     """Read what `save_npz` wrote; a damaged file is an error that says so."""
     try:
-        # numpy leaves a path it cannot read open; a stream is closed here.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        return read_npz(path)
+    except DataError as error:
         raise ConfigError(f"{path}: damaged ({error}); delete it and resume again") from None

@@ -13,10 +13,11 @@ import torch
 from torch import nn
 
 from simmst.data.dataset import TrafficData
+from simmst.data.npz import check_array
 from simmst.data.windows import NodeScaler, WindowDataset, WindowSource, iterate_batches
 from simmst.errors import ConfigError, DataError
 from simmst.experiments.forecast import forecast_windows, network_forecast
-from simmst.experiments.rundir import load_npz, save_npz
+from simmst.experiments.rundir import Arrays, load_npz, save_npz
 from simmst.experiments.target import hourly
 from simmst.training.checkpoint import load_model
 from simmst.training.trainer import to_tensors
@@ -104,17 +105,20 @@ class Serving:
         """Read what `save` wrote."""
         kept = load_npz(path)
         try:
-            return cls(
-                tuple(map(str, kept["services"])),
-                tuple(map(str, kept["node_ids"])),
-                str(kept["units"]),
-                int(kept["lookback"]),
-                NodeScaler(kept["mean"], kept["scale"]),
-                kept["patches"],
-                kept["residuals"],
-            )
+            _check(kept)
         except KeyError as error:
             raise ConfigError(f"{path}: lacks {error}; it was written by another version") from None
+        except DataError as error:
+            raise ConfigError(f"{path}: damaged ({error})") from None
+        return cls(
+            tuple(map(str, kept["services"])),
+            tuple(map(str, kept["node_ids"])),
+            str(kept["units"]),
+            int(kept["lookback"]),
+            NodeScaler(kept["mean"], kept["scale"]),
+            kept["patches"],
+            kept["residuals"],
+        )
 
     def width(self, level: float) -> npt.NDArray[np.float64]:
         """
@@ -144,6 +148,23 @@ class Serving:
                 f"--level {level:g}: too high for {count} validation windows; at most {count / (count + 1):.4g}"
             )
         return np.asarray(self.residuals[k - 1], dtype=np.float64)
+
+
+def _check(kept: Arrays) -> None:
+    """Refuse arrays that do not fit together."""
+    check_array("services", kept["services"], "U", None)
+    check_array("node_ids", kept["node_ids"], "U", None)
+    services, nodes = len(kept["services"]), len(kept["node_ids"])
+    check_array("units", kept["units"], "U")
+    check_array("lookback", kept["lookback"], "iu")
+    for name in ("mean", "scale"):
+        check_array(name, kept[name], "f", nodes, services)
+    check_array("patches", kept["patches"], "iu", nodes, None)
+    check_array("residuals", kept["residuals"], "f", None, None, services)
+    if kept["lookback"] < 1 or kept["scale"].min() < 1e-12:
+        raise DataError("lookback, scale: must be positive")
+    if kept["patches"].min() < 0 or kept["patches"].max() >= nodes:
+        raise DataError(f"patches: must be numbers of the {nodes} nodes")
 
 
 def held_out_residuals(model: nn.Module, windows: WindowSource) -> npt.NDArray[np.float32]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
-import zipfile
-import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simmst.data.files import atomic_file
+from simmst.data.npz import check_array, read_npz
 from simmst.errors import DataError
-from simmst.simulator.city import SimulatedWorlds, World
+from simmst.simulator.city import MARGIN, SimulatedWorlds, World
 from simmst.simulator.scenario import Scenario
 
 _FORMAT = 1
@@ -63,28 +65,19 @@ def load_worlds(path: str | os.PathLike[str]) -> SimulatedWorlds:
     DataError
         If the file is missing or damaged, is not one of worlds, or was written by a newer version.
     """
-    if not Path(path).is_file():
-        raise DataError(f"{path}: no such file")
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: not an npz file (or cut off)")
+    keys = read_npz(path, _KEYS)
+    missing = [key for key in _KEYS if key not in keys]
+    if missing:
+        raise DataError(f"{path}: not a file of simulated worlds: lacks {', '.join(missing)}")
+    if keys["format"].ndim == 0 and keys["format"].dtype.kind in "iu" and keys["format"] > _FORMAT:
+        raise DataError(f"{path}: written by a newer version (format {keys['format']}); update")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [key for key in _KEYS if key not in archive.files]
-            if missing:
-                raise DataError(f"{path}: not a file of simulated worlds: lacks {', '.join(missing)}")
-            if int(archive["format"]) > _FORMAT:
-                raise DataError(f"{path}: written by a newer version (format {int(archive['format'])}); update")
-            keys = {key: archive[key] for key in _KEYS}
-    except DataError:
-        raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a readable npz file: {error}") from None
+        _check(keys)
+    except DataError as error:
+        raise DataError(f"{path}: damaged: its arrays do not fit each other ({error})") from None
     services = tuple(str(name) for name in keys["services"])
     names = [str(name) for name in keys["names"]]
     first = keys["first_site"].tolist()
-    sizes = {first[-1], keys["sites"].shape[1], keys["spread"].shape[1]}
-    if len(sizes) != 1 or {len(first) - 1, len(keys["theta"])} != {len(keys["squares"])}:
-        raise DataError(f"{path}: damaged: its arrays do not fit each other")
     return SimulatedWorlds(
         tuple(
             World(
@@ -96,3 +89,27 @@ def load_worlds(path: str | os.PathLike[str]) -> SimulatedWorlds:
             for theta, a, b, squares in zip(keys["theta"], first[:-1], first[1:], keys["squares"], strict=True)
         )
     )
+
+
+def _check(keys: dict[str, NDArray[Any]]) -> None:
+    """Refuse arrays that do not fit together."""
+    check_array("format", keys["format"], "iu")
+    check_array("services", keys["services"], "U", None)
+    check_array("names", keys["names"], "U", None)
+    check_array("squares", keys["squares"], "f", None, None, 2)
+    worlds, squares = keys["squares"].shape[:2]
+    if math.isqrt(squares) ** 2 != squares or math.isqrt(squares) <= 2 * MARGIN:
+        raise DataError(f"squares: {squares} are no square grid with {MARGIN} rings around a node")
+    check_array("first_site", keys["first_site"], "iu", worlds + 1)
+    first = keys["first_site"].astype(np.int64)
+    if first[0] != 0 or (np.diff(first) < 1).any():
+        raise DataError("first_site: must begin with 0 and ascend")
+    check_array("sites", keys["sites"], "f", None, int(first[-1]), len(keys["services"]))
+    check_array("spread", keys["spread"], "f", squares, int(first[-1]))
+    if keys["sites"].min() < 0 or keys["spread"].min() < 0:
+        raise DataError("sites, spread: hold negative traffic")
+    if keys["theta"].dtype.kind != "f" or keys["theta"].shape != (worlds, len(keys["names"])):
+        raise DataError(f"theta: must be floats {(worlds, len(keys['names']))}")
+    start = keys["theta"][:, keys["names"] == "start_hour"]
+    if start.shape[1] != 1 or not ((start >= 0) & (start < 168)).all():
+        raise DataError("theta: must hold start_hour, an hour of the week")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.data.files import atomic_file
+from simmst.data.npz import read_npz
 from simmst.errors import DataError
 from simmst.simulator.coverage import SQUARE_KM
 
@@ -122,27 +121,17 @@ def load_path_gain(path: str | os.PathLike[str]) -> PathGain:
     DataError
         If the file is missing or damaged, or `PathGain` refuses what is in it.
     """
-    if not Path(path).is_file():
-        raise DataError(f"{path}: no such file")
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: not an npz file (or cut off)")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [key for key in _KEYS if key not in archive.files]
-            if missing:
-                raise DataError(f"{path}: lacks {', '.join(missing)}; path gains need {', '.join(_KEYS)}")
-            keys = {key: archive[key] for key in archive.files if key in (*_KEYS, "square_km")}
-    except DataError:
-        raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error):
-        raise DataError(f"{path}: not a readable npz file") from None
+    keys = read_npz(path, (*_KEYS, "square_km"))
+    missing = [key for key in _KEYS if key not in keys]
+    if missing:
+        raise DataError(f"{path}: lacks {', '.join(missing)}; path gains need {', '.join(_KEYS)}")
     if str(keys["units"]) != "dB":
         raise DataError(f"{path}: units are {str(keys['units'])!r}; gain_db must be in 'dB'")
-    try:
-        gain, sites = (keys[key].astype(np.float64) for key in ("gain_db", "sites_km"))
-        square_km = float(keys.get("square_km", SQUARE_KM))
-    except (TypeError, ValueError):
-        raise DataError(f"{path}: gain_db, sites_km and square_km must be numbers") from None
+    for name in ("gain_db", "sites_km", "square_km"):
+        if name in keys and (keys[name].dtype.kind not in "fiu" or (name == "square_km" and keys[name].ndim)):
+            raise DataError(f"{path}: gain_db, sites_km and square_km must be numbers")
+    gain, sites = (keys[key].astype(np.float64) for key in ("gain_db", "sites_km"))
+    square_km = float(keys.get("square_km", SQUARE_KM))
     try:
         return PathGain(
             gain[None] if gain.ndim == 2 else gain, sites[None] if sites.ndim == 2 else sites, square_km

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.data.files import atomic_file
-from simmst.errors import ConfigError, SimmstError
+from simmst.data.npz import read_npz
+from simmst.errors import ConfigError, DataError, SimmstError
 from simmst.simulator.coverage import SQUARE_KM, place_sites
 from simmst.simulator.path_gain import PathGain
 
@@ -199,9 +200,8 @@ def _city(rng: np.random.Generator, row: int) -> dict[str, Any]:
 
 def _read(path: Path, job: dict[str, Any]) -> FloatArray:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            gain = np.asarray(archive["gain"], dtype=np.float64)
-    except (OSError, ValueError, KeyError, EOFError):
+        gain = np.asarray(read_npz(path, ["gain"])["gain"], dtype=np.float64)
+    except (DataError, ValueError, KeyError):
         raise SimmstError(f"{path}: no readable path gains; delete it and trace again") from None
     shape = (job["row"] ** 2, len(job["sites"]))
     if gain.shape != shape or not np.isfinite(gain).all() or gain.min() < 0 or gain.max() > 1:

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from simmst.data.dataset import TrafficData
 from simmst.data.files import atomic_file
+from simmst.data.npz import read_npz
 from simmst.errors import DataError
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.scenario import Prior
@@ -181,15 +181,12 @@ def validate_traffic(
 
 def _grids(path: Path) -> dict[str, FloatArray]:
     """Totals on a square grid by their key, if the file holds any and no traffic."""
-    if not zipfile.is_zipfile(path):
-        return {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if "values" in archive.files:
-                return {}
-            arrays = {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+        arrays = read_npz(path)
+    except DataError:
         return {}  # TrafficData.load says what is wrong with it
+    if "values" in arrays:
+        return {}
     return {
         key: array.astype(np.float64)
         for key, array in arrays.items()
