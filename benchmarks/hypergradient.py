@@ -71,7 +71,7 @@ def ours(memory: str, steps: int, path: str | None, dtype: torch.dtype) -> Calla
         softmax(dtype),
         lambda f, i: cross_entropy(f(x[i]), y[i]),
         weights,
-        UnrollConfig(steps, RATE, memory=memory, kept_graphs=16),
+        UnrollConfig(steps, RATE, memory=memory, kept_graphs=30),
     )
     upper = MeanLoss(softmax(dtype), lambda f, i: cross_entropy(f(a[i]), b[i]), N, chunk_size=N)
     at = np.zeros(N, dtype=np.float32 if dtype == torch.float32 else np.float64)

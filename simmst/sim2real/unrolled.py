@@ -152,6 +152,7 @@ class UnrolledOracle(SolutionMap):
         """Run the K steps, or return the last run if it was at the same x."""
         if self._cache is not None and np.array_equal(self._cache.x, x):
             return self._cache
+        self._cache = None  # two trajectories are never held at once
         upper = self._tensor(x, "x", self.weights.size).requires_grad_()
         weights = self._weights(upper)
         store = self.config.memory == "store"

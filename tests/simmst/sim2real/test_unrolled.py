@@ -1,6 +1,7 @@
 """The K-step oracle against full unrolling, central differences, and closed forms."""
 
 import itertools
+import weakref
 
 import numpy as np
 import pytest
@@ -227,6 +228,25 @@ def test_the_oracle_keeps_its_own_copy_of_the_model() -> None:
     assert UnrolledOracle.gap(o, x + 0, y)[0] == before
     o.solution(x + 0.1)  # leaves the last run behind
     assert o.gap(x, y)[0] == before
+
+
+@pytest.mark.parametrize("memory", ["recompute", "store"])
+def test_the_last_run_is_let_go_before_the_next_begins(memory: str) -> None:
+    runs: list[weakref.ref] = []
+    plain = squared(torch.float64)
+
+    def losses(predict, index):
+        if runs:
+            assert runs[0]() is None  # else two runs would be held at once, and the memory doubled
+        return plain(predict, index)
+
+    o = UnrolledOracle(
+        mlp(torch.float64), losses, SampleWeights.per_sample(N), UnrollConfig(steps=2, memory=memory)
+    )
+    x, _ = start(o)
+    o.solution(x)
+    runs.append(weakref.ref(o._cache))
+    o.solution(x / 2)
 
 
 def test_a_restart_moves_the_anchor_and_raises_the_version() -> None:
