@@ -247,6 +247,9 @@ def main() -> None:
     for name, (f, low, up) in functions.items():
         size = abs(kelley(f, low, up)[0])
         for row, run in ROWS.items():
+            if run is halfspace and low.size > 100:
+                print(f"{name:<20}{row:<22}left out: a quarter of an hour and more", flush=True)
+                continue
             begun = time.process_time()
             best, count, status = run(f, low, up, size)
             seconds = time.process_time() - begun
