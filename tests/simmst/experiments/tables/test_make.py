@@ -85,7 +85,7 @@ def test_the_rows_are_the_models_with_each_source(made):
         "same hour yesterday", "ridge (7 d)", "ridge",
         "MTTC (7 d)", "MTTC", "MTTC (simulated + real, 7 d)", "DLinear (7 d)", "DLinear",
         "Sim-MSTNet (7 d)", "Sim-MSTNet", "Sim-MSTNet (simulated + real, 7 d)",
-        "Sim-MSTNet (re-weighted simulated, then real, 7 d)",
+        "Sim-MSTNet (re-weighted simulated, then real, 7 d)", "Sim-MSTNet (re-weighted simulated, then real)",
     ]  # fmt: skip
 
 
