@@ -1,11 +1,11 @@
 """What learned sample weights are worth: the error of models retrained from them, beside simpler rows.
 
-    python benchmarks/reweighting.py --data ../shared/data --out runs/reweighting
+    OPENBLAS_NUM_THREADS=1 python benchmarks/reweighting.py --data ../shared/data --out runs/reweighting
 
 The setting: 200 simulated worlds of 120 windows (168 h -> 1 h, or 24 h), none, half or 90 % of the worlds spoilt;
 982 real windows of the training days above; a small network trained on the weighted simulated windows is tested
 on later days, which nothing else reads. A row that is finished is kept in --out, so that a stopped run goes on.
-All settings are fixed here. The sum of the weights is the effective sample size of the density ratio by world
+The settings are fixed here; the sum of the weights is the effective sample size of the density ratio by world
 (between 0.1 and 0.5 of the windows), which sees no truth and no test day.
 """
 
@@ -41,21 +41,21 @@ from simmst.sim2real.reweighting import default_solver, reweight
 from simmst.sim2real.unrolled import UnrollConfig, UnrolledOracle
 from simmst.sim2real.weights import SampleWeights
 
-SETTINGS = {  # name -> (data set, horizon, bad share)
-    "milano, 50 % bad": ("milano", 1, 0.5),
-    "milano, 90 % bad": ("milano", 1, 0.9),
-    "milano, none bad": ("milano", 1, 0.0),
-    "jinan, h = 1": ("jinan", 1, 0.0),
-    "jinan, h = 24": ("jinan", 24, 0.0),
+SETTINGS = {  # name -> (data set, horizon, bad share, iterations of the reduced formulation)
+    "milano, 50 % bad": ("milano", 1, 0.5, 60),
+    "milano, 90 % bad": ("milano", 1, 0.9, 60),
+    "milano, none bad": ("milano", 1, 0.0, 60),
+    "jinan, h = 1": ("jinan", 1, 0.0, 25),
+    "jinan, h = 24": ("jinan", 24, 0.0, 25),
 }
-FAST = 15  # iterations of the reduced formulation
 
 
 class Cell:
     """One setting and seed: its data, made once, and a row for each method."""
 
     def __init__(self, folder: Path, setting: str, seed: int) -> None:
-        dataset, horizon, bad_share = SETTINGS[setting]
+        dataset, horizon, bad_share, self.iterations = SETTINGS[setting]
+        self.every_form = setting == "milano, 50 % bad"
         self.seed, self.real = seed, real_traffic(folder, dataset, horizon)
         self.simulated = simulated_windows(self.real.data.services, horizon, bad_share, seed)
         self.world, self.bad = self.simulated.world, self.simulated.bad
@@ -68,7 +68,7 @@ class Cell:
     def rows(self) -> dict[str, Callable[[], dict]]:
         """Each row's name and how it is made; a later row may build on an earlier one."""
         n, world = len(self.world), SampleWeights.per_world(self.world)
-        sample = SampleWeights.per_sample(n)
+        sample, both = SampleWeights.per_sample(n), SampleWeights.world_and_sample(self.world)
         rows = {"uniform": lambda: self.trained("uniform", None)}
         if self.bad.any():
             rows["oracle: bad worlds dropped"] = lambda: self.trained("oracle", 1.0 * ~self.bad[self.world])
@@ -76,36 +76,30 @@ class Cell:
             "real windows only": lambda: self.scored(tune_perceptron(None, self.above, self.seed)),
             "real windows only, ridge": self.real_ridge,
             "simulated + real, pooled": lambda: self.pooled(1.0),
-            "simulated + real, pooled half and half": lambda: self.pooled(n / len(self.above.features)),
             "uniform, fine-tuned": lambda: self.tuned("uniform"),
-            "density ratio, per sample": lambda: self.trained(
-                "density", density_ratio(self.below, self.above, seed=self.seed)
-            ),
             "density ratio, per world": lambda: self.trained("density by world", self.by_world),
             "one linearisation + one LP, per world": lambda: self.one_step(world),
-            "one linearisation + one LP, per sample": lambda: self.one_step(sample),
             "proxy, per world": lambda: self.proxy("proxy world", world),
-            "proxy, per world, from the density ratio": lambda: self.proxy("proxy dense", world, self.by_world),
             "proxy, per sample": lambda: self.proxy("proxy sample", sample),
-            "proxy, world + sample, from the density ratio": lambda: self.proxy(
-                "proxy both", SampleWeights.world_and_sample(self.world), self.by_world
-            ),
+            "proxy, world + sample, from the density ratio": lambda: self.proxy("proxy both", both, self.by_world),
+            "proxy, world + sample, from the density ratio, fine-tuned": lambda: self.tuned("proxy both"),
             "last layer, per sample": lambda: self.last_layer("last sample", sample),
-            "last layer, per world, from the density ratio": lambda: self.last_layer(
-                "last world", world, self.by_world
-            ),
-            "proxy, per sample, fine-tuned": lambda: self.tuned("proxy sample"),
             "last layer, per sample, fine-tuned": lambda: self.tuned("last sample"),
         }
-        if len(self.real.data.services) == 1:
+        if self.every_form:
             theta = SampleWeights.of_parameters(self.simulated.theta, self.world)
             rows |= {
+                "simulated + real, pooled half and half": lambda: self.pooled(n / len(self.above.features)),
+                "density ratio, per sample": lambda: self.trained(
+                    "density", density_ratio(self.below, self.above, seed=self.seed)
+                ),
+                "one linearisation + one LP, per sample": lambda: self.one_step(sample),
                 "proxy, function of parameters": lambda: self.proxy("proxy theta", theta),
+                "proxy, per world, joint": lambda: self.proxy("proxy joint", world, joint=True),
                 "network, K = 1, per world": lambda: self.network(1, world),
                 "network, K = 5, per world": lambda: self.network(5, world),
                 "network, K = 20, per world": lambda: self.network(20, world),
                 "network, K = 20, per sample": lambda: self.network(20, sample),
-                "proxy, per world, joint": lambda: self.proxy("proxy joint", world, joint=True),
             }
         return rows
 
@@ -125,10 +119,11 @@ class Cell:
     def needed(self, name: str) -> Perceptron:
         """The network of an earlier row; made again where that row was read from a file."""
         if name not in self.nets:
+            rows = self.rows()
             {
-                "uniform": lambda: self.trained("uniform", None),
-                "proxy sample": self.rows()["proxy, per sample"],
-                "last sample": self.rows()["last layer, per sample"],
+                "uniform": rows["uniform"],
+                "proxy both": rows["proxy, world + sample, from the density ratio"],
+                "last sample": rows["last layer, per sample"],
             }[name]()
         return self.nets[name]
 
@@ -157,7 +152,7 @@ class Cell:
     def proxy(self, name: str, weights: SampleWeights, start=None, joint: bool = False) -> dict:
         """Learn weights with the linear proxy, and retrain from them."""
         task = self.task(weights, start)
-        solver = default_solver(task, FAST)
+        solver = default_solver(task, self.iterations)
         if joint:
             solver = BilevelSolver(
                 method="primal-dual", epsilon=1e-3, x_scale=float(weights.size), cut_every=5,
@@ -182,7 +177,7 @@ class Cell:
         net, learned = alternate(
             lambda w: train_perceptron(self.below, w, self.seed),
             lambda model: self.task(weights, start, model),
-            lambda task: reweight(task, default_solver(task, FAST)),
+            lambda task: reweight(task, default_solver(task, self.iterations)),
             rounds=2,
         )
         return self.trained(name, learned[-1].weights, net)
@@ -196,7 +191,7 @@ class Cell:
         lower = UnrolledOracle(net, lambda f, i: (f(x[i]) - y[i]).abs().mean(1), weights, config)
         upper = MeanLoss(net, lambda f, i: (f(a[i]) - b[i]).abs().mean(1), len(a))
         task = Sim2Real.of(upper, lower, weights, self.share)
-        return self.trained(f"K {steps}", reweight(task, default_solver(task, FAST)).weights)
+        return self.trained(f"K {steps}", reweight(task, default_solver(task, self.iterations)).weights)
 
 
 def simmstnet_rows(cell: Cell) -> dict[str, Callable[[], dict]]:
@@ -209,7 +204,7 @@ def simmstnet_rows(cell: Cell) -> dict[str, Callable[[], dict]]:
     def learned(name: str):
         return {
             "density by world": lambda: cell.by_world,
-            "proxy dense": lambda: _weights(cell, SampleWeights.per_world(cell.world), cell.by_world),
+            "proxy both": lambda: _weights(cell, SampleWeights.world_and_sample(cell.world), cell.by_world),
             "proxy sample": lambda: _weights(cell, SampleWeights.per_sample(len(cell.world)), None),
         }[name]()
 
@@ -218,14 +213,14 @@ def simmstnet_rows(cell: Cell) -> dict[str, Callable[[], dict]]:
         rows["Sim-MSTNet, oracle: bad worlds dropped"] = lambda: row(1.0 * ~cell.bad[cell.world])
     return rows | {
         "Sim-MSTNet, density ratio, per world": lambda: row(learned("density by world")),
-        "Sim-MSTNet, proxy, per world, from the density ratio": lambda: row(learned("proxy dense")),
+        "Sim-MSTNet, proxy, world + sample, from the density ratio": lambda: row(learned("proxy both")),
         "Sim-MSTNet, proxy, per sample": lambda: row(learned("proxy sample")),
     }
 
 
 def _weights(cell: Cell, weights: SampleWeights, start):
     task = cell.task(weights, start)
-    return reweight(task, default_solver(task, FAST)).weights
+    return reweight(task, default_solver(task, cell.iterations)).weights
 
 
 def _pair(samples: Samples):
