@@ -77,7 +77,8 @@ def solve(method: str, n: int, planes: int, iterations: int) -> Row:
     seconds = time.process_time() - begun
     return {
         "method": method, "n": n, "L": planes, "held": largest, "iterations": state.nit,
-        "seconds": seconds - asked, "oracle": asked, "mib": (_peak() - before) / 1024, "best": float(min(state.best_fun, 1e300)),
+        "seconds": seconds - asked, "oracle": asked, "mib": (_peak() - before) / 1024,
+        "best": float(min(state.best_fun, 1e300)),
     }  # fmt: skip
 
 
