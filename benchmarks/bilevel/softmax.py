@@ -31,7 +31,7 @@ class Softmax:
     """g(θ) = (1/n) Σ_j s_j CE_j(θ) + ½ Σ r_fc θ_fc², solved by Newton's method.
 
     Newton's equations are solved by conjugate gradients behind the Cholesky factor of an earlier Hessian, which is
-    """g(θ) = (1/n) Σ_j s_j CE_j(θ) + ½ Σ r_fc θ_fc², solved by Newton's method.
+    made anew when it has become stale: at the next weights that an outer method asks for, a solve costs tens of
     passes over the samples.
 
     Parameters
