@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from cutplane.solver import BilevelSolver
 
 
+_FLAT = 1e-12
+"""Slope below which a plane of the objective is constant."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """What one iteration did, for the history.
@@ -161,6 +165,9 @@ def nearest_in(
     for _ in range(50):
         objective = ~pool.bounding
         use = np.ones(pool.size, dtype=bool) if level is not None or weight is not None else pool.bounding
+        if level is not None:
+            # a plane without slope (F's own minimum) lies below the level; scaled, it would swamp the others
+            use = pool.bounding | (np.linalg.norm(pool.normals, axis=1) > _FLAT)
         normals, rhs = pool.normals[use].astype(float), -pool.offsets[use]
         epigraph = None
         if level is not None:

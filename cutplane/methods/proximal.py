@@ -25,7 +25,9 @@ class Proximal:
         """Evaluate the start; μ such that the first step is of the order of the point."""
         trial = evaluate(model, state, state.point, options)
         length = float(np.linalg.norm(trial.gradient))
-        weight = (1.0 + float(np.linalg.norm(state.point))) / max(length, 1e-12)
+        if length <= 1e-8 * (1.0 + abs(trial.fun)):
+            length = 1.0  # the start is F's own minimum: its slope says nothing of the way
+        weight = (1.0 + float(np.linalg.norm(state.point))) / length
         state.memory |= {"weight": np.array(weight), "nulls": np.array(0)}
 
     def move(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:

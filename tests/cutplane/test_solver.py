@@ -401,3 +401,19 @@ def test_a_projection_that_fails_ends_the_run_with_its_state(monkeypatch):
     result = BilevelSolver().solve(problem, np.zeros(2), np.ones(2))
     assert result.status is Status.STALLED and "did not converge" in result.message
     assert result.nit > 0
+
+
+@pytest.mark.parametrize("norm", ["plain", "squared"])
+@pytest.mark.parametrize("method", ["level", "proximal", "linear"])
+@pytest.mark.parametrize("distance", [1e-2, 1e-3, 1e-4])
+def test_a_start_at_the_upper_objectives_own_minimum_leads_to_the_optimum(method, norm, distance):
+    """min ‖(x, y) − (0.2, 2.5)‖² in the band |y − 1.2 x| ≤ distance: a projection on its rim."""
+    problem = BilevelProblem(
+        lambda x, y: (float((y - 2.5) @ (y - 2.5) + (x - 0.2) @ (x - 0.2)), 2 * (x - 0.2), 2 * (y - 2.5)),
+        SolutionMap(lambda x: 1.2 * x, lambda x, v: 1.2 * v, norm=norm), Box(0, 2), Box(0, 3), convex=True,
+    )  # fmt: skip
+    epsilon = distance if norm == "plain" else distance**2
+    result = BilevelSolver(method=method, epsilon=epsilon).solve(problem, [0.2], [2.5])
+    assert result.success, result.message
+    assert result.fun == pytest.approx((2.5 - 0.24 - distance) ** 2 / 2.44, abs=1e-4)
+    assert result.gap < 1e-3
