@@ -110,24 +110,35 @@ class TrafficData:
 
     def hourly(self) -> TrafficData:
         """
-        Sums over whole hours; what is left at the end is dropped.
+        Sum finer steps to whole hours of the clock; part hours at either end are left out.
+
+        Hourly data come back as they are, also where their hours begin at half past.
 
         Raises
         ------
         DataError
-            If a step does not divide the hour, or the first hour is not whole.
+            If a step does not divide the hour, none begins on the hour, or there is no whole hour.
         """
-        if 60 % self.step_minutes or self.start != self.start.astype("datetime64[h]"):
+        if self.step_minutes == 60:
+            return self
+        if 60 % self.step_minutes:
+            raise DataError(f"step_minutes={self.step_minutes}: steps that do not divide the hour make no hours")
+        minute = int((self.start - self.start.astype("datetime64[h]")) / np.timedelta64(1, "m"))
+        if minute % self.step_minutes:
             raise DataError(
-                f"start={self.start}, step_minutes={self.step_minutes}: hours can be summed only from steps "
-                f"that divide them, beginning on the hour"
+                f"start={self.start}: no step of {self.step_minutes} minutes begins on the hour, so they make "
+                f"no hours"
             )
         steps = 60 // self.step_minutes
-        hours = len(self.values) // steps
-        if hours == 0:
-            raise DataError(f"values: {len(self.values)} steps of {self.step_minutes} minutes are not an hour")
-        values = self.values[: hours * steps].reshape(hours, steps, *self.values.shape[1:]).sum(axis=1)
-        return replace(self, values=values, step_minutes=60)
+        first = (60 - minute) % 60 // self.step_minutes
+        hours = (len(self.values) - first) // steps
+        if hours < 1:
+            raise DataError(
+                f"values: {len(self.values)} steps of {self.step_minutes} minutes hold no whole hour of the clock"
+            )
+        values = self.values[first : first + hours * steps].reshape(hours, steps, *self.values.shape[1:])
+        summed = values.sum(axis=1, dtype=np.float64).astype(np.float32)  # as many digits as the steps had
+        return replace(self, values=summed, start=self.times[first], step_minutes=60)
 
     def select(
         self,

@@ -18,7 +18,6 @@ from simmst.data.windows import NodeScaler, WindowDataset, WindowSource, iterate
 from simmst.errors import ConfigError, DataError
 from simmst.experiments.forecast import forecast_windows, network_forecast
 from simmst.experiments.rundir import Arrays, load_npz, save_npz
-from simmst.experiments.target import hourly
 from simmst.training.checkpoint import load_model
 from simmst.training.trainer import to_tensors
 
@@ -264,8 +263,7 @@ def _fitting(file: Path, kept: Serving) -> TrafficData:
                 f"({_few(missing)}); it has {_few(known)}"
             )
     data = data.select(services=kept.services, nodes=kept.node_ids)
-    if data.step_minutes != 60:
-        data = hourly(data)
+    data = data.hourly()
     if len(data.values) < kept.lookback:
         raise DataError(
             f"--data {file}: has {len(data.values)} whole hours, the network reads the last {kept.lookback}"

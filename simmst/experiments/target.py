@@ -1,13 +1,11 @@
 """The traffic a run validates and tests on: a file, summed to hours, or a synthetic city."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from simmst.data.dataset import TrafficData
-from simmst.errors import ConfigError, DataError
+from simmst.errors import DataError
 from simmst.experiments.config import RunConfig
 from simmst.simulator.city import synthetic_target
 
@@ -70,7 +68,7 @@ def load_target(config: RunConfig) -> Target:
     notices: tuple[str, ...] = ()
     if data.step_minutes != 60:
         notices = (f"The file has steps of {data.step_minutes} minutes; they were summed to hours.",)
-        data = hourly(data)
+        data = data.hourly()
     return Target(data, path.name, notices)
 
 
@@ -78,28 +76,3 @@ def hourly_units(data: TrafficData) -> str:
     """Units of hourly traffic, in words."""
     named = {"unknown": "units of the file", "simulated": "simulated units"}
     return f"{named.get(data.units, data.units)} per hour"
-
-
-def hourly(data: TrafficData) -> TrafficData:
-    """Sum finer steps to whole hours of the clock; part hours at either end are left out.
-
-    Raises
-    ------
-    ConfigError
-        If the steps are longer than an hour or do not divide it.
-    """
-    if 60 % data.step_minutes:
-        raise ConfigError(
-            f"data: steps of {data.step_minutes} minutes cannot be summed to hours; simulated worlds are hourly"
-        )
-    per_hour = 60 // data.step_minutes
-    minute = int((data.start - data.start.astype("datetime64[h]")) / np.timedelta64(1, "m"))
-    if minute % data.step_minutes:
-        raise ConfigError(f"data: the first step begins at {data.start}, so no step begins on the hour")
-    first = (60 - minute) % 60 // data.step_minutes
-    hours = (len(data.values) - first) // per_hour
-    if hours < 1:
-        raise DataError(f"data: {len(data.values)} steps of {data.step_minutes} minutes hold no whole hour")
-    values = data.values[first : first + hours * per_hour]
-    summed = values.reshape(hours, per_hour, *values.shape[1:]).sum(axis=1, dtype=np.float64)
-    return replace(data, values=summed.astype(np.float32), start=data.times[first], step_minutes=60)

@@ -150,10 +150,47 @@ def test_hours_are_sums_of_their_steps(real_data):
     assert hourly.values.shape == (1488, 3, 1) and hourly.step_minutes == 60
     np.testing.assert_allclose(hourly.values[7], fine.values[42:48].sum(axis=0), rtol=1e-6)
     np.testing.assert_array_equal(make().hourly().values, make().values)
-    with pytest.raises(DataError, match="beginning on the hour"):
-        fine.select(start=1).hourly()
-    with pytest.raises(DataError, match="not an hour"):
-        fine.select(stop=5).hourly()
+
+
+def fine(start="2024-01-01T00:00", minutes=10, steps=18):
+    return TrafficData(
+        values=np.arange(steps * 2, dtype=np.float32).reshape(steps, 2, 1),
+        start=np.datetime64(start, "m"),
+        step_minutes=minutes,
+        services=("internet",),
+        node_ids=("a", "b"),
+    )
+
+
+def test_part_hours_at_both_ends_are_left_out():
+    summed = fine(start="2024-01-01T00:40").hourly()
+    assert summed.start == np.datetime64("2024-01-01T01:00") and summed.step_minutes == 60
+    np.testing.assert_array_equal(summed.values, fine().values[2:14].reshape(2, 6, 2, 1).sum(1))
+
+
+def test_an_hour_keeps_the_small_traffic_beside_the_large():
+    small = np.full((6, 1, 1), 1.0, dtype=np.float32)
+    small[0] = 2**24  # where float32 counts in twos
+    data = replace(fine(steps=6), values=small, node_ids=("a",))
+    assert data.hourly().values.item() == np.float32(2**24 + 5)
+
+
+def test_hourly_traffic_stays_as_it_is_wherever_its_hours_begin():
+    half_past = fine(start="2024-01-01T00:30", minutes=60)
+    assert half_past.hourly() is half_past
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (fine(minutes=120), "do not divide the hour"),
+        (fine(start="2024-01-01T00:05"), "begins on the hour"),
+        (fine(start="2024-01-01T00:10", steps=6), "no whole hour"),
+    ],
+)
+def test_steps_that_make_no_hours_are_refused(data, words):
+    with pytest.raises(DataError, match=words):
+        data.hourly()
 
 
 def test_hour_of_the_week_begins_on_monday():

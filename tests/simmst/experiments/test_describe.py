@@ -96,7 +96,7 @@ def test_what_a_short_file_cannot_say_is_left_out_with_the_reason():
 
 
 def test_steps_of_more_than_an_hour_are_refused():
-    with pytest.raises(DataError, match="hours can be summed only"):
+    with pytest.raises(DataError, match="do not divide the hour"):
         describe(replace(make(np.ones((24, 1, 1))), step_minutes=120))
 
 

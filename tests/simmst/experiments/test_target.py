@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from simmst.data.dataset import TrafficData
-from simmst.errors import DataError, SimmstError
+from simmst.errors import DataError
 from simmst.experiments.config import RunConfig
-from simmst.experiments.target import file_digest, hourly, load_target
+from simmst.experiments.target import file_digest, load_target
 
 
 def traffic(step_minutes: int = 10, start: str = "2024-01-01T00:00", hours: int = 3) -> TrafficData:
@@ -18,33 +18,6 @@ def traffic(step_minutes: int = 10, start: str = "2024-01-01T00:00", hours: int 
         services=("internet",),
         node_ids=("a", "b"),
     )
-
-
-def test_ten_minute_steps_are_summed_to_hours():
-    data = traffic()
-    summed = hourly(data)
-    assert summed.step_minutes == 60 and len(summed.values) == 3
-    np.testing.assert_allclose(summed.values[1], data.values[6:12].sum(0))
-
-
-def test_part_hours_at_both_ends_are_left_out():
-    summed = hourly(traffic(start="2024-01-01T00:40"))
-    assert summed.start == np.datetime64("2024-01-01T01:00")
-    assert len(summed.values) == 2
-    np.testing.assert_allclose(summed.values[0], traffic().values[2:8].sum(0))
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (traffic(step_minutes=120, hours=4), "cannot be summed to hours"),
-        (traffic(start="2024-01-01T00:05"), "no step begins on the hour"),
-        (traffic(hours=1, start="2024-01-01T00:10"), "hold no whole hour"),
-    ],
-)
-def test_steps_that_make_no_hours_are_refused(data, words):
-    with pytest.raises(SimmstError, match=words):
-        hourly(data)
 
 
 def test_without_a_file_the_target_is_synthetic_and_says_so():
