@@ -247,7 +247,12 @@ class Polytope(_Linear):
             return clipped.astype(v.dtype, copy=False)
         if r.b_ub.size + r.b_eq.size == 1:
             row, rhs = (r.A_ub[0], r.b_ub[0]) if r.b_ub.size else (r.A_eq[0], r.b_eq[0])
-            return nearest_on_row(v.astype(np.float64), row, rhs, lo, hi).astype(v.dtype, copy=False)
+            near = v.astype(np.float64)
+            for _ in range(_PASSES):  # the second pass takes away the rounding of a far point
+                near = nearest_on_row(near, row, rhs, lo, hi)
+                if violation(self, near) <= 1e-11 * (1 + float(np.abs(near).max(initial=0.0))):
+                    return near.astype(v.dtype, copy=False)
+            raise ProjectionError("Polytope.project: the point is too far away for its row to be met")
         # rows of unit length: the interior-point method's tolerances are then distances
         ub_norm, eq_norm = _norms(r.A_ub), _norms(r.A_eq)
         point: Array = v.astype(np.float64)

@@ -35,7 +35,8 @@ class BilevelSolver:
     epsilon : float
         The lower level counts as solved where its gap is at most this.
     tolerance : float
-        Relative accuracy of the optimum; for "level" the certified gap.
+        Accuracy of the optimum F, relative to max(1, abs(F)); for "level" the certified gap. Multiply an
+        objective whose values are far below 1.
     feasibility : float
         Distance (scaled variables) by which a point may miss a linearised constraint and still count as
         feasible.

@@ -83,6 +83,8 @@ def solve_wide(
         raise InputError("solve_wide: the bounds must be finite")
     if epigraph is not None and not np.any(epigraph):
         raise InputError("solve_wide: the epigraph names no row")
+    if not len(A):
+        return WideSolution("optimal", np.where(cost > 0, lower, upper), 0.0, np.zeros(0), 0.0, 0, 0)
     dual = _Dual(cost, A, rhs, lower, upper, epigraph)
     wanted = min(A.shape[1], max(_COLUMNS_PER_ROW * A.shape[0], _FEWEST))
     multipliers, width = dual.approach(wanted, warm)
@@ -90,7 +92,7 @@ def solve_wide(
     inside = np.zeros(A.shape[1], dtype=bool)
     inside[np.argpartition(np.abs(reduced), wanted - 1)[:wanted]] = True
     point = np.where(reduced > 0, lower, upper)
-    tolerance = 1e-9 * max(1.0, float(np.abs(cost).max(initial=0.0)))
+    tolerance = 1e-9 * dual.slope_unit
     iterations = 0
     for _ in range(_ROUNDS):
         columns = np.flatnonzero(inside)
@@ -134,6 +136,13 @@ class _Dual:
             self.t_range = float((center - reach).max()), float((center + reach).max())
         self.unit = float(np.abs(cost) @ self.half) + (self.t_range[1] - self.t_range[0]) + _TINY
         self.row_unit = np.where(self.e > 0, 1.0, self.unit / np.maximum(self.reach, _TINY))
+        # largest entries: HiGHS's tolerances are absolute, and so it gets rows and costs whose largest entry is 1
+        self.row_size = np.array([max(float(row.max()), -float(row.min()), _TINY) for row in A])
+        self.slope_unit = float(np.abs(cost).max(initial=0.0))
+        if self.with_t:
+            self.slope_unit = max(self.slope_unit, float(self.row_size[self.e > 0].max()))
+            self.row_size[self.e > 0] = self.slope_unit
+        self.slope_unit = self.slope_unit or 1.0
         self._point, self._activity = np.empty(A.shape[1], dtype=A.dtype), np.zeros(len(rhs))
 
     def value(self, scaled: Array, width: float) -> tuple[float, Array]:
@@ -177,7 +186,8 @@ class _Dual:
 
     def farkas(self, multipliers: Array, pull: Array) -> bool:
         """Whether the rows combined with the multipliers exclude the whole box."""
-        if self.with_t and float(self.e @ multipliers) > 1e-9 * float(multipliers.sum()):
+        scaled = multipliers * self.row_size
+        if self.with_t and float(self.e @ scaled) > 1e-9 * float(scaled.sum()):
             return False
         least = float(pull @ self.middle) - float(np.abs(pull) @ self.half)
         return least - float(self.rhs @ multipliers) > 0.0
@@ -195,8 +205,9 @@ def _solve_part(dual: _Dual, point: Array, columns: Array) -> tuple[str, Array, 
         h.setOptionValue(f"{side}_feasibility_tolerance", 1e-10)
     rest = point.copy()
     rest[columns] = 0.0
-    part = np.asarray(dual.A[:, columns], dtype=float)
-    cost, low, up = dual.cost[columns], dual.lower[columns], dual.upper[columns]
+    size, unit = dual.row_size, dual.slope_unit
+    part = np.asarray(dual.A[:, columns], dtype=float) / size[:, None]
+    cost, low, up = dual.cost[columns] / unit, dual.lower[columns], dual.upper[columns]
     if dual.with_t:
         part = np.column_stack([part, -dual.e])
         # t stays free: a bound at work would take the multipliers of the rows away
@@ -205,7 +216,7 @@ def _solve_part(dual: _Dual, point: Array, columns: Array) -> tuple[str, Array, 
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = n, rows
     lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, low, up
-    lp.row_lower_, lp.row_upper_ = np.full(rows, -h.getInfinity()), dual.rhs - dual.A @ rest
+    lp.row_lower_, lp.row_upper_ = np.full(rows, -h.getInfinity()), (dual.rhs - dual.A @ rest) / size
     lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
     lp.a_matrix_.start_ = np.arange(0, n * rows + 1, rows, dtype=np.int32) if rows else np.zeros(n + 1, np.int32)
     lp.a_matrix_.index_ = np.tile(np.arange(rows, dtype=np.int32), n)
@@ -214,9 +225,12 @@ def _solve_part(dual: _Dual, point: Array, columns: Array) -> tuple[str, Array, 
     h.run()
     status, solution, taken = h.getModelStatus(), h.getSolution(), int(h.getInfo().simplex_iteration_count)
     if status == highspy.HighsModelStatus.kOptimal:
-        return "optimal", np.asarray(solution.col_value), np.maximum(-np.asarray(solution.row_dual), 0.0), taken
+        values = np.array(solution.col_value)
+        if dual.with_t:
+            values[-1] *= unit
+        return "optimal", values, np.maximum(-np.asarray(solution.row_dual), 0.0) * unit / size, taken
     if status == highspy.HighsModelStatus.kInfeasible:
         answer = h.getDualRay()
         if len(answer) == 3 and answer[1]:
-            return "infeasible", np.append(point[columns], 0.0), np.abs(np.asarray(answer[2])), taken
+            return "infeasible", np.append(point[columns], 0.0), np.abs(np.asarray(answer[2])) / size, taken
     return "failed", np.zeros(n), np.zeros(rows), taken

@@ -125,3 +125,24 @@ def test_models_with_many_columns_get_the_wide_master(monkeypatch):
     assert isinstance(masters.make_master(model), LinearMaster)
     monkeypatch.setattr(masters, "WIDE", 3)
     assert isinstance(masters.make_master(model), WideMaster)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-5, 1e6])
+def test_the_units_of_the_objective_change_nothing(unit):
+    rng = np.random.default_rng(3)
+    n = 3000
+    A, lower, upper = rng.normal(size=(6, n)), np.full(n, -1.0), np.full(n, 1.0)
+    rhs, epigraph = np.append(rng.normal(size=5), 0.1), np.append(np.ones(5), 0.0)
+    scale = np.append(np.full(5, unit), 1.0)  # the last row bounds the point
+    plain = solve_wide(np.zeros(n), A, rhs, lower, upper, epigraph)
+    found = solve_wide(np.zeros(n), scale[:, None] * A, scale * rhs, lower, upper, epigraph)
+    assert found.status == plain.status == "optimal"
+    assert found.height == pytest.approx(unit * plain.height, rel=1e-9)
+    np.testing.assert_allclose(found.multipliers[:5], plain.multipliers[:5], atol=1e-8)
+    np.testing.assert_allclose(found.multipliers[5], unit * plain.multipliers[5], rtol=1e-6)
+
+
+def test_without_rows_every_column_goes_to_its_bound():
+    cost = np.array([1.0, -2.0, 0.0])
+    found = solve_wide(cost, np.zeros((0, 3)), np.zeros(0), np.full(3, -1.0), np.full(3, 1.0))
+    assert found.status == "optimal" and cost @ found.point == -3.0
