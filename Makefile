@@ -9,7 +9,7 @@ export SIMMST_DATA
 # Small matrices everywhere: BLAS threads only wait for each other there. (torch sets its own.)
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: run test test-slow coverage docs lint clean setup
+.PHONY: run test test-slow coverage bench docs lint clean setup
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
@@ -30,6 +30,11 @@ test-slow: $(STAMP)
 # statement coverage of the library by its own tests
 coverage: $(STAMP)
 	$(BIN)/python -m pytest tests/cutplane tests/properties --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+# short forms of the benchmarks of cutplane, some minutes; peers that are not installed are left out by name
+BENCHMARKS := planes wide_lp nonsmooth growth hypercleaning throughput
+bench: $(STAMP)
+	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py --short --out runs/bench || exit 1; done
 
 # the documentation as pages in site/, which open from disk; any warning is an error
 docs: $(STAMP)
