@@ -15,7 +15,7 @@ from simmst.data.files import atomic_file
 from simmst.data.npz import read_npz
 from simmst.errors import DataError
 
-#: Units that a service name may end in ("5g_down_MB"): they move to `TrafficData.units`.
+#: Units that a service name may end in ("5g_down_MB"): they move to `TrafficData.units` where those are unknown.
 UNIT_SUFFIXES = ("B", "KB", "MB", "GB", "TB", "kbit", "Mbit", "Gbit")
 # The grid of the Telecom Italia Milano data [K]: 100 x 100 squares of 235 m, ids 1..10000 row by row from the
 # south-west corner. Only neighbourhood is read from it, so the equirectangular approximation is ample.
@@ -203,8 +203,8 @@ class TrafficData:
 
         The nodes are named by `node_ids`, or by `square_ids` (squares of the Telecom Italia grid of Milano,
         whose coordinates follow from the ids), or by their number. Optional are `lonlat` `[N, 2]`, `units`,
-        and `gaps` `[G, 3]` (service, start, stop) with `fill`. A unit that every service name ends in
-        ("5g_down_MB") moves to `units`. Pickled arrays are never read.
+        and `gaps` `[G, 3]` (service, start, stop) with `fill`. Where the file states no units, or "unknown", a
+        unit that every service name ends in ("5g_down_MB") moves to `units`. Pickled arrays are never read.
 
         Parameters
         ----------
@@ -261,7 +261,9 @@ def _fields(keys: dict[str, NDArray[Any]]) -> dict[str, Any]:
     except (ValueError, TypeError):
         raise DataError("gaps: must be rows of service, start and stop") from None
     services = tuple(str(name) for name in np.atleast_1d(keys["services"]))
-    services, units = _split_units(services)
+    units = str(keys.get("units", "unknown"))
+    if units == "unknown":  # else an ending that looks like a unit is part of the name
+        services, units = _split_units(services)
     squares = keys.get("square_ids")
     names = keys.get("node_ids", squares if squares is not None else np.arange(values.shape[1]))
     coordinates = keys.get("lonlat")
@@ -276,7 +278,7 @@ def _fields(keys: dict[str, NDArray[Any]]) -> dict[str, Any]:
         "services": services,
         "node_ids": tuple(str(name) for name in np.atleast_1d(names)),
         "coordinates": None if coordinates is None else np.asarray(coordinates, dtype=np.float64),
-        "units": str(keys["units"]) if "units" in keys else units,
+        "units": units,
         "gaps": gaps,
         "fill": str(keys.get("fill", "none")),
     }

@@ -68,6 +68,23 @@ def test_a_saved_file_comes_back_equal(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["city.npz"], "no temporary file is left behind"
 
 
+@pytest.mark.parametrize("units", ["MB", "GB", "activity"])
+def test_names_that_end_like_a_unit_come_back_equal_beside_stated_units(tmp_path, units):
+    data = replace(make(services=("down_MB", "up_MB")), units=units)
+    data.save(tmp_path / "city.npz")
+    back = TrafficData.load(tmp_path / "city.npz")
+    assert (back.services, back.units) == (("down_MB", "up_MB"), units)
+
+
+@pytest.mark.parametrize("units", [None, np.array("unknown")])
+def test_units_move_out_of_the_names_where_the_file_does_not_state_them(tmp_path, units):
+    data = TrafficData.load(write(tmp_path / "x.npz", services=np.array(["net_MB"]), units=units))
+    assert (data.services, data.units) == (("net",), "MB")
+    data.save(tmp_path / "again.npz")
+    again = TrafficData.load(tmp_path / "again.npz")
+    assert (again.services, again.units) == (("net",), "MB")
+
+
 def test_units_stay_in_the_names_where_they_differ(tmp_path):
     path = write(tmp_path / "x.npz", services=np.array(["up_MB", "down_GB"]), values=np.ones((4, 2, 2), "f4"))
     data = TrafficData.load(path)
