@@ -1,5 +1,16 @@
 """The errors a user sees: one clear line that names the argument and the mend."""
 
+import reprlib
+from typing import Any
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 60
+
+
+def short(value: Any) -> str:
+    """Return a value as a message may show it, however long it is."""
+    return _short.repr(value)
+
 
 class SimmstError(ValueError):
     """Base of every error that simmst raises on purpose; the command line prints it and exits with 2."""

@@ -109,6 +109,8 @@ def ingest(
         "none".
     ConfigError
         If an option has no meaning.
+    LockedError
+        If another process makes this file.
     """
     if resolution not in RESOLUTIONS:
         raise ConfigError(f"resolution={resolution}: must be one of {', '.join(map(str, RESOLUTIONS))} minutes")
@@ -121,10 +123,11 @@ def ingest(
         raise DataError(f"{out}: exists already; remove it or choose another name")
     set_name, files = _daily_files(Path(raw_dir), fill)
     parts = DayParts(out.with_name(out.name + ".parts"))
-    summaries, kept = _read_days(files, parts, max_malformed, progress)
-    city = City(list(files), parts, summaries, fill, out)
-    city.save(out, resolution, set_name)
-    parts.remove()
+    with parts.held():
+        summaries, kept = _read_days(files, parts, max_malformed, progress)
+        city = City(list(files), parts, summaries, fill, out)
+        city.save(out, resolution, set_name)
+        parts.remove()
     gaps = int((~city.recorded.reshape(-1, resolution // STEP_MINUTES, len(SERVICES)).all(axis=1)).sum())
     malformed = [line for summary in summaries for line in summary.malformed]
     return IngestReport(

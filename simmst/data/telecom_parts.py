@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.data.files import atomic_file
+from simmst.data.lock import locked, sweep
 from simmst.data.npz import read_npz
 from simmst.data.telecom_day import SERVICES, STEPS, DayTraffic
 
@@ -38,6 +40,18 @@ class DayParts:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out while the block runs; a folder that holds no day afterwards goes."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked(self.folder):
+                sweep(self.folder)
+                yield
+        finally:
+            with suppress(OSError):
+                self.folder.rmdir()
 
     def _path(self, day: np.datetime64, suffix: str = ".npz") -> Path:
         return self.folder / f"{day}{suffix}"
@@ -68,7 +82,11 @@ class DayParts:
         arrays = asdict(summary)
         squares, recorded = arrays.pop("squares"), arrays.pop("recorded")
         with atomic_file(self._path(day, ".npy")) as stream:
-            np.save(stream, traffic.values, allow_pickle=False)
+            header = {"descr": "<f4", "fortran_order": False, "shape": traffic.values.shape}
+            np.lib.format.write_array_header_1_0(stream, header)
+            stream.write(
+                np.ascontiguousarray(traffic.values, dtype="<f4").data
+            )  # np.save hides that a disk is full
         with atomic_file(self._path(day)) as stream:
             np.savez(
                 stream,
@@ -84,9 +102,7 @@ class DayParts:
         return np.asarray(np.load(self._path(day, ".npy"), mmap_mode="r", allow_pickle=False), dtype=np.float32)
 
     def remove(self) -> None:
-        """Remove what this class has made; a folder that holds something else stays."""
+        """Remove the days; anything else stays."""
         for path in self.folder.iterdir():
-            if re.fullmatch(r"\d{4}-\d{2}-\d{2}\.np[yz]|.*\.tmp", path.name):
+            if re.fullmatch(r"\d{4}-\d{2}-\d{2}\.np[yz]", path.name):
                 path.unlink()
-        with suppress(OSError):
-            self.folder.rmdir()

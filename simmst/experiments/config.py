@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from simmst.errors import ConfigError
+from simmst.errors import ConfigError, short
 
 #: Raised with every change after which an older program could not read the file, or would read it wrongly.
 FORMAT = 2
@@ -15,7 +15,7 @@ Count = Field(ge=1)
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class SimulateConfig(_Frozen):
@@ -150,16 +150,20 @@ class RunConfig(_Frozen):
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ConfigError(f"{path}: cannot be read as JSON ({error})") from None
         version = content.get("format") if isinstance(content, dict) else None
         if not isinstance(version, int):
             raise ConfigError(f"{path}: is no configuration of a run (the key 'format' is missing)")
         if version > FORMAT:
             raise ConfigError(
-                f"{path}: written by a newer version (format {version}, this program knows {FORMAT}); update it"
+                f"{path}: written by a newer version (format {short(version)}, this program knows {FORMAT}); "
+                "update it"
             )
-        return cls._checked(content, f"{path}: ")
+        config = cls._checked(content, f"{path}: ")
+        if config.data is not None and not (Path(config.data).is_absolute() and config.data_sha256):
+            raise ConfigError(f"{path}: data: must be an absolute path, with data_sha256 beside it")
+        return config
 
     @classmethod
     def _checked(cls, content: Mapping[str, Any], where: str) -> Self:
@@ -169,7 +173,7 @@ class RunConfig(_Frozen):
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
             more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-            raise ConfigError(f"{where}{name}: {first['msg']}, got {first['input']!r}{more}") from None
+            raise ConfigError(f"{where}{name}: {first['msg']}, got {short(first['input'])}{more}") from None
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

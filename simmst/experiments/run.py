@@ -14,7 +14,7 @@ from simmst.experiments.config import TrainConfig
 from simmst.experiments.evaluate import evaluate
 from simmst.experiments.forecast import forecast_windows, network_forecast
 from simmst.experiments.job import Job
-from simmst.experiments.page import report_page
+from simmst.experiments.page import notices, report_page
 from simmst.experiments.report import effective_sample_size
 from simmst.experiments.rundir import RunDirectory
 from simmst.experiments.serving import CHECKPOINT, SERVING, Serving
@@ -47,7 +47,17 @@ def run(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any]:
     -------
     mapping
         The content of metrics.json.
+
+    Raises
+    ------
+    LockedError
+        If another process is at work in the directory.
     """
+    with directory.held():
+        return _stages(job, directory, watch)
+
+
+def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any]:
     # The network's operations are small: a second thread made them 5 to 10 times slower on two busy cores [M].
     torch.set_num_threads(1)
     with _timed(directory, "simulate"):
@@ -68,9 +78,10 @@ def run(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any]:
     with _timed(directory, "evaluate"):
         forecast = _test_forecast(job, directory, model, watch)
         data = job.target.data
-        horizons = evaluate(data.values, data.services, job.protocol, forecast)
+        horizons = evaluate(data.values, data.services, job.protocol, forecast, data.filled)
     metrics = {
         "target": {"name": job.target.name, "synthetic": job.config.data is None, "shape": data.values.shape},
+        "notices": notices(job),
         "horizons": {str(horizon): rows for horizon, rows in horizons.items()},
         "weights": _spread(learned.weights, simulated.world),
         "re-weighting": learned.summary,

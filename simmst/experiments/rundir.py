@@ -3,7 +3,8 @@
 import csv
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simmst.data.files import atomically
+from simmst.data.lock import locked, sweep
 from simmst.data.npz import read_npz
 from simmst.errors import ConfigError, DataError
 from simmst.experiments.config import RunConfig
@@ -48,9 +50,12 @@ class RunDirectory:
             )
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
+            sweep(
+                path, f".{CONFIG}.*.tmp"
+            )  # all that a process killed right here leaves, but for the empty stages
+            if any(entry.name != _STAGES or any(entry.iterdir()) for entry in path.iterdir()):
                 raise ConfigError(f"--out {path}: is not empty; name a new directory")
-            (path / _STAGES).mkdir()
+            (path / _STAGES).mkdir(exist_ok=True)
             run = cls(path)
             run.write(CONFIG, config.model_dump_json(indent=2) + "\n")
         except OSError as error:
@@ -72,6 +77,15 @@ class RunDirectory:
             raise ConfigError(f"--resume {path}: cannot be written (Permission denied)")
         return cls(path), RunConfig.read(path / CONFIG)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out while the block runs, and remove what a killed one had begun to write."""
+        with locked(self.path, f"{_STAGES}/.lock"):
+            for folder in (self.path, self.path / _STAGES):
+                sweep(folder)
+            sweep(self.path, ".state.npz.*")  # the solver's
+            yield
+
     def stage(self, name: str) -> Path:
         """Path of a stage's file."""
         return self.path / _STAGES / name
@@ -87,8 +101,10 @@ class RunDirectory:
     def read_json(self, name: str) -> dict[str, Any]:
         """Read what `write_json` wrote."""
         try:
-            content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except ValueError as error:
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+            if not isinstance(content, dict):
+                raise ValueError("it holds no mapping")
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{self.path / name}: damaged ({error}); delete it and resume again") from None
         return content
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from simmst.data.files import atomic_file
-from simmst.errors import ConfigError, DataError
+from simmst.data.lock import locked, sweep
+from simmst.errors import ConfigError, DataError, short
 from simmst.simulator.archive import load_worlds, save_worlds
 from simmst.simulator.city import SimulatedWorlds, World, draw_world
 from simmst.simulator.path_gain import PathGain, load_path_gain, save_path_gain
@@ -87,7 +87,7 @@ class CollectionConfig:
     @property
     def worlds(self) -> int:
         """Number of worlds."""
-        return math.ceil(self.windows / self.per_world)
+        return -(-self.windows // self.per_world)
 
     @property
     def side(self) -> int:
@@ -130,6 +130,8 @@ def make_collection(
     ------
     ConfigError
         If `workers` is below 1, or the folder holds anything else.
+    LockedError
+        If another process makes this collection.
     """
     if workers < 1:
         raise ConfigError(f"workers={workers}: must be at least 1")
@@ -140,8 +142,14 @@ def make_collection(
         )
     folder = Path(path)
     _begin(folder, config, default_prior() if prior is None else prior, path_gain)
-    for rest in (folder / _WORLDS).glob("*.tmp"):  # left by a killed process
-        rest.unlink(missing_ok=True)
+    with locked(folder / _WORLDS):
+        sweep(folder / _WORLDS, "*.tmp")
+        _make_missing(folder, config, workers, progress)
+
+
+def _make_missing(
+    folder: Path, config: CollectionConfig, workers: int, progress: Callable[[int, int], None] | None
+) -> None:
     _settings.cache_clear()  # the folder may have been another collection's before
     files = _files(folder, config, _PER_FILE)
     missing = {file: worlds for file, worlds in files.items() if not file.is_file()}
@@ -178,6 +186,11 @@ def load_collection(path: str | os.PathLike[str], patch: int = 3) -> SimulatedWi
     """
     folder = Path(path)
     config, per_file = _read_config(folder)
+    count, found = -(-config.worlds // per_file), len(list((folder / _WORLDS).glob("*.npz")))
+    if found < count:  # before billions of them are listed
+        raise DataError(
+            f"{folder}: {short(count - found)} of {short(count)} files of worlds are missing; finish it"
+        )
     files = _files(folder, config, per_file)
     missing = [file for file in files if not file.is_file()]
     if missing:
@@ -256,12 +269,12 @@ def _read_json(folder: Path) -> dict[str, Any]:
     path = folder / _CONFIG
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise DataError(f"{folder}: holds no collection (no readable {_CONFIG})") from None
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):
         raise DataError(f"{path}: not the configuration of a collection")
     if content["format"] > _FORMAT:
-        raise DataError(f"{path}: written by a newer version (format {content['format']}); update")
+        raise DataError(f"{path}: written by a newer version (format {short(content['format'])}); update")
     return content
 
 
@@ -270,9 +283,15 @@ def _read_config(folder: Path) -> tuple[CollectionConfig, int]:
     content = _read_json(folder)
     try:
         values = {name: content[name] for name in CollectionConfig.__dataclass_fields__}
-        return CollectionConfig(**{**values, "services": tuple(values["services"])}), int(content["per_file"])
-    except (KeyError, TypeError, ConfigError) as error:
-        raise DataError(f"{folder / _CONFIG}: damaged ({error})") from None
+        per_file, services = content["per_file"], values["services"]
+        whole = [per_file, *(values[name] for name in ("windows", "seed", "hours", "lookback", "horizon"))]
+        if any(type(value) is not int for value in whole) or per_file < 1 or type(values["fresh"]) is not bool:
+            raise ConfigError("its numbers must be whole ones")
+        if not isinstance(services, list) or not all(isinstance(name, str) for name in services):
+            raise ConfigError("services: must be a list of names")
+        return CollectionConfig(**{**values, "services": tuple(services)}), per_file
+    except (KeyError, ConfigError) as error:
+        raise DataError(f"{folder / _CONFIG}: damaged ({str(error)[:500]})") from None
 
 
 def _make_file(folder: Path, file: Path, worlds: range) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simmst.errors import ConfigError
+from simmst.errors import ConfigError, short
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +154,10 @@ class Choice:
 
     def __post_init__(self) -> None:
         if len(self.values) != len(self.weights) or self.nominal not in self.values:
-            raise ConfigError(f"values={self.values}: need a weight each, and nominal={self.nominal} among them")
+            values = short(self.values)
+            raise ConfigError(f"values={values}: need a weight each, and nominal={self.nominal} among them")
         if min(self.weights) < 0 or abs(sum(self.weights) - 1) > 1e-9:
-            raise ConfigError(f"weights={self.weights}: must be probabilities that sum to one")
+            raise ConfigError(f"weights={short(self.weights)}: must be probabilities that sum to one")
 
     def sample(self, rng: np.random.Generator) -> float:
         """Draw one value."""

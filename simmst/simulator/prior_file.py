@@ -11,9 +11,22 @@ from typing import Any
 import yaml
 
 from simmst.data.files import atomic_file
-from simmst.errors import ConfigError
+from simmst.errors import ConfigError, short
 from simmst.simulator.distributions import Choice, Distribution, LogUniform, Normal, Uniform
 from simmst.simulator.scenario import Prior, default_prior
+
+# A prior written in full has some 10,000.
+_MOST_LETTERS = 1_000_000
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values only; no aliases, with which a few lines stand for billions of values."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose a node that is not an alias."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not read")
+        return super().compose_node(parent, index)
 
 
 def save_prior(prior: Prior, path: str | os.PathLike[str]) -> None:
@@ -61,12 +74,18 @@ def load_prior(path: str | os.PathLike[str]) -> Prior:
         If the file is missing or not YAML, or a name or a distribution in it is wrong.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
+    if len(text) > _MOST_LETTERS:
+        raise ConfigError(f"{path}: {len(text):,} letters; a prior has no more than {_MOST_LETTERS:,}")
+    try:
+        content = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         raise ConfigError(f"{path}: not YAML" + (f", line {place.line + 1}" if place else "")) from None
+    except (ValueError, TypeError, LookupError, RecursionError) as error:  # a date or number that is none
+        raise ConfigError(f"{path}: not YAML: {str(error)[:200]}") from None
     base = default_prior()
     try:
         part = _mapping(content, "the file", {"mixture", "city", "service"})
@@ -135,9 +154,9 @@ def _mapping(content: Any, where: str, known: set[str]) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise ConfigError(f"{where}: must be a mapping of names")
-    unknown = [str(name) for name in content if name not in known]
+    unknown = [str(name)[:60] for name in content if name not in known]
     if unknown:
-        raise ConfigError(f"{where}: unknown {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+        raise ConfigError(f"{where}: unknown {', '.join(unknown[:6])}; known: {', '.join(sorted(known))}")
     return content
 
 
@@ -146,5 +165,5 @@ def _numbers(values: Any, where: str, count: int | None = None) -> list[float]:
         isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x) for x in values
     )
     if not numbers or (count is not None and len(values) != count) or not values:
-        raise ConfigError(f"{where}: must be {count or 'one or more'} finite numbers, not {values!r}")
+        raise ConfigError(f"{where}: must be {count or 'one or more'} finite numbers, not {short(values)}")
     return [float(x) for x in values]

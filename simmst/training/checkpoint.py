@@ -11,10 +11,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from simmst.data.files import atomic_file
-from simmst.errors import DataError
+from simmst.errors import ConfigError, DataError
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 
 _NOTE = "simmst"
+# Not every size of a network is a side of a tensor; none that it has is larger than this if no side is.
+_ALWAYS_FINE = 1000
 
 
 def save_checkpoint(path: str | os.PathLike[str], tensors: dict[str, Tensor], note: dict[str, Any]) -> None:
@@ -50,11 +52,17 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], di
         with safe_open(path, framework="pt") as file:
             note = (file.metadata() or {}).get(_NOTE)
             tensors = {key: file.get_tensor(key) for key in file.keys()}
-    except SafetensorError as error:
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise DataError(f"checkpoint {path} is not a readable safetensors file: {error}") from error
     if note is None:
         raise DataError(f"checkpoint {path} was not written by simmst: its header holds no note")
-    return tensors, json.loads(note)
+    try:
+        content = json.loads(note)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise DataError(f"checkpoint {path} is damaged: its note is no JSON mapping")
+    return tensors, content
 
 
 def save_model(path: str | os.PathLike[str], model: SimMSTNet, note: dict[str, Any] | None = None) -> None:
@@ -68,8 +76,20 @@ def load_model(path: str | os.PathLike[str]) -> tuple[SimMSTNet, dict[str, Any]]
     if "model" not in note:
         raise DataError(f"checkpoint {path} holds no model; is it a training checkpoint?")
     try:
-        model = SimMSTNet(SimMSTNetConfig(**note["model"]))
+        config = SimMSTNetConfig(**note["model"])
+        _check_sizes(config, tensors)
+        model = SimMSTNet(config)
         model.load_state_dict(tensors)
-    except (TypeError, RuntimeError) as error:
-        raise DataError(f"checkpoint {path} holds a network of another version: {error}") from error
-    return model.eval(), note["note"]
+        return model.eval(), dict(note["note"])
+    except (TypeError, ValueError, KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:500]
+        raise DataError(f"checkpoint {path} holds a network of another version: {reason}") from error
+
+
+def _check_sizes(config: SimMSTNetConfig, tensors: dict[str, Tensor]) -> None:
+    """Refuse sizes that the tensors cannot have, before memory is given to such a network."""
+    largest = max(_ALWAYS_FINE, *(max(tensor.shape, default=0) for tensor in tensors.values()))
+    for name, value in asdict(config).items():
+        limit = len(tensors) if name.endswith("layers") else largest
+        if value is not None and value > limit:
+            raise ConfigError(f"{name}={value}: its tensors are not of this size")

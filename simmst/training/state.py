@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from simmst.errors import ConfigError
+from simmst.errors import ConfigError, DataError
 from simmst.training.checkpoint import load_checkpoint, save_checkpoint
 from simmst.training.config import EpochRecord, TrainerConfig
 
@@ -47,6 +47,9 @@ class State:
 
 
 _NUMBERS = ("epoch", "step", "seen", "best_epoch", "best_error", "done", "stopped_early")
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(_NUMBERS, (int,)), "best_error": (int, float), "done": (bool,), "stopped_early": (bool,),
+}  # fmt: skip
 
 
 def fingerprint(
@@ -90,25 +93,55 @@ def load_state(
     ------
     ConfigError
         If it is of another run.
+    DataError
+        If it is damaged.
     """
     tensors, note = load_checkpoint(path)
-    theirs = note.get("run", {})
+    theirs = note.get("run")
+    theirs = theirs if isinstance(theirs, dict) else {}
     changed = [f"{key} {theirs.get(key)!r} -> {mine!r}" for key, mine in run.items() if theirs.get(key) != mine]
     if changed:
         raise ConfigError(f"checkpoint {path} is of another run ({'; '.join(changed)}): resume with its settings")
+    try:
+        return _rebuilt(tensors, note["training"], model, optimizer)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:500]
+        raise DataError(f"checkpoint {path} is damaged ({reason}); delete it to train again") from error
+
+
+def _rebuilt(
+    tensors: dict[str, Tensor], note: dict[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer
+) -> State:
     groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
     for key, value in tensors.items():
         kind, _, name = key.partition(".")
         if name:
             groups[kind][name] = value
+    if groups["best"]:  # none before the first epoch's end; loaded once, so that damage is found now
+        model.load_state_dict(groups["best"])
     model.load_state_dict(groups["model"])
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in groups["optimizer"].items():
         number, name = key.split(".")
         moments.setdefault(int(number), {})[name] = value
+    _check_moments(moments, list(model.parameters()))
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
     state = State(tensors["memory"], tensors["sums"], groups["best"])
     for key in _NUMBERS:
-        setattr(state, key, note["training"][key])
-    state.history = [EpochRecord(**record) for record in note["training"]["history"]]
+        value = note[key]
+        if type(value) not in _KINDS[key] or value < -1:
+            raise ValueError(f"{key} is {value!r}")
+        setattr(state, key, value)
+    state.history = [EpochRecord(**record) for record in note["history"]]
     return state
+
+
+def _check_moments(moments: dict[int, dict[str, Tensor]], parameters: list[nn.Parameter]) -> None:
+    """Refuse what the optimiser would only stumble over at its next step."""
+    names = {frozenset(own) for own in moments.values()}
+    if len(names) > 1:
+        raise ValueError("some of the optimiser's tensors are missing")
+    for number, own in moments.items():
+        for name, value in own.items():
+            if not 0 <= number < len(parameters) or (value.ndim and value.shape != parameters[number].shape):
+                raise ValueError(f"optimizer.{number}.{name} fits no parameter")

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from simmst.data.files import atomically
-from simmst.errors import SimmstError
+from simmst.data.lock import locked, sweep
+from simmst.errors import DataError, SimmstError
 from simmst.experiments.rundir import Arrays, load_npz, save_npz
 from simmst.experiments.tables import key
 from simmst.experiments.tables.benchmark import Benchmark
@@ -134,15 +135,27 @@ class Grid:
         if not (place / "result.json").is_file():
             return None
         details = load_npz(place / "details.npz")
-        return Finished(cell, json.loads((place / "result.json").read_text(encoding="utf-8")), details)
+        try:
+            result = json.loads((place / "result.json").read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):
+            result = None
+        if not isinstance(result, dict) or not {"horizons", "time", "key", "label"} <= result.keys():
+            raise DataError(f"{place / 'result.json'}: damaged; delete the folder {place} and call again")
+        return Finished(cell, result, details)
 
     def compute(self, cell: Cell, watch: Watch) -> Finished:
         """Compute a cell, going on where it stopped, or read it."""
         if (done := self.finished(cell)) is not None:
             return done
-        torch.set_num_threads(1)
-        place, benchmark, clock = self.place(cell), self.of(cell.days), Clock()
+        place = self.place(cell)
         place.mkdir(parents=True, exist_ok=True)
+        with locked(place):
+            sweep(place)
+            return self._compute(cell, place, watch)
+
+    def _compute(self, cell: Cell, place: Path, watch: Watch) -> Finished:
+        torch.set_num_threads(1)
+        benchmark, clock = self.of(cell.days), Clock()
         result: dict[str, Any] = {"cell": {"model": cell.model, "kind": cell.kind, "days": cell.days}}
         result |= {"seed": cell.seed, "label": cell.label, "key": self.key(cell)}
         reference = Reference.of(self.benchmark)  # the same for every row, however few days it trains on

@@ -14,7 +14,9 @@ import torch
 
 from simmst.data.files import atomically
 from simmst.data.windows import NodeScaler, WindowDataset, WindowSource
+from simmst.errors import DataError
 from simmst.experiments.forecast import forecast_windows
+from simmst.experiments.gaps import recorded
 from simmst.experiments.job import Part
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.budget import Budget
@@ -87,7 +89,7 @@ class Training:
         b = self.benchmark
         span = getattr(b.protocol, name)
         cut = WindowDataset.cut(b.data, self.scaler, b.lookback, b.horizon, span.start, span.stop)
-        return self._real(cut, service)
+        return self._real(cut if name == "train" else recorded(cut, b.data), service)
 
     def _stages(self, service: int | None) -> Iterator[tuple[str, WindowSource, npt.NDArray[Any] | None]]:
         """Names, windows and weights of what is trained on, one after the other."""
@@ -139,7 +141,10 @@ class Training:
         if not plan.is_file():
             text = json.dumps(asdict(budget.plan(recipe, model, windows, validation)))
             atomically(plan, lambda path: path.write_text(text, encoding="utf-8"))
-        config = TrainerConfig(**json.loads(plan.read_text(encoding="utf-8")))
+        try:
+            config = TrainerConfig(**json.loads(plan.read_text(encoding="utf-8")))
+        except (ValueError, TypeError, RecursionError):
+            raise DataError(f"{plan}: damaged; delete the folder {self.folder} and call again") from None
 
         def show(progress: Progress) -> None:
             done = progress.epoch * progress.steps + progress.step

@@ -11,7 +11,7 @@ from simmst.experiments.config import FORMAT, PRESETS, RunConfig
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_what_is_written_is_read_back(preset, tmp_path):
-    config = RunConfig.of_preset(preset, seed=5, services=("a", "b"), data="x.npz", data_sha256="0")
+    config = RunConfig.of_preset(preset, seed=5, services=("a", "b"), data="/x.npz", data_sha256="0")
     path = tmp_path / "config.json"
     path.write_text(config.model_dump_json())
     assert RunConfig.read(path) == config
