@@ -40,6 +40,8 @@ def forecast(
     found = issue(checkpoint, data, horizon, level)
     write_forecast(found, out)
     draw_forecast(found, drawn)
+    for notice in found.notices:
+        Console(stderr=True).print(f"warning: {notice}", highlight=False, markup=False, soft_wrap=True)
     hours, nodes, services = found.forecast.shape
     Console().print(
         f"{out}: {hours} hours from {found.times[0]} (local time) x {nodes} nodes x {services} services, "

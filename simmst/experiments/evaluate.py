@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simmst.experiments.protocol import Protocol, baseline_forecasts, scores, truth
+from simmst.experiments.protocol import Protocol, baseline_forecasts, counted, scores, truth
 from simmst.experiments.report import OURS
 
 Values = npt.NDArray[np.floating]
@@ -18,7 +18,11 @@ def table_horizons(horizon: int) -> tuple[int, ...]:
 
 
 def evaluate(
-    values: Values, services: Sequence[str], protocol: Protocol, forecast: Values
+    values: Values,
+    services: Sequence[str],
+    protocol: Protocol,
+    forecast: Values,
+    filled: npt.NDArray[np.bool_],
 ) -> Mapping[int, Mapping[str, Any]]:
     """Score all rows at each of `table_horizons`.
 
@@ -30,6 +34,8 @@ def evaluate(
     protocol : Protocol
     forecast : array [O, H, N, S]
         Of the network, from every step of the test part; steps past its end are not scored.
+    filled : bool array [T, S]
+        Steps that were not recorded; no row is scored there.
 
     Returns
     -------
@@ -39,10 +45,10 @@ def evaluate(
     result = {}
     for horizon in table_horizons(forecast.shape[1]):
         origins = protocol.test.origins(horizon)
-        actual = truth(values, origins, horizon)
+        actual, kept = truth(values, origins, horizon), counted(filled, origins, horizon)
         rows = dict(baseline_forecasts(values, protocol, horizon))
         rows[OURS] = forecast[: len(origins), :horizon]
-        result[horizon] = {name: scores(row, actual, services) for name, row in rows.items()}
+        result[horizon] = {name: scores(row, actual, services, kept) for name, row in rows.items()}
     return result
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from simmst.data.windows import NodeScaler, WindowBatch, WindowDataset, WindowSource
 from simmst.experiments.config import RunConfig, TrainConfig
+from simmst.experiments.gaps import mark_gaps, recorded
 from simmst.experiments.protocol import Protocol
 from simmst.experiments.target import Target, load_target
 from simmst.models.simmstnet import SimMSTNetConfig
@@ -54,7 +55,7 @@ class Job:
     train : WindowDataset
         All real windows of the training days.
     validation : Part
-        Windows of the validation days.
+        Windows of the validation days, without those whose targets hold filled gaps.
     network : SimMSTNetConfig
     """
 
@@ -78,6 +79,7 @@ class Job:
         target = load_target(config)
         data, lookback, horizon = target.data, config.lookback, config.horizon
         protocol = Protocol.proportional(len(data.values), data.step_minutes, horizon)
+        target = mark_gaps(target, protocol)
         scaler = NodeScaler.fit(data.values[protocol.train.steps])
         train, validation = (
             WindowDataset.cut(data, scaler, lookback, horizon, part.start, part.stop)
@@ -89,7 +91,7 @@ class Job:
             protocol,
             scaler,
             train,
-            Part.draw(validation, config.validation_windows, config.seed),
+            Part.draw(recorded(validation, data), config.validation_windows, config.seed),
             SimMSTNetConfig.small(len(data.services), lookback, horizon),
         )
 

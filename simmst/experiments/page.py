@@ -51,7 +51,7 @@ def report_page(
     return render(
         {
             "title": f"Sim-MSTNet on {job.target.name}",
-            "notices": _notices(job),
+            "notices": notices(job),
             "facts": _facts(job, metrics, seconds),
             "units": per_hour,
             "horizons": {int(h): rows for h, rows in metrics["horizons"].items()},
@@ -65,13 +65,14 @@ def report_page(
     )
 
 
-def _notices(job: Job) -> list[str]:
-    notices = list(job.target.notices)
+def notices(job: Job) -> list[str]:
+    """What a reader must know before the figures of a run."""
+    found = list(job.target.notices)
     if job.config.preset == "smoke":
-        notices.append(
+        found.append(
             "Preset “smoke”: a check that the program works, with far too little training to forecast well."
         )
-    return notices
+    return found
 
 
 def _facts(job: Job, metrics: Mapping[str, Any], seconds: Mapping[str, float]) -> dict[str, str]:

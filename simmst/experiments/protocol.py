@@ -112,6 +112,16 @@ def truth(values: Values, origins: npt.NDArray[np.integer], horizon: int) -> Val
     return actual
 
 
+def counted(
+    filled: npt.NDArray[np.bool_], origins: npt.NDArray[np.integer], horizon: int
+) -> npt.NDArray[np.bool_] | None:
+    """Which forecasts have a recorded truth: bool [O, H, S] from filled steps [T, S]; None for all of them."""
+    if not filled.any():
+        return None
+    recorded: npt.NDArray[np.bool_] = ~filled[origins[:, None] + np.arange(horizon)]
+    return recorded
+
+
 def baseline_forecasts(values: Values, protocol: Protocol, horizon: int) -> dict[str, Values]:
     """Forecast the test part by the rows every table carries: three naive ones and the ridge.
 
@@ -139,11 +149,17 @@ def baseline_forecasts(values: Values, protocol: Protocol, horizon: int) -> dict
     return rows
 
 
-def scores(forecast: Values, actual: Values, services: Sequence[str]) -> Mapping[str, Any]:
+def scores(
+    forecast: Values,
+    actual: Values,
+    services: Sequence[str],
+    kept: npt.NDArray[np.bool_] | None = None,
+) -> Mapping[str, Any]:
     """Count errors per service, over all leads and per lead.
 
     MAE = mean |e|, RMSE = sqrt(mean e^2), both in the units of the data; WAPE = sum |e| / sum |y|, in 0..,
-    None where the truth sums to 0. Means run over origins, nodes and (for the overall figure) leads.
+    None where the truth sums to 0. Means run over origins, nodes and (for the overall figure) leads. A lead
+    without a recorded truth has no figures.
 
     Parameters
     ----------
@@ -151,6 +167,8 @@ def scores(forecast: Values, actual: Values, services: Sequence[str]) -> Mapping
         In raw units.
     services : sequence of str
         Names along the last axis.
+    kept : bool array [O, H, S], optional
+        From `counted`: what is not kept is not counted. At least one step of every service must be.
 
     Returns
     -------
@@ -174,14 +192,24 @@ def scores(forecast: Values, actual: Values, services: Sequence[str]) -> Mapping
     error = np.asarray(forecast, dtype=np.float64) - actual
     tasks: dict[str, Any] = {}
     for s, service in enumerate(services):
-        leads = [_figures(error[:, h, :, s], actual[:, h, :, s]) for h in range(error.shape[1])]
+        own = None if kept is None else kept[..., s]
+        leads = [
+            _figures(error[:, h, :, s], actual[:, h, :, s], None if own is None else own[:, h])
+            for h in range(error.shape[1])
+        ]
         by_lead = {name: [lead[name] for lead in leads] for name in ("mae", "rmse", "wape")}
-        tasks[service] = {**_figures(error[..., s], actual[..., s]), "by_lead": by_lead}
+        tasks[service] = {**_figures(error[..., s], actual[..., s], own), "by_lead": by_lead}
     mean = {name: _mean([task[name] for task in tasks.values()]) for name in ("mae", "rmse", "wape")}
     return {"tasks": tasks, "mean": mean}
 
 
-def _figures(error: npt.NDArray[np.float64], actual: Values) -> dict[str, float | None]:
+def _figures(
+    error: npt.NDArray[np.float64], actual: Values, kept: npt.NDArray[np.bool_] | None
+) -> dict[str, float | None]:
+    if kept is not None:
+        error, actual = error[kept], actual[kept]
+        if not error.size:
+            return dict.fromkeys(("mae", "rmse", "wape"))
     total = float(np.abs(actual).sum(dtype=np.float64))
     return {
         "mae": float(np.abs(error).mean()),

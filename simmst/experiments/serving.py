@@ -192,6 +192,8 @@ class Issued:
         `[H, N, S]`, in the units of the traffic, 0 at least.
     level
         Coverage that the interval was made for.
+    notices
+        What a reader must know first: gaps in the hours that the network read.
     """
 
     history: TrafficData
@@ -200,6 +202,7 @@ class Issued:
     lower: npt.NDArray[np.float64]
     upper: npt.NDArray[np.float64]
     level: float
+    notices: tuple[str, ...] = ()
 
 
 def issue(run: Path, file: Path, horizon: int | None = None, level: float = 0.9) -> Issued:
@@ -221,7 +224,8 @@ def issue(run: Path, file: Path, horizon: int | None = None, level: float = 0.9)
     Raises
     ------
     SimmstError
-        If the run is not finished, or the file does not fit it.
+        If the run is not finished, or the file does not fit it or holds no record of a service in the hours
+        that the network reads.
     """
     directory = run.parent if run.name == CHECKPOINT else run
     for name in (CHECKPOINT, SERVING):
@@ -238,13 +242,15 @@ def issue(run: Path, file: Path, horizon: int | None = None, level: float = 0.9)
         raise ConfigError(f"--horizon {horizon}: this network was trained for 1 to {longest} hours")
     width = kept.width(level)[:horizon]
     data = _fitting(file, kept)
+    notices = _gaps_read(file, data, kept.lookback)
     origin = np.array([len(data.values)])
     windows = replace(forecast_windows(data, kept.scaler, origin, kept.lookback, longest), patches=kept.patches)
     forecast = network_forecast(model, windows, kept.scaler)[0, :horizon].astype(np.float64)
     scaled = kept.scaler.transform(forecast).astype(np.float64)
     lower, upper = (kept.scaler.inverse(scaled + sign * width[:, None]) for sign in (-1, 1))
     times = data.times[-1] + np.arange(1, horizon + 1) * np.timedelta64(60, "m")
-    return Issued(data, times, forecast, np.minimum(lower, forecast), np.maximum(upper, forecast), level)
+    lower, upper = np.minimum(lower, forecast), np.maximum(upper, forecast)
+    return Issued(data, times, forecast, lower, upper, level, notices)
 
 
 def _fitting(file: Path, kept: Serving) -> TrafficData:
@@ -269,6 +275,29 @@ def _fitting(file: Path, kept: Serving) -> TrafficData:
             f"--data {file}: has {len(data.values)} whole hours, the network reads the last {kept.lookback}"
         )
     return data
+
+
+def _gaps_read(file: Path, data: TrafficData, lookback: int) -> tuple[str, ...]:
+    """Say which of the hours that the network reads are filled gaps; refuse where a service has nothing else."""
+    filled = data.filled[-lookback:]
+    if not filled.any():
+        return ()
+    found = []
+    for s in np.flatnonzero(filled.any(axis=0)):
+        service = data.services[s]
+        spans = [
+            f"{gap.start} to {gap.stop}"
+            for gap in data.gaps
+            if gap.service == service and gap.stop > data.times[-lookback]
+        ]
+        found.append(f"{service}: {filled[:, s].sum()} hours ({_few(spans)})")
+    what = f"of the last {lookback} hours, which the network reads, some are filled gaps: {'; '.join(found)}"
+    if filled.all(axis=0).any():
+        raise DataError(f"--data {file}: {what}; nothing of a service was recorded: give a file with those hours")
+    return (
+        f"{file}: {what} (filled: {data.fill}). The forecast is made from them as if they were traffic, and its "
+        "intervals do not know of it: give a file with those hours, or one that ends before the gap.",
+    )
 
 
 def _few(names: tuple[str, ...] | list[str]) -> str:

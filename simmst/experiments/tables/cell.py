@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simmst.experiments.evaluate import table_horizons
-from simmst.experiments.protocol import truth
+from simmst.experiments.protocol import counted, truth
 from simmst.experiments.rundir import Arrays
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.measures import Reference, measure
@@ -78,14 +78,16 @@ class Outcome:
 
 def score(benchmark: Benchmark, forecasts: Forecasts, reference: Reference) -> Outcome:
     """Measure forecasts of the test part at each horizon of the tables."""
-    values, services = benchmark.data.values, benchmark.data.services
+    values, services, filled = benchmark.data.values, benchmark.data.services, benchmark.data.filled
     horizons = {}
     for horizon in table_horizons(benchmark.horizon):
         origins = benchmark.protocol.test.origins(horizon)
         forecast = forecasts(horizon)[: len(origins), :horizon]
-        actual = truth(values, origins, horizon)
-        horizons[horizon] = measure(forecast, actual, services, reference)
+        actual, kept = truth(values, origins, horizon), counted(filled, origins, horizon)
+        horizons[horizon] = measure(forecast, actual, services, reference, kept)
     absolute = np.abs(forecast - actual.astype(np.float64))
+    if kept is not None:  # so that the means below are of what was recorded
+        absolute *= (kept / kept.mean(axis=(0, 1)))[:, :, None]
     details = {
         "by_origin": absolute.mean(axis=(1, 2)),
         "by_node": absolute.mean(axis=(0, 1)),

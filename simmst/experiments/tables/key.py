@@ -22,6 +22,7 @@ TRAINING: tuple[str, ...] = (
     "simmst/experiments/tables/budget.py", "simmst/experiments/tables/cell.py",
     "simmst/experiments/tables/closed_form.py", "simmst/experiments/tables/measures.py",
     "simmst/experiments/tables/raw_scale.py", "simmst/experiments/tables/training.py",
+    "simmst/experiments/gaps.py",
 )  # fmt: skip
 SIMULATION: tuple[str, ...] = (
     "simmst/simulator", "simmst/sim2real", "simmst/experiments/weighting.py", "simmst/experiments/config.py",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from simmst.errors import ConfigError
 from simmst.experiments.config import RunConfig
+from simmst.experiments.gaps import mark_gaps
 from simmst.experiments.spread import Workers, spread
 from simmst.experiments.tables.benchmark import Benchmark, make_benchmark
 from simmst.experiments.tables.budget import Budget
@@ -120,6 +121,7 @@ def _grid(options: Options) -> Grid:
     budget = Budget() if options.budget is None else Budget.parse(options.budget)
     target, digest = _target(options)
     benchmark = _narrowed(make_benchmark(target, options.protocol, options.horizon), options)
+    benchmark = replace(benchmark, target=mark_gaps(benchmark.target, benchmark.protocol))
     return Grid(benchmark, options.preset, budget, digest, options.folder)
 
 

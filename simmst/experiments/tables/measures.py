@@ -60,14 +60,20 @@ class Reference:
         )
 
 
-def measure(forecast: Values, actual: Values, services: tuple[str, ...], reference: Reference) -> dict[str, Any]:
+def measure(
+    forecast: Values,
+    actual: Values,
+    services: tuple[str, ...],
+    reference: Reference,
+    kept: npt.NDArray[np.bool_] | None = None,
+) -> dict[str, Any]:
     """
     Count errors by service, over all leads and by lead.
 
     MAE, RMSE in the unit of the data, divided by the number of ten-minute steps in a step, and of z-scores by
     each node's training deviation. WAPE = sum |e| / sum |y|. MASE = mean over nodes of the MAE over that of the
     same hour yesterday on the training part (nodes where that is 0 are left out). R² = 1 - sum e² / sum (y - mean
-    y)². Means run over origins, nodes and leads. None where a figure is not defined.
+    y)². Means run over origins, nodes and leads. None where a figure is not defined, or no truth was recorded.
 
     Parameters
     ----------
@@ -77,6 +83,8 @@ def measure(forecast: Values, actual: Values, services: tuple[str, ...], referen
         Names along the last axis.
     reference
         From the training part.
+    kept
+        `[O, H, S]`, from `counted`: what is not kept is not counted. At least one step of every service must be.
 
     Returns
     -------
@@ -97,15 +105,19 @@ def measure(forecast: Values, actual: Values, services: tuple[str, ...], referen
         true = actual[..., s].astype(np.float64)
         error = forecast[..., s] - true
         scales = (reference.deviation[:, s], reference.naive[:, s], reference.per_ten_minutes)
-        leads = [_figures(error[:, h], true[:, h], *scales) for h in range(error.shape[1])]
+        own = slice(None) if kept is None else kept[..., s]
+        at_lead = [slice(None) if kept is None else kept[:, h, s] for h in range(error.shape[1])]
+        leads = [_figures(error[:, h][k], true[:, h][k], *scales) for h, k in enumerate(at_lead)]
         by_lead = {name: [lead[name] for lead in leads] for name in MEASURES}
-        tasks[service] = {**_figures(error, true, *scales), "by_lead": by_lead}
+        tasks[service] = {**_figures(error[own], true[own], *scales), "by_lead": by_lead}
     return {"tasks": tasks, "mean": {name: _mean([task[name] for task in tasks.values()]) for name in MEASURES}}
 
 
 def _figures(
     error: Values, true: Values, deviation: Values, naive: Values, per_ten_minutes: float
 ) -> dict[str, float | None]:
+    if not error.size:
+        return dict.fromkeys(MEASURES)
     absolute, total = np.abs(error), float(np.abs(true).sum())
     mae, rmse = float(absolute.mean()), float(np.sqrt(np.square(error).mean()))
     spread = float(np.square(true - true.mean()).sum())

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from simmst.data.windows import NodeScaler, WindowDataset
 from simmst.experiments.config import RunConfig
+from simmst.experiments.gaps import recorded
 from simmst.experiments.job import Job, Part
 from simmst.experiments.rundir import CONFIG, RunDirectory
 from simmst.experiments.tables.benchmark import Benchmark
@@ -60,7 +61,7 @@ class Simulated:
             WindowDataset.cut(b.data, scaler, b.lookback, b.horizon, part.start, part.stop)
             for part in (b.protocol.train, b.protocol.validation)
         )
-        chosen = Part.draw(validation, self.config.validation_windows, self.config.seed)
+        chosen = Part.draw(recorded(validation, b.data), self.config.validation_windows, self.config.seed)
         network = SimMSTNetConfig.small(len(b.data.services), b.lookback, b.horizon)
         return Job(self.config, b.target, b.protocol, scaler, train, chosen, network)
 

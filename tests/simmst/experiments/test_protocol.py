@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simmst.errors import SimmstError
-from simmst.experiments.protocol import Protocol, Span, baseline_forecasts, scores, truth
+from simmst.experiments.protocol import Protocol, Span, baseline_forecasts, counted, scores, truth
 
 # MAE / RMSE in MB on the test days of Jinan (5g_down, 5g_up, 4g_down, 4g_up), to the digits printed in
 # Protocol J.
@@ -89,6 +89,20 @@ def test_scores_by_hand():
     assert task["by_lead"]["mae"] == [0.5, 1.5]
     assert task["by_lead"]["wape"] == [pytest.approx(1 / 3), pytest.approx(3 / 5)]
     assert result["mean"] == {name: task[name] for name in ("mae", "rmse", "wape")}
+
+
+def test_what_was_filled_is_not_scored():
+    values = np.ones((6, 2, 2))
+    filled = np.zeros((6, 2), dtype=bool)
+    filled[4, 0] = True
+    values[4, :, 0] = 100.0  # whatever stands there
+    origins = np.array([3, 4])
+    kept = counted(filled, origins, 2)
+    result = scores(np.ones((2, 2, 2, 2)), truth(values, origins, 2), ["a", "b"], kept)
+    assert result["tasks"]["a"]["mae"] == 0.0 and result["tasks"]["a"]["by_lead"]["mae"] == [0.0, 0.0]
+    assert counted(np.zeros((6, 2), bool), origins, 2) is None
+    lone = scores(np.ones((1, 2, 2, 2)), truth(values, origins[:1], 2), ["a", "b"], kept[:1])
+    assert lone["tasks"]["a"]["by_lead"]["mae"] == [0.0, None] and lone["tasks"]["a"]["mae"] == 0.0
 
 
 def test_the_mean_runs_over_tasks_and_is_unknown_where_a_task_has_no_wape():

@@ -49,6 +49,7 @@ def test_the_metrics_hold_every_row_at_every_horizon(unbroken):
         assert list(rows) == ["last value", "same hour yesterday", "same hour last week", "ridge", OURS]
         assert list(rows[OURS]["tasks"]) == ["call", "internet"]
     assert metrics["target"]["synthetic"] is True
+    assert "synthetic city" in metrics["notices"][0]
     assert metrics["weights"]["windows"] == 4 * 16
     assert metrics["weights"]["mean"] == pytest.approx(CONFIG.reweight.share)
     assert len(metrics["weights"]["world_means"]) == 4

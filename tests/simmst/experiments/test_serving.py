@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simmst.data.dataset import TrafficData
+from simmst.data.dataset import Gap, TrafficData
 from simmst.data.windows import NodeScaler, WindowDataset
 from simmst.errors import SimmstError
 from simmst.experiments.issued import as_table, draw_forecast, write_forecast
@@ -110,6 +110,27 @@ def test_finer_steps_are_summed_to_hours(run, tmp_path):
 def test_a_file_that_does_not_fit_is_refused_in_one_line(run, tmp_path, change, message):
     with pytest.raises(SimmstError, match=message):
         issue(run, saved(change(traffic(48)), tmp_path))
+
+
+def gap(data: TrafficData, service: str, first: int, stop: int) -> Gap:
+    return Gap(service, data.times[0] + np.timedelta64(first, "h"), data.times[0] + np.timedelta64(stop, "h"))
+
+
+def test_filled_hours_that_the_network_reads_are_told(run, tmp_path):
+    data = traffic(48)
+    old = replace(data, gaps=(gap(data, "net", 3, 48 - LOOKBACK),), fill="linear")
+    assert issue(run, saved(old, tmp_path)).notices == ()
+    new = replace(data, gaps=(*old.gaps, gap(data, "net", 40, 43)), fill="linear")
+    (notice,) = issue(run, saved(new, tmp_path)).notices
+    assert "net: 3 hours (2024-01-02T16:00 to 2024-01-02T19:00) (filled: linear)" in notice
+    assert "ends before the gap" in notice
+
+
+def test_a_service_without_any_record_in_these_hours_is_refused(run, tmp_path):
+    data = traffic(48)
+    gone = replace(data, gaps=(gap(data, "call", 20, 48),), fill="zero")
+    with pytest.raises(SimmstError, match=r"call: 24 hours .*nothing of a service was recorded: give a file"):
+        issue(run, saved(gone, tmp_path))
 
 
 @pytest.mark.parametrize(

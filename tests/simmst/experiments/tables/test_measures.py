@@ -1,10 +1,13 @@
 """Errors, against figures worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simmst.data.dataset import Gap
 from simmst.errors import SimmstError
 from simmst.experiments.tables.benchmark import make_benchmark
 from simmst.experiments.tables.cell import issued, score
@@ -34,6 +37,27 @@ def test_what_is_not_defined_is_none():
     found = measure(zero, zero, ("net",), Reference(np.ones((2, 1)), np.zeros((2, 1)), 6.0))
     assert found["mean"]["wape"] is None and found["mean"]["mase"] is None and found["mean"]["r2"] is None
     assert found["mean"]["mae"] == 0.0
+
+
+def test_what_was_filled_is_not_measured(city):
+    target = city(22)
+    hour = np.timedelta64(1, "h")
+    gap = Gap("call", target.data.times[-30], target.data.times[-30] + 5 * hour)
+    values = target.data.values.copy()
+    values[-30:-25, :, 0] = 1e6
+    gapped = replace(target, data=replace(target.data, values=values, gaps=(gap,), fill="linear"))
+    whole, other = make_benchmark(target), make_benchmark(gapped)
+    zero = np.zeros((len(whole.protocol.test.origins(1)), 24, 4, 2))
+    usual = score(whole, lambda h: zero, Reference.of(whole))
+    found = score(other, lambda h: zero, Reference.of(other))
+    for horizon, figures in found.horizons.items():
+        assert figures["tasks"]["call"]["mae"] == pytest.approx(
+            usual.horizons[horizon]["tasks"]["call"]["mae"], rel=0.1
+        )
+        assert figures["tasks"]["net"] == usual.horizons[horizon]["tasks"]["net"]
+    mae = [found.horizons[24]["tasks"][name]["mae"] for name in ("call", "net")]
+    np.testing.assert_allclose(found.details["by_origin"].mean(0), mae)
+    np.testing.assert_allclose(found.details["by_node"].mean(0), mae)
 
 
 @given(st.integers(0, 1000), st.floats(0.1, 100))

@@ -1,0 +1,86 @@
+"""Gaps that were filled: said first, and left out of what is chosen and counted by."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from simmst.data.dataset import Gap, TrafficData
+from simmst.errors import DataError
+from simmst.experiments.config import RunConfig
+from simmst.experiments.evaluate import evaluate
+from simmst.experiments.job import Job
+from simmst.experiments.page import notices
+from simmst.experiments.tables.make import Options, make_table
+from simmst.experiments.tables.output import markdown
+from simmst.experiments.target import file_digest
+
+DAYS = 16  # 10 train, 2 validate, 4 test
+TEST = 12 * 24
+
+
+def city(*gaps: tuple[str, int, int]) -> TrafficData:
+    values = np.random.default_rng(0).gamma(3.0, 10.0, (DAYS * 24, 4, 2)).astype(np.float32)
+    start = np.datetime64("2024-01-01T00:00", "m")
+    data = TrafficData(values, start, 60, ("call", "net"), tuple("abcd"))
+    found = tuple(Gap(name, data.times[first], data.times[stop]) for name, first, stop in gaps)
+    return replace(data, gaps=found, fill="linear" if gaps else "none")
+
+
+def prepared(data: TrafficData, folder) -> Job:
+    path = folder / "city.npz"
+    data.save(path)
+    return Job.prepare(RunConfig.of_preset("smoke", data=str(path), data_sha256=file_digest(path)))
+
+
+def test_a_run_says_which_parts_hold_filled_gaps_and_how_they_were_filled(tmp_path):
+    job = prepared(city(("net", 10, 13), ("net", TEST, TEST + 5), ("call", TEST - 2, TEST)), tmp_path)
+    (notice,) = [one for one in notices(job) if "gaps" in one]
+    assert "call: 2 of 48 validation hours;" in notice
+    assert "net: 3 of 240 training hours, 5 of 96 test hours" in notice and "linear" in notice
+
+
+def test_without_gaps_nothing_is_said(tmp_path):
+    assert not [one for one in notices(prepared(city(), tmp_path)) if "gaps" in one]
+
+
+def test_a_table_says_so_too_of_the_services_it_shows(tmp_path):
+    city(("net", TEST, TEST + 5), ("call", 3, 5)).save(tmp_path / "city.npz")
+    options = Options(
+        2, "Table 2", str(tmp_path / "city.npz"), tmp_path / "out", "daily", horizon=6, service="net"
+    )
+    table = make_table(options, lambda *_: lambda *_: None, lambda *_: None)
+    text = markdown(table)
+    assert "net: 5 of 96 test hours" in text and "call:" not in text
+
+
+def test_validation_windows_are_without_filled_targets(tmp_path):
+    job = prepared(city(("net", TEST - 20, TEST - 17)), tmp_path)
+    steps = job.validation.source.origins[:, None] + np.arange(job.config.horizon)
+    assert not job.target.data.filled[steps].any()
+    assert steps.min() == TEST - 48 and steps.max() == TEST - 1, "the others are all there"
+
+
+def test_values_in_a_gap_of_the_test_days_change_no_figure(tmp_path):
+    job = prepared(city(("net", TEST + 90, TEST + 93)), tmp_path)
+    data, parts = job.target.data, job.protocol
+    forecast = np.full((len(parts.test.origins(1)), 6, 4, 2), 20.0)
+
+    def ours(fill: float) -> list[float]:
+        values = data.values.copy()
+        values[TEST + 90 : TEST + 93, :, 1] = fill
+        rows = evaluate(values, data.services, parts, forecast, data.filled)
+        return [rows[6]["Sim-MSTNet"]["tasks"][name][m] for name in data.services for m in ("mae", "rmse", "wape")]
+
+    assert ours(0.0) == ours(1e6)
+
+
+def test_a_service_that_no_test_day_recorded_is_refused_before_anything_is_done(tmp_path):
+    gone = Gap("net", np.datetime64("2024-01-13T00:00"), np.datetime64("2024-02-01T00:00"))
+    with pytest.raises(DataError, match=r"no test day of 'net' was recorded.*choose other services"):
+        prepared(replace(city(), gaps=(gone,), fill="zero"), tmp_path)
+
+
+def test_validation_days_without_a_whole_window_are_refused(tmp_path):
+    with pytest.raises(DataError, match="every window of 6 hours of the validation days holds filled values"):
+        prepared(city(("net", TEST - 44, TEST - 4)), tmp_path)
