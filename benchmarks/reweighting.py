@@ -41,12 +41,14 @@ from simmst.sim2real.reweighting import default_solver, reweight
 from simmst.sim2real.unrolled import UnrollConfig, UnrolledOracle
 from simmst.sim2real.weights import SampleWeights
 
-SETTINGS = {  # name -> (data set, horizon, bad share, iterations of the reduced formulation)
-    "milano, 50 % bad": ("milano", 1, 0.5, 60),
-    "milano, 90 % bad": ("milano", 1, 0.9, 60),
-    "milano, none bad": ("milano", 1, 0.0, 60),
-    "jinan, h = 1": ("jinan", 1, 0.0, 25),
-    "jinan, h = 24": ("jinan", 24, 0.0, 25),
+SERVICES = ("5g_down", "5g_up", "4g_down", "4g_up")
+SETTINGS: dict[str, tuple] = {  # name -> (data set, services, horizon, bad share, iterations)
+    "milano, 50 % bad": ("milano", None, 1, 0.5, 60),
+    "milano, 90 % bad": ("milano", None, 1, 0.9, 60),
+    "milano, none bad": ("milano", None, 1, 0.0, 60),
+    "jinan, h = 1": ("jinan", None, 1, 0.0, 25),
+    "jinan, h = 24": ("jinan", None, 24, 0.0, 25),
+    **{f"jinan {s}, h = {h}": ("jinan", [s], h, 0.0, 60) for h in (1, 24) for s in SERVICES},
 }
 
 
@@ -54,9 +56,9 @@ class Cell:
     """One setting and seed: its data, made once, and a row for each method."""
 
     def __init__(self, folder: Path, setting: str, seed: int) -> None:
-        dataset, horizon, bad_share, self.iterations = SETTINGS[setting]
+        dataset, services, horizon, bad_share, self.iterations = SETTINGS[setting]
         self.every_form = setting == "milano, 50 % bad"
-        self.seed, self.real = seed, real_traffic(folder, dataset, horizon)
+        self.seed, self.real = seed, real_traffic(folder, dataset, horizon, services)
         self.simulated = simulated_windows(self.real.data.services, horizon, bad_share, seed)
         self.world, self.bad = self.simulated.world, self.simulated.bad
         self.below, self.above = window_samples(self.simulated.windows), window_samples(self.real.upper)

@@ -86,7 +86,7 @@ class Real:
         return out
 
 
-def real_traffic(folder: Path, dataset: str, horizon: int) -> Real:
+def real_traffic(folder: Path, dataset: str, horizon: int, services: list[str] | None = None) -> Real:
     """Cut Milano's three squares (test 9-21 December, then the Christmas weeks) or Jinan (test days 18-22)."""
     if dataset == "milano":
         data = TrafficData.load(folder / "milano_internet_3squares_full.npz")
@@ -94,7 +94,7 @@ def real_traffic(folder: Path, dataset: str, horizon: int) -> Real:
         data = TrafficData(hourly, data.start, 60, data.services, data.node_ids, data.coordinates, data.units)
         days = {"train": (0, 37), "test": (38, 51), "Christmas": (51, 62)}
     else:
-        data = TrafficData.load(folder / "jinan.npz")
+        data = TrafficData.load(folder / "jinan.npz").select(services)
         days = {"train": (0, 14), "test": (17, 22)}
     first, last = 24 * days["train"][0], 24 * days["train"][1]
     scaler = NodeScaler.fit(data.values[first:last])
