@@ -27,7 +27,7 @@ import torch
 from simmst.data.dataset import TrafficData
 from simmst.data.windows import NodeScaler, WindowDataset
 from simmst.experiments.forecast import forecast_windows, network_forecast
-from simmst.experiments.job import Part
+from simmst.experiments.part import Part
 from simmst.experiments.protocol import Protocol, scores, truth
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.training.config import TrainerConfig

@@ -33,7 +33,8 @@ def measure(preset: str, kind: str, steps: int, batch: int) -> dict[str, Any]:
     import torch
 
     from simmst.experiments.config import RunConfig
-    from simmst.experiments.job import Job, Part
+    from simmst.experiments.job import Job
+    from simmst.experiments.part import Part
     from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
     from simmst.training.config import TrainerConfig
     from simmst.training.trainer import Trainer

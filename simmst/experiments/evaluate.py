@@ -6,15 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simmst.experiments.protocol import Protocol, baseline_forecasts, counted, scores, truth
+from simmst.experiments.protocol import Protocol, baseline_forecasts, counted, scores, table_horizons, truth
 from simmst.experiments.report import OURS
 
 Values = npt.NDArray[np.floating]
-
-
-def table_horizons(horizon: int) -> tuple[int, ...]:
-    """Horizons that get a table: 1, 6 and 24 steps as far as the network reaches, and its own."""
-    return (*(h for h in (1, 6, 24) if h < horizon), horizon)
 
 
 def evaluate(

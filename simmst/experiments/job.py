@@ -4,40 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
-import numpy.typing as npt
-
-from simmst.data.windows import NodeScaler, WindowBatch, WindowDataset, WindowSource
+from simmst.data.windows import NodeScaler, WindowDataset
 from simmst.experiments.config import RunConfig, TrainConfig
 from simmst.experiments.gaps import mark_gaps, recorded
+from simmst.experiments.part import Part
 from simmst.experiments.protocol import Protocol
 from simmst.experiments.target import Target, load_target
 from simmst.models.simmstnet import SimMSTNetConfig
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.windows import SimulatedWindows
 from simmst.training.config import TrainerConfig
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Some windows of a source, by their numbers."""
-
-    source: WindowSource
-    chosen: npt.NDArray[np.int64]
-
-    @classmethod
-    def draw(cls, source: WindowSource, windows: int, seed: int) -> Self:
-        """Draw so many windows without repeats, or take all if there are no more."""
-        rng = np.random.default_rng([seed, len(source)])
-        return cls(source, np.sort(rng.choice(len(source), min(windows, len(source)), replace=False)))
-
-    def __len__(self) -> int:
-        """Return the number of windows."""
-        return len(self.chosen)
-
-    def batch(self, index: npt.NDArray[np.int64]) -> WindowBatch:
-        """Cut the windows with these numbers."""
-        return self.source.batch(self.chosen[np.asarray(index)])
 
 
 @dataclass(frozen=True, slots=True)

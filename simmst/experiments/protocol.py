@@ -106,6 +106,11 @@ class Protocol:
         return Span(self.train.start + 7 * self.steps_per_day, self.train.stop).origins(horizon)
 
 
+def table_horizons(horizon: int) -> tuple[int, ...]:
+    """Horizons that get a table: 1, 6 and 24 steps as far as the network reaches, and its own."""
+    return (*(h for h in (1, 6, 24) if h < horizon), horizon)
+
+
 def truth(values: Values, origins: npt.NDArray[np.integer], horizon: int) -> Values:
     """What was to be forecast: [O, H, N, S] from values [T, N, S]."""
     actual: Values = values[origins[:, None] + np.arange(horizon)]

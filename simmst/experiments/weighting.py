@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cutplane import BilevelSolver
-from simmst.experiments.job import Job, Part
+from simmst.experiments.job import Job
+from simmst.experiments.part import Part
 from simmst.experiments.rundir import RunDirectory
 from simmst.sim2real.problems import Sim2Real, proxy_problem
 from simmst.sim2real.proxy import SmoothAbsoluteError, window_samples

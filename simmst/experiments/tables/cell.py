@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simmst.experiments.evaluate import table_horizons
-from simmst.experiments.protocol import counted, truth
+from simmst.experiments.protocol import counted, table_horizons, truth
 from simmst.experiments.rundir import Arrays
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.measures import Reference, measure

@@ -50,8 +50,6 @@ class Grid:
         Data and protocol.
     preset, budget
         Sizes and training of the models.
-    data_digest
-        SHA-256 of the data file, or what a synthetic city was made from.
     folder
         Where results are kept; each cell in a folder of its own, named by row, seed and key.
     """
@@ -59,8 +57,8 @@ class Grid:
     benchmark: Benchmark
     preset: Preset
     budget: Budget
-    data_digest: str
     folder: Path
+    _data: str = ""
     _parts: dict[int | None, Benchmark] = field(default_factory=dict)
     _simulated: dict[tuple[int | None, int], Simulated] = field(default_factory=dict)
 
@@ -84,18 +82,12 @@ class Grid:
 
     def key(self, cell: Cell) -> str:
         """Hash all that the cell's result depends on."""
-        benchmark = self.of(cell.days)
         content: dict[str, Any] = {
             "cell": [*cell.row, cell.seed],
-            "benchmark": {k: v for k, v in benchmark.describe().items() if k not in ("data", "rule")},
-            "data": self.data_digest,
             "reference": [self.benchmark.protocol.train.start, self.benchmark.protocol.train.stop],
-            "torch": torch.__version__.partition("+")[0],
+            **self._shared_key(cell.days, key.sources(cell.model)),
         }
-        sources = key.TRAINING
-        if cell.model in CLOSED_FORM:
-            sources += ("simmst/models/naive.py", "simmst/models/ridge.py")
-        else:
+        if cell.model not in CLOSED_FORM:
             card = REGISTRY[cell.model]
             recipe = card.recipes[self.preset]
             content |= {
@@ -104,24 +96,26 @@ class Grid:
                 "training": dict(recipe.training),
                 "budget": str(self.budget),
             }
-            module = "simmstnet" if card.feed == "patch" else card.make.__module__.rpartition(".")[2]
-            sources += (f"simmst/models/{module}.py", "simmst/models/forecaster.py")
             if cell.kind != "real":
                 assert cell.seed is not None
                 content["simulation"] = self._simulation_key(cell.days, cell.seed)
-        return key.digest({**content, "code": key.code_version(sources)})
+        return key.digest(content)
 
     def _simulation_key(self, days: int | None, seed: int) -> str:
         """Hash what the simulated windows and their weights depend on."""
-        benchmark = self.of(days)
-        return key.digest(
-            {
-                "config": simulation_config(benchmark, self.preset, seed).model_dump(mode="json"),
-                "benchmark": benchmark.describe(),
-                "data": self.data_digest,
-                "code": key.code_version((*key.TRAINING[:4], *key.SIMULATION)),
-            }
-        )
+        config = simulation_config(self.of(days), self.preset, seed).model_dump(mode="json")
+        return key.digest({"config": config, **self._shared_key(days, key.simulation_sources())})
+
+    def _shared_key(self, days: int | None, sources: frozenset[str]) -> dict[str, Any]:
+        """What both hashes hold of data, protocol, code and packages."""
+        self._data = self._data or key.data_digest(self.benchmark.data)
+        described = self.of(days).describe()
+        return {
+            "benchmark": {k: v for k, v in described.items() if k not in ("data", "rule")},
+            "data": self._data,
+            "code": key.code_version(sources),
+            "versions": key.versions(sources),
+        }
 
     def place(self, cell: Cell) -> Path:
         """Return the cell's folder."""

@@ -5,29 +5,34 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import cutplane
 import simmst
+from simmst.data.dataset import TrafficData
+from simmst.models.registry import CLOSED_FORM, REGISTRY
 
 _ROOTS = {"simmst": Path(simmst.__file__).parent, "cutplane": Path(cutplane.__file__).parent}
-#: Sources under every cell, and those under the cells that use simulated windows.
-TRAINING: tuple[str, ...] = (
-    "simmst/data/dataset.py", "simmst/data/windows.py", "simmst/data/graph_windows.py", "simmst/data/graphs.py",
-    "simmst/nn", "simmst/training/config.py", "simmst/training/losses.py", "simmst/training/trainer.py",
-    "simmst/experiments/protocol.py", "simmst/experiments/forecast.py", "simmst/experiments/tables/benchmark.py",
-    "simmst/experiments/tables/budget.py", "simmst/experiments/tables/cell.py",
-    "simmst/experiments/tables/closed_form.py", "simmst/experiments/tables/measures.py",
-    "simmst/experiments/tables/raw_scale.py", "simmst/experiments/tables/training.py",
-    "simmst/experiments/gaps.py",
-)  # fmt: skip
-SIMULATION: tuple[str, ...] = (
-    "simmst/simulator", "simmst/sim2real", "simmst/experiments/weighting.py", "simmst/experiments/config.py",
-    "simmst/experiments/tables/simulated.py", "cutplane",
-)  # fmt: skip
+_TABLES, _MODELS = "simmst.experiments.tables", "simmst.models"
+#: Modules that results import, and why none depends on their code.
+SET_ASIDE: Mapping[str, str] = {
+    "simmst.errors": "what a refusal says",
+    "simmst.data.files": "how a file is written",
+    "simmst.data.npz": "how a file is read; traffic is hashed by value",
+    "simmst.experiments.rundir": "where results are kept",
+    "simmst.experiments.target": "what it loads or makes is hashed by value",
+    "simmst.models.recipes": "the recipe of a cell is hashed by value",
+    "simmst.training.interrupt": "when training stops to go on later",
+    "simmst.training.progress": "what is shown meanwhile",
+}
+#: Packages that compute, by the name that is imported.
+_NUMERICAL = ("highspy", "numba", "numpy", "scipy", "torch")
 
 
 def digest(content: Mapping[str, Any]) -> str:
@@ -35,32 +40,114 @@ def digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-@cache
-def code_version(sources: tuple[str, ...]) -> str:
-    """
-    Hash what Python sources mean: comments, layout and docstrings do not count.
-
-    Parameters
-    ----------
-    sources
-        Files, or folders with all Python files under them, as ``package/path``.
-    """
-    found = hashlib.sha256()
-    for source in sorted(sources):
-        package, _, rest = source.partition("/")
-        path = _ROOTS[package] / rest
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            found.update(str(file.relative_to(_ROOTS[package].parent)).encode())
-            found.update(_meaning(file.read_text(encoding="utf-8")).encode())
+def data_digest(data: TrafficData) -> str:
+    """Hash traffic by value, wherever it comes from: a file of another name, or a synthetic city."""
+    found = hashlib.sha256(np.ascontiguousarray(data.values).data)
+    if data.coordinates is not None:
+        found.update(np.ascontiguousarray(data.coordinates).data)
+    found.update(np.packbits(data.filled).data)
+    names = [str(data.start), data.step_minutes, data.services, data.node_ids, data.units, data.values.shape]
+    found.update(json.dumps(names).encode())
     return found.hexdigest()
 
 
+@cache
+def sources(model: str) -> frozenset[str]:
+    """Modules that decide what a model gives on real windows."""
+    if model in CLOSED_FORM:  # the registry has no more than its label
+        return closure(f"{_TABLES}.cell", f"{_TABLES}.closed_form", without=frozenset({f"{_MODELS}.registry"}))
+    card = REGISTRY[model]
+    own = f"{_MODELS}.simmstnet" if card.feed == "patch" else card.make.__module__
+    # The registry imports every model, and the scales know simulated windows too; real ones go through neither.
+    models = {f"{_MODELS}.{path.stem}" for path in (_ROOTS["simmst"] / "models").glob("*.py")}
+    without = models - {f"{_MODELS}.registry", f"{_MODELS}.recipes"} | {"simmst.simulator", f"{_TABLES}.simulated"}
+    return closure(f"{_TABLES}.cell", f"{_TABLES}.training", without=frozenset(without)) | closure(own)
+
+
+def simulation_sources() -> frozenset[str]:
+    """Modules that decide simulated windows and their weights."""
+    return closure(f"{_TABLES}.simulated")
+
+
+@cache
+def closure(*roots: str, without: frozenset[str] = frozenset()) -> frozenset[str]:
+    """
+    Modules of both packages that some modules import, at any depth and anywhere in their code.
+
+    Parameters
+    ----------
+    *roots
+        Modules by their dotted names; they count too.
+    without
+        Modules, and packages with all in them, that are neither counted nor followed; nor are those `SET_ASIDE`.
+    """
+    found: set[str] = set()
+    left = list(roots)
+    while left:
+        module = left.pop()
+        parents = {module, *(module[:i] for i, sign in enumerate(module) if sign == ".")}
+        if module not in found and not parents & (without | SET_ASIDE.keys()):
+            found.add(module)
+            left += _imports(module)[0]
+    return frozenset(found)
+
+
+@cache
+def code_version(modules: frozenset[str]) -> str:
+    """Hash what modules mean: comments, layout and docstrings do not count."""
+    found = hashlib.sha256()
+    for module in sorted(modules):
+        found.update(module.encode())
+        found.update(_meaning(_text(module)).encode())
+    return found.hexdigest()
+
+
+def versions(modules: Iterable[str]) -> dict[str, str]:
+    """Versions of the packages that compute in these modules."""
+    used = set().union(*(_imports(module)[1] for module in modules))
+    return {name: version(name).partition("+")[0] for name in _NUMERICAL if name in used}
+
+
+@cache
+def _imports(module: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Modules of both packages, packages around them included, and other packages that a module imports."""
+    names = list(_imported(ast.parse(_text(module)), module))
+    ours = {name for name in names if name.partition(".")[0] in _ROOTS}
+    inner = {".".join(parts[: i + 1]) for parts in (name.split(".") for name in ours) for i in range(len(parts))}
+    others = frozenset(name.partition(".")[0] for name in names) - _ROOTS.keys()
+    return frozenset(name for name in inner if _path(name) is not None), others
+
+
+def _imported(tree: ast.Module, module: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:  # neither package imports so
+                raise NotImplementedError(f"{module}: a relative import")
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)  # a module, or a name in one
+
+
+def _path(module: str) -> Path | None:
+    package, *rest = module.split(".")
+    path = _ROOTS[package].joinpath(*rest)
+    return next((one for one in (path / "__init__.py", path.with_suffix(".py")) if one.is_file()), None)
+
+
+def _text(module: str) -> str:
+    path = _path(module)
+    assert path is not None, module
+    return path.read_text(encoding="utf-8")
+
+
+@cache
 def _meaning(text: str) -> str:
+    """Hash what a source means."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             node.body = [part for part in node.body if not _is_text(part)]
-    return ast.dump(tree)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def _is_text(part: ast.stmt) -> bool:

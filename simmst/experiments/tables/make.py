@@ -21,7 +21,7 @@ from simmst.experiments.tables.output import Table
 from simmst.experiments.tables.rows import KINDS, TITLES, cells, chosen_models
 from simmst.experiments.tables.simulated import Watch
 from simmst.experiments.tables.summary import compare, rows_of
-from simmst.experiments.target import Target, file_digest, load_target
+from simmst.experiments.target import Target, load_target
 from simmst.models.recipes import PRESETS
 from simmst.models.registry import CLOSED_FORM, REGISTRY
 
@@ -119,10 +119,9 @@ def _grid(options: Options) -> Grid:
     if options.preset not in PRESETS:
         raise ConfigError(f"--preset {options.preset}: unknown; known: {', '.join(PRESETS)}")
     budget = Budget() if options.budget is None else Budget.parse(options.budget)
-    target, digest = _target(options)
-    benchmark = _narrowed(make_benchmark(target, options.protocol, options.horizon), options)
+    benchmark = _narrowed(make_benchmark(_target(options), options.protocol, options.horizon), options)
     benchmark = replace(benchmark, target=mark_gaps(benchmark.target, benchmark.protocol))
-    return Grid(benchmark, options.preset, budget, digest, options.folder)
+    return Grid(benchmark, options.preset, budget, options.folder)
 
 
 def _elsewhere(options: Options) -> Callable[[Sequence[Cell], Callable[[Cell], None]], None]:
@@ -154,16 +153,10 @@ def _compute(options: Options, cell: Cell) -> None:
 _kept_grid = lru_cache(maxsize=1)(_grid)
 
 
-def _target(options: Options) -> tuple[Target, str]:
-    """Load the traffic, and what pins it."""
+def _target(options: Options) -> Target:
+    """Load the traffic, or make it."""
     preset = "smoke" if options.preset == "smoke" else "laptop"
-    path = None if options.data is None else Path(options.data)
-    digest = "synthetic" if path is None else file_digest(path)
-    config = RunConfig.of_preset(preset, data=None if path is None else str(path))
-    target = load_target(config)
-    if path is None:
-        digest += repr(config.target)
-    return target, digest
+    return load_target(RunConfig.of_preset(preset, data=options.data))
 
 
 def _narrowed(benchmark: Benchmark, options: Options) -> Benchmark:

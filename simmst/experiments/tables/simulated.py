@@ -11,7 +11,8 @@ import numpy.typing as npt
 from simmst.data.windows import NodeScaler, WindowDataset
 from simmst.experiments.config import RunConfig
 from simmst.experiments.gaps import recorded
-from simmst.experiments.job import Job, Part
+from simmst.experiments.job import Job
+from simmst.experiments.part import Part
 from simmst.experiments.rundir import CONFIG, RunDirectory
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.weighting import learn_weights

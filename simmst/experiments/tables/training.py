@@ -17,7 +17,7 @@ from simmst.data.windows import NodeScaler, WindowDataset, WindowSource
 from simmst.errors import DataError
 from simmst.experiments.forecast import forecast_windows
 from simmst.experiments.gaps import recorded
-from simmst.experiments.job import Part
+from simmst.experiments.part import Part
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.budget import Budget
 from simmst.experiments.tables.raw_scale import Pooled, RawScale, RawWindows, RealScales, SimulatedScales

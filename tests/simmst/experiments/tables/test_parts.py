@@ -1,4 +1,4 @@
-"""Budgets, keys, rows, and the paired tests."""
+"""Budgets, rows, and the paired tests."""
 
 from itertools import pairwise
 
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from simmst.errors import ConfigError
 from simmst.experiments.tables import budget as budget_module
-from simmst.experiments.tables import key
 from simmst.experiments.tables.budget import Budget
 from simmst.experiments.tables.cell import Cell
 from simmst.experiments.tables.grid import Finished
@@ -56,20 +55,6 @@ def test_epochs_replace_the_recipes_and_no_budget_keeps_them():
     assert Budget(epochs=3).plan(recipe, None, range(9), range(9)).epochs == 3
     assert Budget().plan(recipe, None, range(9), range(9)) == recipe
     assert Budget(seconds=60).share(4).seconds == 15 and Budget(epochs=3).share(4).epochs == 3
-
-
-def test_a_key_is_of_what_code_means_not_of_how_it_is_written():
-    plain = "def f(x):\n    return x + 1\n"
-    written = '"""About."""\n\n\ndef f(x):\n    """Add one."""\n    # why\n    return (x + 1)\n'
-    assert key._meaning(plain) == key._meaning(written) != key._meaning(plain.replace("1", "2"))
-    assert key.code_version(("simmst/nn",)) != key.code_version(("simmst/data",))
-    assert key.digest({"a": 1, "b": 2}) == key.digest({"b": 2, "a": 1}) != key.digest({"a": 1, "b": 3})
-
-
-def test_every_source_under_a_key_exists():
-    for source in (*key.TRAINING, *key.SIMULATION):
-        package, _, rest = source.partition("/")
-        assert (key._ROOTS[package] / rest).exists(), source
 
 
 def test_the_tables_have_their_rows():

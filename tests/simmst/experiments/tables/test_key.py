@@ -1,0 +1,120 @@
+"""A cell's key changes with all that decides its result, and with nothing else."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simmst.data.dataset import Gap
+from simmst.experiments.tables import key
+from simmst.experiments.tables.benchmark import make_benchmark
+from simmst.experiments.tables.budget import Budget
+from simmst.experiments.tables.cell import Cell
+from simmst.experiments.tables.grid import Grid
+
+CELLS = {
+    "ridge": Cell("ridge", "real", None, None),
+    "dlinear": Cell("dlinear", "real", None, 0),
+    "ours": Cell("simmstnet", "real", None, 0),
+    "re-weighted": Cell("simmstnet", "reweighted", None, 0),
+}
+
+
+def forget() -> None:
+    for one in (key.closure, key.sources, key.code_version):
+        one.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def forgotten():
+    yield
+    forget()
+
+
+def keys(target) -> dict[str, str]:
+    forget()
+    grid = Grid(make_benchmark(target), "smoke", Budget(), Path("nowhere"))
+    return {name: grid.key(cell) for name, cell in CELLS.items()}
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name in CELLS if before[name] != after[name]}
+
+
+TRAINED, OURS = {"dlinear", "ours", "re-weighted"}, {"ours", "re-weighted"}
+
+
+@pytest.mark.parametrize(
+    ("module", "cells"),
+    [
+        ("simmst.experiments.protocol", set(CELLS)),
+        ("simmst.experiments.tables.benchmark", set(CELLS)),
+        ("simmst.experiments.part", TRAINED),  # draws the windows that choose the epoch
+        ("simmst.models.registry", TRAINED),
+        ("simmst.training.state", TRAINED),
+        ("simmst.models.simmstnet", OURS),
+        ("simmst.nn.interaction", OURS),
+        ("simmst.experiments.job", {"re-weighted"}),  # seeds the worlds
+        ("simmst.experiments.weighting", {"re-weighted"}),
+        ("simmst.simulator.city", {"re-weighted"}),
+        ("cutplane.masters", {"re-weighted"}),
+        ("simmst.models.lstm", set()),
+        ("simmst.experiments.report", set()),
+        ("simmst.experiments.tables.page", set()),
+    ],
+)
+def test_a_changed_module_changes_the_cells_that_use_it_and_no_other(city, monkeypatch, module, cells):
+    before, read = keys(city(22)), key._text
+    monkeypatch.setattr(key, "_text", lambda name: read(name) + "\nCHANGED = 1\n" * (name == module))
+    assert changed(before, keys(city(22))) == cells
+
+
+@pytest.mark.parametrize(("package", "cells"), [("numpy", set(CELLS)), ("torch", TRAINED), ("rich", set())])
+def test_another_version_of_what_computes_is_another_cell(city, monkeypatch, package, cells):
+    before, read = keys(city(22)), key.version
+    monkeypatch.setattr(key, "version", lambda name: "9" * (name == package) + read(name))
+    assert changed(before, keys(city(22))) == cells
+
+
+def test_traffic_counts_by_value_and_not_by_the_name_of_its_file(city):
+    before = keys(city(22))
+    assert changed(before, keys(replace(city(22), name="renamed.npz"))) == set()
+    other = city(22)
+    other.data.values[5, 0, 0] += 1
+    assert changed(before, keys(other)) == set(CELLS)
+    gap = Gap("net", np.datetime64("2024-01-02T00:00"), np.datetime64("2024-01-02T05:00"))
+    filled = replace(city(22).data, gaps=(gap,), fill="by the hour before")
+    assert changed(before, keys(replace(city(22), data=filled))) == set(CELLS)
+
+
+def test_modules_set_aside_are_ones_that_results_import(monkeypatch):
+    for name in key.SET_ASIDE:
+        monkeypatch.setattr(key, "SET_ASIDE", {k: v for k, v in key.SET_ASIDE.items() if k != name})
+        forget()
+        assert name in key.sources("simmstnet") | key.simulation_sources(), name
+        monkeypatch.undo()
+
+
+def test_imports_are_followed_wherever_they_stand(monkeypatch, tmp_path):
+    files = {
+        "__init__": "", "first": "import simmst.group.second", "group/__init__": "from simmst import third",
+        "group/second": "def f():\n    from simmst.fourth import name", "third": "", "fourth": "", "fifth": "",
+    }  # fmt: skip
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.setattr(key, "_ROOTS", {"simmst": tmp_path})
+    key._imports.cache_clear()
+    forget()
+    found = {"simmst", "simmst.first", "simmst.group", "simmst.group.second", "simmst.third", "simmst.fourth"}
+    assert key.closure("simmst.first") == found
+    assert key.closure("simmst.first", without=frozenset({"simmst.group"})) == {"simmst", "simmst.first"}
+    key._imports.cache_clear()
+
+
+def test_a_key_is_of_what_code_means_not_of_how_it_is_written():
+    plain = "def f(x):\n    return x + 1\n"
+    written = '"""About."""\n\n\ndef f(x):\n    """Add one."""\n    # why\n    return (x + 1)\n'
+    assert key._meaning(plain) == key._meaning(written) != key._meaning(plain.replace("1", "2"))
+    assert key.digest({"a": 1, "b": 2}) == key.digest({"b": 2, "a": 1}) != key.digest({"a": 1, "b": 3})
