@@ -14,7 +14,7 @@ import numpy as np
 from simmst.data.files import atomically
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.grid import versions
-from simmst.experiments.tables.summary import Comparison, Row, as_records, horizons, lowest, tasks
+from simmst.experiments.tables.summary import COMPARED, Comparison, Row, as_records, horizons, lowest, tasks
 from simmst.experiments.target import hourly_units
 
 _COLUMNS = {"mae": "MAE", "rmse": "RMSE"}
@@ -137,15 +137,13 @@ def _block(rows: Sequence[Row], horizon: int) -> list[str]:
 
 def _comparisons(found: Sequence[Comparison]) -> list[str]:
     return [
-        "MAE at the longest horizon, against the best row of the task: 95 % interval from a bootstrap over test "
-        "days, and Wilcoxon's test over seeds and nodes (Holm). A difference is called real where the interval "
-        "excludes 0 and p < 0.05; with few test days the interval is rough.",
+        COMPARED,
         "",
         "| task | best | row | difference | 95 % interval | p (nodes) | real |",
         "|---|---|---|---:|---:|---:|---|",
         *(
-            f"| {c.task} | {c.best} | {c.row} | {c.difference:.3g} | {c.low:.3g} to {c.high:.3g} | "
-            f"{c.p_nodes:.2g} | {'yes' if c.real else 'no'} |"
+            f"| {c.task} | {c.best} | {c.row} | {c.difference:.3g} | {c.interval} | "
+            f"{c.p_nodes:.2g} | {c.verdict} |"
             for c in found
         ),
     ]

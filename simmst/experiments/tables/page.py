@@ -11,7 +11,7 @@ from simmst.experiments.tables.grid import versions
 from simmst.experiments.tables.output import Table, shown
 from simmst.experiments.tables.picture import error_figure, forecast_figures
 from simmst.experiments.tables.printed import PRINTED, SLIPS, why_not_comparable
-from simmst.experiments.tables.summary import Row, horizons, lowest, tasks
+from simmst.experiments.tables.summary import COMPARED, Row, horizons, lowest, tasks
 
 _MEASURES = {"mae": "MAE", "rmse": "RMSE"}
 _OVERALL = {"wape": "WAPE", "mase": "MASE", "r2": "R²", "z_mae": "z-MAE", "mae_10min": "MAE of 10 min"}
@@ -88,19 +88,14 @@ def _figures(rows: Sequence[Row], horizon: int) -> str:
 def _comparisons(table: Table) -> str:
     if not table.comparisons:
         return ""
-    legend = (
-        "MAE at the longest horizon, against the best row of the task: 95 % interval from a bootstrap over test "
-        "days, and Wilcoxon's test over seeds and nodes (Holm). Nodes of one city are not independent, so a "
-        "difference is called real only where the interval excludes 0 as well."
-    )
     body = "".join(
         f"<tr><th>{escape(c.task)}</th><td>{escape(c.best)}</td><td>{escape(c.row)}</td><td>{c.difference:.3g}</td>"
-        f"<td>{c.low:.3g} to {c.high:.3g}</td><td>{c.p_nodes:.2g}</td><td>{'yes' if c.real else 'no'}</td></tr>"
+        f"<td>{c.interval}</td><td>{c.p_nodes:.2g}</td><td>{c.verdict}</td></tr>"
         for c in table.comparisons
     )
     names = ("task", "best", "row", "difference", "95 % interval", "p (nodes)", "real")
     head = "<tr>" + "".join(f"<th>{name}</th>" for name in names) + "</tr>"
-    return f'<h2>Which differences are real</h2><p class="quiet">{escape(legend)}</p>{_framed(head, body)}'
+    return f'<h2>Which differences are real</h2><p class="quiet">{escape(COMPARED)}</p>{_framed(head, body)}'
 
 
 def _printed(table: Table) -> str:

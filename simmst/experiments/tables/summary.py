@@ -8,12 +8,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import t as student
 from scipy.stats import wilcoxon
 
 from simmst.experiments.tables.grid import Finished
 from simmst.experiments.tables.measures import MEASURES
 
-_RESAMPLED, _SEED = 2000, 0
+#: Fewer independent blocks of test origins than this give no verdict.
+FEWEST_BLOCKS = 6
+#: What the comparisons are, for a reader.
+COMPARED = (
+    "MAE at the longest horizon, against the best row of the task: 95 % interval over blocks of test origins, "
+    "each as long as the horizon and a day, and Wilcoxon's test over seeds and nodes (Holm). Nodes of one city are "
+    "not independent, so a difference is called real only where p < 0.05 and the interval excludes 0. Under "
+    f"{FEWEST_BLOCKS} blocks the test days are too few for an interval, and nothing is called real."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +93,12 @@ class Comparison:
         What is compared; `best` has the lower MAE.
     difference
         MAE of `row` less that of `best`.
+    blocks
+        Blocks of test origins, each as long as the horizon and a day at least.
     low, high
-        Its 95 % interval, from a bootstrap over blocks of one day of origins.
+        Its 95 % interval, from the means of the blocks (Student's t); None under `FEWEST_BLOCKS`.
     p_days
-        Share of resampled differences on the other side of 0, twice.
+        Two-sided p of the same; None under `FEWEST_BLOCKS`.
     p_nodes
         Wilcoxon's signed ranks over seeds and nodes, corrected after Holm over the rows of the task. Nodes of one
         city are not independent of each other, so this one is generous.
@@ -97,15 +108,26 @@ class Comparison:
     best: str
     row: str
     difference: float
-    low: float
-    high: float
-    p_days: float
+    blocks: int
+    low: float | None
+    high: float | None
+    p_days: float | None
     p_nodes: float
 
     @property
-    def real(self) -> bool:
-        """Whether both tests see a difference, at 5 %."""
-        return self.low > 0 and self.p_nodes < 0.05
+    def real(self) -> bool | None:
+        """Whether both tests see a difference, at 5 %; None with too few days for the first one."""
+        return None if self.low is None else self.low > 0 and self.p_nodes < 0.05
+
+    @property
+    def interval(self) -> str:
+        """The interval in words."""
+        return "–" if self.low is None else f"{self.low:.3g} to {self.high:.3g}"
+
+    @property
+    def verdict(self) -> str:
+        """`real` in words."""
+        return {True: "yes", False: "no", None: "too few days"}[self.real]
 
 
 def compare(rows: Sequence[Row], steps_per_day: int) -> list[Comparison]:
@@ -117,7 +139,7 @@ def compare(rows: Sequence[Row], steps_per_day: int) -> list[Comparison]:
     rows
         Two or more; else nothing is compared. Rows without training count the same for every seed.
     steps_per_day
-        Length of a block, in origins.
+        A block is as long as this and the horizon, at least.
     """
     found: list[Comparison] = []
     last = horizons(rows)[-1]
@@ -128,23 +150,35 @@ def compare(rows: Sequence[Row], steps_per_day: int) -> list[Comparison]:
         one = []
         for row in others:
             by_origin = (row.detail("by_origin")[..., s].mean(0)) - best.detail("by_origin")[..., s].mean(0)
-            low, high, p_days = _bootstrap(by_origin, steps_per_day)
-            one.append((row, float(by_origin.mean()), low, high, p_days, _signed_ranks(row, best, s)))
+            one.append((row, by_origin, _signed_ranks(row, best, s)))
         corrected = _holm([values[-1] for values in one])
-        for (row, difference, low, high, p_days, _), p_nodes in zip(one, corrected, strict=True):
-            found.append(Comparison(task, best.label, row.label, difference, low, high, p_days, p_nodes))
+        for (row, by_origin, _), p_nodes in zip(one, corrected, strict=True):
+            blocks, low, high, p_days = _batch_means(by_origin, last + steps_per_day)
+            difference = float(by_origin.mean())
+            found.append(Comparison(task, best.label, row.label, difference, blocks, low, high, p_days, p_nodes))
     return found
 
 
-def _bootstrap(difference: npt.NDArray[np.float64], block: int) -> tuple[float, float, float]:
-    """Interval of the mean and two-sided p, resampling whole days of origins (the part day at the end too)."""
-    days = [difference[i : i + block] for i in range(0, len(difference), block)]
-    sums, counts = np.array([day.sum() for day in days]), np.array([len(day) for day in days])
-    drawn = np.random.default_rng(_SEED).integers(len(days), size=(_RESAMPLED, len(days)))
-    means = sums[drawn].sum(1) / counts[drawn].sum(1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    side = min(float(np.mean(means <= 0)), float(np.mean(means >= 0)))
-    return float(low), float(high), min(1.0, 2 * side)
+def _batch_means(
+    difference: npt.NDArray[np.float64], shortest: int
+) -> tuple[int, float | None, float | None, float | None]:
+    """
+    Number of blocks, 95 % interval of the mean and two-sided p, by batch means.
+
+    Errors of origins closer than the horizon share hours of the truth, so the origins are cut into blocks so long
+    that most of one shares none with its neighbours. Six means hardly tell their own spread: Student's t knows, a
+    bootstrap over them does not (its 95 % interval covered 83 % of 1500 null draws of noise seen 24 hours ahead
+    over 13 days, this one 94 %).
+    """
+    count = len(difference) // shortest
+    if count < FEWEST_BLOCKS:
+        return count, None, None, None
+    means = np.array([block.mean() for block in np.array_split(difference, count)])
+    middle, error = float(difference.mean()), float(means.std(ddof=1) / np.sqrt(count))
+    half = float(student.ppf(0.975, count - 1)) * error
+    if error == 0:
+        return count, middle, middle, float(middle == 0)
+    return count, middle - half, middle + half, float(2 * student.sf(abs(middle) / error, count - 1))
 
 
 def _signed_ranks(row: Row, best: Row, s: int) -> float:

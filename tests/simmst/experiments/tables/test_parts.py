@@ -96,9 +96,9 @@ def made_row(name: str, by_origin: np.ndarray, by_node: np.ndarray) -> Row:
     return Row(name, False, tuple(found))
 
 
-def noise(level: float, seed: int, seeds: int = 3) -> tuple[np.ndarray, np.ndarray]:
+def noise(level: float, seed: int, seeds: int = 3, origins: int = 480) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    return level + 0.1 * rng.normal(size=(seeds, 240)), level + 0.1 * rng.normal(size=(seeds, 50))
+    return level + 0.1 * rng.normal(size=(seeds, origins)), level + 0.1 * rng.normal(size=(seeds, 50))
 
 
 def test_a_large_difference_is_real_and_none_is_not():
@@ -129,6 +129,31 @@ def test_one_bad_day_is_not_a_real_difference():
     other[:, :24] += 1.0
     found = compare([made_row("a", by_origin, by_node), made_row("b", other, by_node + 0.1)], 24)
     assert found[0].p_nodes < 0.05 and found[0].low <= 0.0 and not found[0].real
+
+
+@pytest.mark.parametrize("origins", [1, 97, 6 * 48 - 1])
+def test_with_too_few_test_days_there_is_no_verdict(origins):
+    rows = [made_row("a", *noise(1.0, 0, origins=origins)), made_row("b", *noise(9.0, 1, origins=origins))]
+    (found,) = compare(rows, 24)
+    assert found.blocks == origins // 48 < 6
+    assert (found.real, found.low, found.p_days) == (None, None, None) and found.difference > 7
+    assert (found.verdict, found.interval) == ("too few days", "–")
+
+
+def test_where_nothing_differs_the_interval_covers_0_nearly_as_often_as_it_says():
+    rng, draws, covered = np.random.default_rng(0), 400, 0
+    for _ in range(draws):  # errors by the hour, seen by origins 24 hours ahead over 13 days
+        difference = np.convolve(rng.normal(size=13 * 24), np.ones(24) / 24, "valid")
+        a, b = 10 + difference[None], np.full((1, len(difference)), 10.0)
+        (found,) = compare([made_row("a", a, np.ones((1, 2))), made_row("b", b, np.ones((1, 2)))], 24)
+        covered += found.low <= 0 <= found.high
+    assert covered / draws > 0.9
+
+
+def test_rows_that_are_the_same_do_not_differ():
+    by_origin, by_node = noise(1.0, 0)
+    (found,) = compare([made_row("a", by_origin, by_node), made_row("b", by_origin, by_node)], 24)
+    assert (found.real, found.p_days) == (False, 1.0)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
