@@ -95,7 +95,7 @@ def _facts(job: Job, metrics: Mapping[str, Any], seconds: Mapping[str, float]) -
         ),
         "Training on the weighted simulated windows": _training(train),
         "Fine-tuning on the real training windows": _training(tune),
-        "Network": f"Sim-MSTNet, {metrics['parameters']} parameters",
+        "Network": f"Sim-MSTNet, {metrics['parameters']} parameters; {_kept(metrics)}",
         "Preset and seed": f"{config.preset}, seed {config.seed}",
         "Versions": ", ".join(
             [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)]
@@ -119,6 +119,16 @@ def _training(record: Mapping[str, Any]) -> str:
     return (
         f"{record['windows']} windows; epoch {record['best_epoch']} of {record['epochs']} was best on validation"
     )
+
+
+def _kept(metrics: Mapping[str, Any]) -> str:
+    before, after = (metrics[stage]["validation_error"] for stage in ("training", "fine-tuning"))
+    if metrics["kept_stage"] == "train":
+        return (
+            f"kept as it was before fine-tuning, which did not make it better on the validation days (error "
+            f"{before:.4f} before, {after:.4f} after)"
+        )
+    return f"kept after fine-tuning (error on the validation days {after:.4f}, {before:.4f} before)"
 
 
 def _days(job: Job, part: Span) -> str:

@@ -69,8 +69,13 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
     model = SimMSTNet(job.network, job.config.seed)
     with _timed(directory, "train"):
         trained = _train(job, directory, "train", model, simulated, job.config.train, watch, learned.weights)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
     with _timed(directory, "fine-tune"):
         tuned = _train(job, directory, "fine-tune", model, job.train, job.config.finetune, watch)
+    kept = "fine-tune"
+    if not tuned.best_error < trained.best_error:  # it must earn its place, as in the tables
+        kept = "train"
+        model.load_state_dict(before)
     note = {"services": job.target.data.services, "units": job.target.data.units}
     save_model(directory.path / CHECKPOINT, model, note)
     serving = Serving.of(job.target.data, job.scaler, job.train, model, job.validation)
@@ -87,6 +92,7 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
         "re-weighting": learned.summary,
         "training": _record(trained, job.config.train),
         "fine-tuning": _record(tuned, job.config.finetune),
+        "kept_stage": kept,
         "parameters": sum(p.numel() for p in model.parameters()),
     }
     directory.write_json("metrics.json", metrics)

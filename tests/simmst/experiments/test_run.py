@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from simmst.errors import SimmstError
 from simmst.experiments.config import RunConfig
@@ -72,6 +73,35 @@ def test_the_checkpoint_is_the_network_of_the_table(unbroken):
 def test_the_report_says_at_once_that_the_target_is_synthetic(unbroken):
     html = (unbroken.path / "report.html").read_text()
     assert "synthetic city" in html[: html.index("What was run")].split("</style>")[1]
+
+
+def best_of(directory: RunDirectory, stage: str) -> dict[str, torch.Tensor]:
+    """Weights of a stage's best epoch."""
+    tensors = load_file(directory.stage(f"{stage}.safetensors"))
+    return {name.removeprefix("best."): one for name, one in tensors.items() if name.startswith("best.")}
+
+
+@pytest.fixture(scope="module")
+def mended(tmp_path_factory) -> RunDirectory:
+    """A run whose fine-tuning mends steps that were too long before; that of `unbroken` does harm."""
+    config = CONFIG.model_copy(update={"train": CONFIG.train.model_copy(update={"learning_rate": 0.1})})
+    directory = RunDirectory.create(tmp_path_factory.mktemp("runs") / "mended", config)
+    run(Job.prepare(config), directory, lambda *_: None)
+    return directory
+
+
+@pytest.mark.parametrize(("name", "kept"), [("mended", "fine-tune"), ("unbroken", "train")])
+def test_the_stage_that_is_better_on_the_validation_days_is_kept(request, name, kept):
+    directory = request.getfixturevalue(name)
+    metrics = directory.read_json("metrics.json")
+    errors = {"train": metrics["training"], "fine-tune": metrics["fine-tuning"]}
+    assert metrics["kept_stage"] == kept == min(errors, key=lambda stage: errors[stage]["validation_error"])
+    network = load_model(directory.path / "checkpoint.safetensors")[0].state_dict()
+    expected = best_of(directory, kept)
+    assert network.keys() == expected.keys()
+    assert all(torch.equal(network[name], expected[name]) for name in network)
+    words = {"fine-tune": "kept after fine-tuning", "train": "kept as it was before fine-tuning"}
+    assert words[kept] in (directory.path / "report.html").read_text()
 
 
 def interrupt_at(stage: str, call: int):
