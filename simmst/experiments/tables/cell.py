@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -106,17 +105,3 @@ def truth_of_issued(benchmark: Benchmark, steps: int) -> npt.NDArray[np.float32]
     """Traffic at the steps of `issued`."""
     first = benchmark.protocol.test.start
     return np.asarray(benchmark.data.values[first : first + steps], dtype=np.float32)
-
-
-class Clock:
-    """Wall and processor seconds since it was made."""
-
-    def __init__(self) -> None:
-        self._wall, self._processor = time.perf_counter(), time.process_time()
-
-    def read(self) -> dict[str, float]:
-        """Return both."""
-        return {
-            "wall_seconds": time.perf_counter() - self._wall,
-            "processor_seconds": time.process_time() - self._processor,
-        }

@@ -19,7 +19,8 @@ from simmst.experiments.rundir import Arrays, load_npz, save_npz
 from simmst.experiments.tables import key
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.budget import Budget
-from simmst.experiments.tables.cell import Cell, Clock, score
+from simmst.experiments.tables.cell import Cell, score
+from simmst.experiments.tables.clock import Clock
 from simmst.experiments.tables.closed_form import closed_form_forecast, refusal
 from simmst.experiments.tables.measures import Reference
 from simmst.experiments.tables.simulated import Simulated, Watch, simulation_config, without_simulation
@@ -145,11 +146,16 @@ class Grid:
         place.mkdir(parents=True, exist_ok=True)
         with locked(place):
             sweep(place)
-            return self._compute(cell, place, watch)
+            clock = Clock(place / "time.json")
+            try:
+                return self._compute(cell, place, clock, clock.watching(watch))
+            except BaseException:  # it may go on in another call
+                clock.keep()
+                raise
 
-    def _compute(self, cell: Cell, place: Path, watch: Watch) -> Finished:
+    def _compute(self, cell: Cell, place: Path, clock: Clock, watch: Watch) -> Finished:
         torch.set_num_threads(1)
-        benchmark, clock = self.of(cell.days), Clock()
+        benchmark = self.of(cell.days)
         result: dict[str, Any] = {"cell": {"model": cell.model, "kind": cell.kind, "days": cell.days}}
         result |= {"seed": cell.seed, "label": cell.label, "key": self.key(cell)}
         reference = Reference.of(self.benchmark)  # the same for every row, however few days it trains on
@@ -171,8 +177,8 @@ class Grid:
         save_npz(place / "details.npz", outcome.details)
         text = json.dumps(result, indent=1, allow_nan=False) + "\n"
         atomically(place / "result.json", lambda path: path.write_text(text, encoding="utf-8"))
-        for checkpoint in place.glob("*.safetensors"):  # it was for resuming
-            checkpoint.unlink()
+        for rest in (*place.glob("*.safetensors"), *place.glob("time.json")):  # they were for resuming
+            rest.unlink()
         return Finished(cell, json.loads(text), outcome.details)
 
     def _training(self, cell: Cell, place: Path, watch: Watch) -> Training:

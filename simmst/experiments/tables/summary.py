@@ -19,8 +19,8 @@ FEWEST_BLOCKS = 6
 #: What the comparisons are, for a reader.
 COMPARED = (
     "MAE at the longest horizon, against the best row of the task: 95 % interval over blocks of test origins, "
-    "each as long as the horizon and a day, and Wilcoxon's test over seeds and nodes (Holm). Nodes of one city are "
-    "not independent, so a difference is called real only where p < 0.05 and the interval excludes 0. Under "
+    "each as long as the horizon and a day, and Wilcoxon's test over seeds and nodes (Holm). Nodes of one city "
+    "are not independent, so a difference is called real only where p < 0.05 and the interval excludes 0. Under "
     f"{FEWEST_BLOCKS} blocks the test days are too few for an interval, and nothing is called real."
 )
 

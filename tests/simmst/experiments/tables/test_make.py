@@ -12,6 +12,7 @@ import torch
 
 from simmst.errors import SimmstError
 from simmst.experiments.figures import standalone
+from simmst.experiments.tables import clock
 from simmst.experiments.tables.grid import Grid
 from simmst.experiments.tables.make import Options, make_table
 from simmst.experiments.tables.measures import MEASURES
@@ -131,6 +132,27 @@ def test_an_interrupted_table_ends_with_the_same_figures(made, file, tmp_path, m
         Watched(stage, call).make(given)
     found = figures(Watched().make(given))
     assert found.items() <= figures(made).items()
+
+
+def test_the_time_of_an_interrupted_cell_is_that_of_all_its_calls(file, tmp_path, monkeypatch):
+    now = Mock(return_value=0.0)
+    monkeypatch.setattr(clock, "time", Mock(perf_counter=now, process_time=lambda: now() / 2))
+    given = options(file, tmp_path, models="mttc", sources="real", scarce=None)
+
+    class Slow(Watched):
+        def watch(self, stage, done, total, note):
+            now.return_value += 1.0
+            super().watch(stage, done, total, note)
+
+    for stage, call in (("real", 2), ("test", 1)):
+        with pytest.raises(KeyboardInterrupt):
+            Slow(stage, call).make(given)
+    started = now.return_value
+    (row,) = Slow().make(given).rows
+    time = row.cells[0].result["time"]
+    assert time == {"wall_seconds": now.return_value, "processor_seconds": now.return_value / 2}
+    assert time["wall_seconds"] > now.return_value - started > 0
+    assert not list(tmp_path.glob("cells/*/time.json"))
 
 
 def test_the_files_hold_every_figure(made, tmp_path):
