@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cutplane import BilevelSolver, InputError, Record, Result, State, Status
 from simmst.errors import ConfigError, DataError, SimmstError
 from simmst.sim2real.diagnostics import WeightDiagnostics, diagnose
+from simmst.sim2real.fingerprint import check, fingerprint, keep
 from simmst.sim2real.problems import Sim2Real
 from simmst.sim2real.unrolled import UnrolledOracle
 from simmst.training.interrupt import DeferredInterrupt
@@ -67,16 +68,19 @@ def reweight(
         iterations to φ^K at the present weights, and the planes, which are of another function, are cleared.
         Not together with `state_path`.
     state_path : path-like, optional
-        Where the solver's state is written, every ten iterations and on Ctrl-C.
+        Where the solver's state is written, every ten iterations and on Ctrl-C. What the problem answers at its
+        start is written beside it (``state.problem.npz``).
     resume : bool
-        Continue from `state_path` if it exists; the task and the solver must be the same.
+        Continue from `state_path` if it exists. The task and the solver must be the same, but for the options
+        that say when to stop.
     callback : callable, optional
         Called with each iteration's record.
 
     Raises
     ------
     SimmstError
-        Where the solver fails: an oracle's answer that is not finite, or planes in conflict.
+        Where the solver fails: an oracle's answer that is not finite, or planes in conflict. Where the state is
+        of another problem.
     """
     if resume and state_path is None:
         raise ConfigError("resume=True needs state_path")
@@ -85,10 +89,15 @@ def reweight(
         raise ConfigError("restart_every is for K steps of a network: this lower level has no anchor")
     if restart_every is not None and state_path is not None:
         raise ConfigError("restart_every and state_path exclude each other: a state does not hold the anchor")
-    if resume and Path(state_path or "").is_file():
-        state = _loaded(state_path or "", task)
+    path = None if state_path is None else Path(state_path)
+    if resume and path is not None and path.is_file():
+        state = _loaded(path, task)
+        check(path, fingerprint(task, solver))
     else:
         state = solver.init(task.problem, task.x0, task.y0)
+        if path is not None:
+            path.unlink(missing_ok=True)  # an older state never stands beside this problem's answers
+            keep(path, fingerprint(task, solver))
     with DeferredInterrupt() as interrupt:
 
         def watch(record: Record) -> bool:
@@ -96,15 +105,15 @@ def reweight(
                 callback(record)
             if isinstance(lower, UnrolledOracle) and restart_every and record.iteration % restart_every == 0:
                 lower.restart(lower.solution(solver.x_scale * state.point[: state.n_x]))
-            if state_path is not None and record.iteration % 10 == 0:
-                state.save(state_path)
+            if path is not None and record.iteration % 10 == 0:
+                state.save(path)
             return interrupt.pending
 
         result = solver.solve(task.problem, state=state, callback=watch)
         if interrupt.forced:  # perhaps in the middle of a step: the last file stays
             raise KeyboardInterrupt
-        if state_path is not None:
-            state.save(state_path)
+        if path is not None:
+            state.save(path)
         if interrupt.pending or result.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
     if result.status in (Status.ORACLE, Status.EMPTY):
@@ -113,7 +122,7 @@ def reweight(
     return Reweighting(weights, diagnose(weights, world, bad), result)
 
 
-def _loaded(path: str | os.PathLike[str], task: Sim2Real) -> State:
+def _loaded(path: Path, task: Sim2Real) -> State:
     """Read a state and check that it fits the task in size."""
     try:
         state = State.load(path)

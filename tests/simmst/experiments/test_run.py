@@ -39,7 +39,7 @@ def test_a_run_leaves_its_files(unbroken):
     names = {path.name for path in unbroken.path.iterdir()}
     assert names == {
         *("config.json", "metrics.json", "history.csv", "checkpoint.safetensors", "report.html"),
-        *("state.npz", "serving.npz", "stages"),
+        *("state.npz", "state.problem.npz", "serving.npz", "stages"),
     }
 
 

@@ -179,6 +179,51 @@ def test_a_state_of_another_task_or_no_state_is_refused(tmp_path: Path) -> None:
         reweight(task, default_solver(task, 2), state_path=path, resume=True)
 
 
+def other_windows(simulated: Waves, real: Waves) -> Sim2Real:
+    return proxy_problem(simulated, real, SampleWeights.per_world(WORLD), share=0.5)
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        (lambda: other_windows(replace(SIMULATED, seed=7), REAL), "other lower level"),
+        (lambda: other_windows(SIMULATED, replace(REAL, seed=7)), "other upper value, upper level"),
+        (lambda: other_windows(SIMULATED, replace(REAL, count=199, bad=REAL.bad[:199])), "other upper value"),
+        (lambda: proxy(SampleWeights.per_world(WORLD), share=0.4), "other start of the weights"),
+    ],
+)
+def test_a_state_of_another_problem_of_the_same_size_is_refused(tmp_path: Path, task, words: str) -> None:
+    path, begun = tmp_path / "state.npz", proxy(SampleWeights.per_world(WORLD))
+    reweight(begun, default_solver(begun, 2), state_path=path)
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match=rf"is of another problem \({words}.*delete .*state.npz"):
+        reweight(task(), default_solver(begun, 4), state_path=path, resume=True)
+    assert path.read_bytes() == before
+
+
+def test_a_state_of_other_options_is_refused_but_more_iterations_are_not(tmp_path: Path) -> None:
+    path, task = tmp_path / "state.npz", proxy(SampleWeights.per_world(WORLD))
+    reweight(task, default_solver(task, 2), state_path=path)
+    with pytest.raises(ConfigError, match="other options"):
+        reweight(task, replace(default_solver(task, 4), x_scale=1.0), state_path=path, resume=True)
+    assert reweight(task, default_solver(task, 4), state_path=path, resume=True).result.nit == 4
+    (tmp_path / "state.problem.npz").unlink()
+    with pytest.raises(ConfigError, match=r"what it is of cannot be read .*no such file"):
+        reweight(task, default_solver(task, 6), state_path=path, resume=True)
+
+
+def test_to_begin_anew_is_not_to_resume(tmp_path: Path) -> None:
+    path, task = tmp_path / "state.npz", proxy(SampleWeights.per_world(WORLD))
+    reweight(task, default_solver(task, 2), state_path=path)
+    other = other_windows(replace(SIMULATED, seed=7), REAL)
+
+    def press(record: Record) -> None:
+        assert not path.exists(), "the old state, beside the new problem's answers, would be taken for its own"
+
+    reweight(other, default_solver(other, 2), state_path=path, callback=press)
+    assert reweight(other, default_solver(other, 4), state_path=path, resume=True).result.nit == 4
+
+
 def test_an_answer_that_is_not_finite_is_one_clear_error() -> None:
     task = proxy(SampleWeights.per_world(WORLD))
     upper = task.problem.upper
