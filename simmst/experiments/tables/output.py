@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +101,19 @@ def write_table(table: Table, folder: Path) -> None:
 
 def markdown(table: Table) -> str:
     """Return the table as Markdown: a block a horizon, the best of each column bold."""
-    lines = [f"# {table.title}", "", *(line for note in table.notes() for line in (note, ""))]
+    lines = [f"# {_plain(table.title)}", "", *(line for note in table.notes() for line in (_plain(note), ""))]
     for horizon in horizons(table.rows):
         span = "1 step ahead" if horizon == 1 else f"1 to {horizon} steps ahead"
         lines += [f"## {span}", "", *_block(table.rows, horizon), ""]
     if table.comparisons:
         lines += ["## Which differences are real", "", *_comparisons(table.comparisons), ""]
     if table.skipped:
-        lines += ["## Rows left out", "", *(f"- {row}: {reason}" for row, reason in table.skipped.items()), ""]
+        lines += [
+            "## Rows left out",
+            "",
+            *_left_out(table.skipped),
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -123,7 +130,7 @@ def _block(rows: Sequence[Row], horizon: int) -> list[str]:
     columns: list[tuple[str | None, str]] = [(task, m) for task in tasks(rows) for m in _COLUMNS]
     columns += [(None, m) for m in ("mase", "r2", "z_mae", "mae_10min")]
     names = {"mase": "MASE", "r2": "R²", "z_mae": "z-MAE", "mae_10min": "MAE of 10 min"}
-    head = [f"{task} {_COLUMNS[m]}" if task else names[m] for task, m in columns]
+    head = [f"{_plain(task)} {_COLUMNS[m]}" if task else names[m] for task, m in columns]
     best = [lowest(rows, horizon, *column) for column in columns]
     lines = [f"| model | {' | '.join(head)} |", "|---|" + "---:|" * len(columns)]
     for row in rows:
@@ -131,7 +138,7 @@ def _block(rows: Sequence[Row], horizon: int) -> list[str]:
         for (task, m), low in zip(columns, best, strict=True):
             text = shown(row, horizon, task, m, low)
             cells.append(f"**{text}**" if row.mean(horizon, task, m) == low is not None else text)
-        lines.append(f"| {row.label} | {' | '.join(cells)} |")
+        lines.append(f"| {_plain(row.label)} | {' | '.join(cells)} |")
     return lines
 
 
@@ -142,11 +149,20 @@ def _comparisons(found: Sequence[Comparison]) -> list[str]:
         "| task | best | row | difference | 95 % interval | p (nodes) | real |",
         "|---|---|---|---:|---:|---:|---|",
         *(
-            f"| {c.task} | {c.best} | {c.row} | {c.difference:.3g} | {c.interval} | "
+            f"| {_plain(c.task)} | {_plain(c.best)} | {_plain(c.row)} | {c.difference:.3g} | {c.interval} | "
             f"{c.p_nodes:.2g} | {c.verdict} |"
             for c in found
         ),
     ]
+
+
+def _left_out(skipped: Mapping[str, str]) -> list[str]:
+    return [f"- {_plain(row)}: {_plain(reason)}" for row, reason in skipped.items()]
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is: names come from a file, and may hold its signs."""
+    return re.sub(r"([\\|*`\[\]])", r"\\\1", escape(" ".join(text.split()), quote=False))
 
 
 def _csv(path: Path, records: Sequence[Mapping[str, Any]]) -> None:

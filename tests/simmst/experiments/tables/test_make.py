@@ -16,7 +16,7 @@ from simmst.experiments.tables import clock
 from simmst.experiments.tables.grid import Grid
 from simmst.experiments.tables.make import Options, make_table
 from simmst.experiments.tables.measures import MEASURES
-from simmst.experiments.tables.output import Table, write_table
+from simmst.experiments.tables.output import Table, markdown, write_table
 from simmst.experiments.tables.page import figure_page, table_page
 from simmst.experiments.tables.picture import error_figure
 
@@ -166,6 +166,18 @@ def test_the_files_hold_every_figure(made, tmp_path):
     one = next(r for r in content["rows"] if r["row"] == "ridge" and r["measure"] == "mae" and r["horizon"] == 6)
     line = next(r for r in lines if r["row"] == "ridge" and r["measure"] == "mae" and r["horizon"] == "6")
     assert float(line["mean"]) == one["mean"] and one["spread"] is None
+
+
+def test_names_of_services_do_not_break_the_markdown(city, tmp_path):
+    names = ("a | b", "<img src=x>", "`c` *d* [e](f)")
+    city(22, services=names).data.save(tmp_path / "a|b.npz")
+    made = Watched().make(options(tmp_path / "a|b.npz", tmp_path, models="last,daily", scarce=None))
+    text = markdown(made)
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    counts = {line.replace("\\|", "").count("|") for line in rows}
+    assert counts == {1 + 1 + 2 * len(names) + 4, 1 + 7}  # the tables, and the comparisons
+    assert r"a \| b MAE" in text and "&lt;img src=x&gt; MAE" in text and r"\`c\` \*d\* \[e\](f) MAE" in text
+    assert "<img" not in text + table_page(made) and r"forecasting, a\|b.npz" in text.splitlines()[0]
 
 
 def test_the_page_needs_nothing_and_marks_the_papers_figures(made):
