@@ -19,7 +19,7 @@ import sys
 from simmst.simulator.collection import CollectionConfig, make_collection
 if __name__ == "__main__":
     seed, workers, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    config = CollectionConfig(300, seed, True, ("call",), 30, 12, 3)
+    config = CollectionConfig(140, seed, True, ("call",), 30, 12, 3)
     make_collection(config, folder, workers=workers)
 """
 
@@ -49,7 +49,7 @@ def simulated(tmp_path: Path, seed: int, threads: int, workers: int) -> str:
 
 
 def test_worlds_do_not_depend_on_threads_or_workers(tmp_path: Path) -> None:
-    make_collection(CollectionConfig(300, 3, True, ("call",), 30, 12, 3), tmp_path / "here")
+    make_collection(CollectionConfig(140, 3, True, ("call",), 30, 12, 3), tmp_path / "here")
     assert simulated(tmp_path, 3, threads=2, workers=2) == digest(tmp_path / "here")
 
 

@@ -60,7 +60,7 @@ def test_a_tensor_that_is_another(tensor_reader: Any) -> None:
 
 def test_a_tensor_that_is_missing_or_renamed(tensor_reader: Any) -> None:
     header, tensors = parts(tensor_reader.sample)
-    for name in [name for name in header if name != "__metadata__"][::7]:
+    for name in [name for name in header if name != "__metadata__"][::40]:
         rest = {key: value for key, value in header.items() if key != name}
         assert not tensor_reader.survives(joined(rest, tensors))
         for other in ("../../etc/passwd", "a.b.c.d", "optimizer.x.y", "best."):
@@ -87,7 +87,7 @@ def test_a_note_that_says_something_else(tensor_reader: Any) -> None:
         copy[where[0]] = changed(copy[where[0]], where[1:], junk)
         return copy
 
-    @settings(FUZZ, max_examples=100)
+    @settings(FUZZ, max_examples=50)
     @given(
         st.sampled_from(note_places(note)),
         st.sampled_from(

@@ -42,10 +42,10 @@ def same(folder: Path, files: dict[str, bytes]) -> bool:
 
 def test_killed_at_writes_and_at_random_moments(unbroken: tuple[dict[str, bytes], float], tmp_path: Path) -> None:
     # The solver's state is written in each of its 12 iterations: most of a run's renames.
-    moments = ["before:1", "after:2", "before:9", "after:9", "before:5", "after:4", "before:3", "after:2"]
+    moments = ["before:1", "after:9", "before:9", "after:2"]
     draw = random.Random(0)
-    moments += [f"time:{draw.uniform(0.1, 0.4) * unbroken[1]:.3f}" for _ in range(2)]
-    assert killed(tmp_path / "run", *moments)[0] >= 8
+    moments.append(f"time:{draw.uniform(0.1, 0.4) * unbroken[1]:.3f}")
+    assert killed(tmp_path / "run", *moments)[0] >= 4
     assert same(tmp_path / "run", unbroken[0])
 
 
