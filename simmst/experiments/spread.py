@@ -141,7 +141,7 @@ def _on_ray(
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
         raise cause if isinstance(cause, SimmstError) else error from None
-    except ray.exceptions.WorkerCrashedError:
+    except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError):  # killed, by Ray or the system
         raise WorkerLost("--ray: a worker was killed again and again (out of memory?); the rest is kept") from None
     finally:
         for one in pending:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -102,6 +104,27 @@ def test_without_ray_the_error_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"cutplane\[ray\]"):
         spread(print, [(1,)], Workers(ray="auto"), tmp_path, print)
+
+
+@pytest.mark.parametrize("name", ["WorkerCrashedError", "OutOfMemoryError"])
+def test_a_worker_killed_on_a_cluster_is_one_clear_line(tmp_path, monkeypatch, name):
+    """Ray's memory monitor kills with an error of its own, which is no kind of WorkerCrashedError."""
+    errors = {
+        one: type(one, (Exception,), {}) for one in ("RayTaskError", "WorkerCrashedError", "OutOfMemoryError")
+    }
+    cancelled: list[int] = []
+    ray = SimpleNamespace(
+        exceptions=SimpleNamespace(**errors),
+        is_initialized=lambda: True,
+        remote=lambda **options: lambda function: SimpleNamespace(remote=lambda mark, chore, task: task[0]),
+        wait=lambda pending, num_returns: (pending[:1], pending[1:]),
+        get=Mock(side_effect=errors[name]),
+        cancel=lambda one, force: cancelled.append(one),
+    )
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(WorkerLost, match="the rest is kept"):
+        spread(print, [(1,), (2,)], Workers(ray="auto"), tmp_path, print)
+    assert cancelled == [1, 2] and not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra `ray`")
