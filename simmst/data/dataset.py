@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simmst.data.files import atomic_file
 from simmst.data.npz import read_npz
-from simmst.errors import DataError
+from simmst.errors import DataError, short
 
 #: Units that a service name may end in ("5g_down_MB"): they move to `TrafficData.units` where those are unknown.
 UNIT_SUFFIXES = ("B", "KB", "MB", "GB", "TB", "kbit", "Mbit", "Gbit")
@@ -76,6 +77,14 @@ class TrafficData:
 
     def __post_init__(self) -> None:
         _check(self)
+
+    def __repr__(self) -> str:
+        """Return what the data are in one line, without the values."""
+        shape = " x ".join(map(str, self.values.shape))
+        return (
+            f"TrafficData({shape} values from {self.start} in steps of {self.step_minutes} minutes, "
+            f"services {short(self.services)}, units {self.units!r}, {len(self.gaps)} gaps)"
+        )
 
     @property
     def times(self) -> NDArray[np.datetime64]:
@@ -216,7 +225,13 @@ class TrafficData:
         DataError
             If the file is missing or damaged, lacks a key, or holds values that cannot be traffic.
         """
-        keys = read_npz(path)
+        try:
+            keys = read_npz(path)
+        except DataError as error:
+            if not Path(path).is_file() or is_zipfile(path):
+                raise
+            hint = "docs/tutorials/own-traffic.md shows how to make one from a table"
+            raise DataError(f"{error}; {hint}") from None
         for name in ("values", "start", "step_minutes", "services"):
             if name not in keys:
                 raise DataError(f"{path}: the key {name!r} is missing (found: {', '.join(sorted(keys))})")
@@ -322,6 +337,8 @@ def _check(data: TrafficData) -> None:
         raise DataError("values: must be a float32 array [T, N, S]")
     if values.size == 0:
         raise DataError(f"values: empty, shape {values.shape}")
+    if isinstance(data.services, str) or isinstance(data.node_ids, str):
+        raise DataError("services, node_ids: must be tuples of names, not one text")
     for name, size, axis in (("node_ids", values.shape[1], "N"), ("services", values.shape[2], "S")):
         names = getattr(data, name)
         if len(names) != size:
@@ -337,6 +354,8 @@ def _check(data: TrafficData) -> None:
     ):
         raise DataError(f"coordinates: must be finite [N, 2] = [{values.shape[1]}, 2] (longitude, latitude)")
     for gap in data.gaps:
+        if not isinstance(gap, Gap):
+            raise DataError(f"gaps: {short(gap)} is no Gap(service, start, stop)")
         if gap.service not in data.services or not gap.start < gap.stop:
             raise DataError(f"gaps: {gap.service!r} from {gap.start} to {gap.stop} is no gap of a service here")
     _check_values(data)

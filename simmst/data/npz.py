@@ -43,6 +43,8 @@ def read_npz(path: str | os.PathLike[str], wanted: Collection[str] | None = None
         If there is no such file, or it is damaged or hostile; always with the path and the reason.
     """
     file = Path(path)
+    if file.is_dir():
+        raise DataError(f"{file}: is a directory; name a file")
     if not file.is_file():
         raise DataError(f"{file}: no such file")
     if not zipfile.is_zipfile(file):

@@ -45,8 +45,8 @@ class RunDirectory:
         """
         if (path / CONFIG).exists():
             raise ConfigError(
-                f"--out {path}: holds a run already; go on with it by `simmst run --resume {path}`, or name "
-                "another directory"
+                f"{path}: holds a run already; go on with it by `simmst run --resume {path}`, or name another "
+                "directory for the new one"
             )
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -54,12 +54,12 @@ class RunDirectory:
                 path, f".{CONFIG}.*.tmp"
             )  # all that a process killed right here leaves, but for the empty stages
             if any(entry.name != _STAGES or any(entry.iterdir()) for entry in path.iterdir()):
-                raise ConfigError(f"--out {path}: is not empty; name a new directory")
+                raise ConfigError(f"{path}: is not empty; name a new directory")
             (path / _STAGES).mkdir(exist_ok=True)
             run = cls(path)
             run.write(CONFIG, config.model_dump_json(indent=2) + "\n")
         except OSError as error:
-            raise ConfigError(f"--out {path}: cannot be written ({error.strerror})") from None
+            raise ConfigError(f"{path}: cannot be written ({error.strerror})") from None
         return run
 
     @classmethod

@@ -228,6 +228,8 @@ def issue(run: Path, file: Path, horizon: int | None = None, level: float = 0.9)
         that the network reads.
     """
     directory = run.parent if run.name == CHECKPOINT else run
+    if not directory.is_dir():
+        raise ConfigError(f"--checkpoint {run}: no such directory")
     for name in (CHECKPOINT, SERVING):
         if not (directory / name).is_file():
             raise ConfigError(

@@ -64,7 +64,7 @@ def broken_values(where: float):
         ({"values": broken_values(-1)}, ["city.npz", "negative"]),
         ({"services": None}, ["city.npz", "services"]),
         ({"services": np.array(["one"])}, ["services", "1 names"]),
-        ({"step_minutes": np.array(180)}, ["180 minutes", "hourly"]),
+        ({"step_minutes": np.array(180)}, ["step_minutes=180", "make no hours"]),
         ({"values": np.ones((24 * 9, 5, 2), np.float32)}, ["9 whole days", "longer file"]),
     ],
 )
@@ -113,10 +113,10 @@ def test_settings_that_have_no_meaning(simmst, tmp_path, arguments, words):
 
 def test_directories_that_cannot_be_used(simmst, tmp_path):
     (tmp_path / "file").write_text("x")
-    assert_one_clear_line(simmst("run", "--preset", "smoke", "--out", "file/run"), "--out", "cannot be written")
+    assert_one_clear_line(simmst("run", "--preset", "smoke", "--out", "file/run"), "file/run: cannot be written")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("x")
-    assert_one_clear_line(simmst("run", "--preset", "smoke", "--out", "full"), "--out full", "not empty")
+    assert_one_clear_line(simmst("run", "--preset", "smoke", "--out", "full"), "full: is not empty")
 
 
 def test_resuming_what_is_no_run(simmst, tmp_path):

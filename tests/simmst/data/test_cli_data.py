@@ -69,6 +69,8 @@ def test_describe_refuses_what_it_cannot_write_or_read(invoke, tmp_path):
     blocked = invoke("describe", "city.npz", "--picture", "file/x.png").exception
     assert isinstance(blocked, DataError) and "file" in str(blocked)
     assert "no such file" in str(invoke("describe", "none.npz").exception)
+    (tmp_path / "folder").mkdir()
+    assert "folder: is a directory" in str(invoke("describe", "folder").exception)
 
 
 def test_download_names_the_files_it_has(invoke, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simmst.data.dataset import TrafficData
+from simmst.data.dataset import Gap, TrafficData
 from simmst.errors import DataError
 
 
@@ -218,3 +218,29 @@ def test_hour_of_the_week_begins_on_monday():
 def test_a_changed_copy_is_checked_again():
     with pytest.raises(DataError, match="float32"):
         replace(make(), values=np.ones((48, 3, 2)))
+
+
+def test_a_table_in_place_of_an_npz_file_is_told_where_to_go(tmp_path):
+    (tmp_path / "month.csv").write_text("time,cell,call\n")
+    with pytest.raises(DataError, match=r"month.csv: not an npz file .*own-traffic.md shows how to make one"):
+        TrafficData.load(tmp_path / "month.csv")
+
+
+def test_one_text_is_not_a_tuple_of_names():
+    data = make()
+    for name in ("services", "node_ids"):
+        with pytest.raises(DataError, match="must be tuples of names"):
+            replace(data, **{name: "ab"})
+
+
+def test_gaps_are_gaps():
+    gap = ("5g_up", np.datetime64("2024-07-28T00:00"), np.datetime64("2024-07-28T02:00"))
+    with pytest.raises(DataError, match=r"is no Gap\(service, start, stop\)"):
+        replace(make(), gaps=(gap,), fill="zero")
+    assert replace(make(), gaps=(Gap(*gap),), fill="zero").filled.sum() == 2
+
+
+def test_data_show_themselves_in_one_line():
+    text = repr(make())
+    assert text.startswith("TrafficData(48 x 3 x 2 values from 2024-07-28T00:00 in steps of 60 minutes")
+    assert "5g_down" in text and "\n" not in text and len(text) < 200
