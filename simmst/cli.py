@@ -89,6 +89,8 @@ def run(
     except KeyboardInterrupt:
         sys.stderr.write(f"stopped; go on with: simmst run --resume {shlex.quote(str(directory.path))}\n")
         raise typer.Exit(_INTERRUPTED) from None
+    for notice in metrics["notices"]:
+        console.print(notice, highlight=False, markup=False)
     _print_table(console, metrics, hourly_units(job.target.data))
     console.print(str(directory.path / "report.html"), highlight=False, markup=False, soft_wrap=True)
 

@@ -1,9 +1,7 @@
 """What a finished run says about itself: its page, from the job and what its stages left."""
 
-import platform
 from collections.abc import Mapping
 from datetime import datetime
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -14,9 +12,8 @@ from simmst.experiments.job import Job
 from simmst.experiments.protocol import Span
 from simmst.experiments.report import render
 from simmst.experiments.target import hourly_units
+from simmst.experiments.versions import versions
 from simmst.experiments.weighting import Weighting
-
-_PACKAGES = ("cutplane", "torch", "numpy", "scipy")
 
 
 def report_page(
@@ -51,7 +48,7 @@ def report_page(
     return render(
         {
             "title": f"Sim-MSTNet on {job.target.name}",
-            "notices": notices(job),
+            "notices": metrics["notices"],
             "facts": _facts(job, metrics, seconds),
             "units": per_hour,
             "horizons": {int(h): rows for h, rows in metrics["horizons"].items()},
@@ -97,9 +94,7 @@ def _facts(job: Job, metrics: Mapping[str, Any], seconds: Mapping[str, float]) -
         "Fine-tuning on the real training windows": _training(tune),
         "Network": f"Sim-MSTNet, {metrics['parameters']} parameters; {_kept(metrics)}",
         "Preset and seed": f"{config.preset}, seed {config.seed}",
-        "Versions": ", ".join(
-            [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)]
-        ),
+        "Versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
         "Written": f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
         "Time": f"{sum(seconds.values()):.0f} s ({', '.join(f'{k} {v:.0f}' for k, v in seconds.items())})",
     }

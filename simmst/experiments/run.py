@@ -18,6 +18,7 @@ from simmst.experiments.page import notices, report_page
 from simmst.experiments.report import effective_sample_size
 from simmst.experiments.rundir import RunDirectory
 from simmst.experiments.serving import CHECKPOINT, SERVING, Serving
+from simmst.experiments.versions import note_versions
 from simmst.experiments.weighting import learn_weights
 from simmst.models.simmstnet import SimMSTNet
 from simmst.training.checkpoint import save_model
@@ -60,6 +61,7 @@ def run(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any]:
 def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any]:
     # The network's operations are small: a second thread made them 5 to 10 times slower on two busy cores [M].
     torch.set_num_threads(1)
+    changed = note_versions(directory)
     with _timed(directory, "simulate"):
         simulated = job.simulate(lambda done, total: watch("simulate", done, total, ""))
     with _timed(directory, "re-weight"):
@@ -86,7 +88,7 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
         horizons = evaluate(data.values, data.services, job.protocol, forecast, data.filled)
     metrics = {
         "target": {"name": job.target.name, "synthetic": job.config.data is None, "shape": data.values.shape},
-        "notices": notices(job),
+        "notices": [*notices(job), *changed],
         "horizons": {str(horizon): rows for horizon, rows in horizons.items()},
         "weights": _spread(learned.weights, simulated.world),
         "re-weighting": learned.summary,

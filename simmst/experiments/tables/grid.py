@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +23,9 @@ from simmst.experiments.tables.closed_form import closed_form_forecast, refusal
 from simmst.experiments.tables.measures import Reference
 from simmst.experiments.tables.simulated import Simulated, Watch, simulation_config, without_simulation
 from simmst.experiments.tables.training import Recipe, Training
+from simmst.experiments.versions import versions
 from simmst.models.recipes import Preset
 from simmst.models.registry import CLOSED_FORM, REGISTRY, Setting
-
-_PACKAGES = ("cutplane", "torch", "numpy", "scipy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +252,3 @@ def run_grid(
         for done, cell in enumerate(missing):
             found[cell] = grid.compute(cell, begin(done, len(missing), len(wanted), cell))
     return [one for one in found.values() if one is not None]
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}

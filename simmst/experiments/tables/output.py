@@ -15,9 +15,9 @@ import numpy as np
 
 from simmst.data.files import atomically
 from simmst.experiments.tables.benchmark import Benchmark
-from simmst.experiments.tables.grid import versions
 from simmst.experiments.tables.summary import COMPARED, Comparison, Row, as_records, horizons, lowest, tasks
 from simmst.experiments.target import hourly_units
+from simmst.experiments.versions import versions
 
 _COLUMNS = {"mae": "MAE", "rmse": "RMSE"}
 

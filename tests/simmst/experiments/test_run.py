@@ -1,6 +1,7 @@
 """The main job, end to end on the smoke preset: its files, and that interruption loses nothing."""
 
 import json
+import shutil
 import signal
 from dataclasses import replace
 
@@ -9,12 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from simmst.errors import SimmstError
+from simmst.errors import ConfigError, SimmstError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.job import Job
 from simmst.experiments.report import OURS
 from simmst.experiments.run import STAGES, run
 from simmst.experiments.rundir import RunDirectory
+from simmst.experiments.versions import versions
 from simmst.training.checkpoint import load_model
 
 CONFIG = RunConfig.of_preset("smoke", seed=1)
@@ -39,7 +41,7 @@ def test_a_run_leaves_its_files(unbroken):
     names = {path.name for path in unbroken.path.iterdir()}
     assert names == {
         *("config.json", "metrics.json", "history.csv", "checkpoint.safetensors", "report.html"),
-        *("state.npz", "state.problem.npz", "serving.npz", "stages"),
+        *("state.npz", "state.problem.npz", "serving.npz", "stages", "versions.json"),
     }
 
 
@@ -135,6 +137,24 @@ def test_a_finished_run_is_read_again_and_not_done_again(unbroken):
     run(Job.prepare(CONFIG), unbroken, lambda *sign: touched.append(sign))
     assert (unbroken.path / "metrics.json").read_bytes() == before
     assert all(done == total for stage, done, total, _ in touched if stage != "simulate")
+
+
+def test_a_run_that_other_versions_went_on_with_says_so(unbroken, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(unbroken.path, folder)
+    directory, config = RunDirectory.open(folder)
+    kept = directory.read_json("versions.json")
+    assert kept["computed_by"] == [versions()] and {"cutplane", "torch", "numpy"} <= versions().keys()
+    directory.write_json("versions.json", {"computed_by": [{**versions(), "torch": "1.0", "numpy": "1.9"}]})
+    metrics = run(Job.prepare(config), directory, lambda *_: None)
+    now = versions()
+    expected = f"torch 1.0, then {now['torch']}; numpy 1.9, then {now['numpy']}"
+    assert expected in metrics["notices"][-1]
+    assert expected in (folder / "report.html").read_text()
+    assert len(directory.read_json("versions.json")["computed_by"]) == 2
+    directory.write("versions.json", '{"computed_by": 3}')
+    with pytest.raises(ConfigError, match=r"versions\.json: damaged; delete it"):
+        run(Job.prepare(config), directory, lambda *_: None)
 
 
 def test_another_seed_is_another_run(unbroken, tmp_path):
