@@ -6,7 +6,7 @@ Growth: processor time and memory of a whole solve against the number of variabl
 
 The function is the largest of 20 affine pieces + 0.05‖x‖²/n on a box, its optimum in the span of 20 vectors
 whatever n is; `primal-dual` has it in the joint form, above the lower level y*(x) = x. Each solve is a process of
-its own, ends after 16 iterations (80 against L, at n = 1e4, so that the pool is full most of the time), and the
+its own, ends after 10 iterations (80 against L, at n = 3000, so that the pool is full most of the time), and the
 oracle's own seconds are taken off. Exponents are slopes of the logarithms, over n ≥ 1e4: below, the Python around
 the arrays is what is seen.
 """
@@ -27,7 +27,7 @@ import numpy as np
 from side_by_side import machine, print_machine, write
 
 METHODS = ("linear", "level", "proximal", "primal-dual")
-PIECES, AGAINST_L = 20, 10_000
+PIECES, AGAINST_L = 20, 3_000
 Row = dict[str, Any]
 
 
@@ -140,7 +140,7 @@ def main() -> None:
     planes = (8, 32) if options.short else (8, 16, 32, 64)
     print(f"{'method':<13}{'n':>9}{'L':>5}{'held':>6}{'iterations':>12}{'seconds':>9}{'oracle':>8}{'MiB':>8}")
     rows: list[Row] = []
-    runs = [("n", m, n, 64, 16) for n in sizes for m in METHODS]
+    runs = [("n", m, n, 64, 10) for n in sizes for m in METHODS]
     runs += [("L", m, AGAINST_L, k, 80) for k in planes for m in METHODS]
     for against, method, n, k, iterations in runs:
         row = child(method, n, k, iterations) | {"against": against}

@@ -84,6 +84,11 @@ class Judged:
             low, high = (low, middle) if self.value(middle) <= target else (middle, high)
         return high + 1
 
+    def seconds_to(self, target: float) -> float:
+        """Processor seconds to the target; infinite where it is not reached."""
+        hit = self.first(target)
+        return np.inf if hit is None else float(self.seconds[hit - 1])
+
 
 def run_task(
     name: str, python: str, budget: list[float], folder: Path, short: bool = False
@@ -111,9 +116,9 @@ def run_task(
                 lines.append({"row": row_name, "left_out": facts["left_out"]})
                 continue
             judged[row_name] = [Judged(referee, held, k) for k in range(len(facts["notes"]))]
-        ends = [run.look() for run in judged[row_name]]
-        best = int(np.argmin(ends))
-        chosen[row_name] = {key: v for key, v in facts["notes"][best]["setting"].items()}
+        near = (1 + NEAR) * min(run.look() for run in judged[row_name])
+        best = int(np.argmin([run.seconds_to(near) for run in judged[row_name]]))
+        chosen[row_name] = facts["notes"][best]["setting"]
         lines.append({"row": row_name, **facts})
         print(f"  {name}: {row_name} ran", file=sys.stderr, flush=True)
     target = _best(referee, judged)
