@@ -46,6 +46,8 @@ SETTINGS: dict[str, tuple] = {  # name -> (data set, services, horizon, bad shar
     "milano, 50 % bad": ("milano", None, 1, 0.5, 60),
     "milano, 90 % bad": ("milano", None, 1, 0.9, 60),
     "milano, none bad": ("milano", None, 1, 0.0, 60),
+    "milano, 50 % bad, days next to it": ("milano next", None, 1, 0.5, 60),
+    "milano, none bad, days next to it": ("milano next", None, 1, 0.0, 60),
     "jinan, h = 1": ("jinan", None, 1, 0.0, 25),
     "jinan, h = 24": ("jinan", None, 24, 0.0, 25),
     **{f"jinan {s}, h = {h}": ("jinan", [s], h, 0.0, 60) for h in (1, 24) for s in SERVICES},

@@ -87,12 +87,17 @@ class Real:
 
 
 def real_traffic(folder: Path, dataset: str, horizon: int, services: list[str] | None = None) -> Real:
-    """Cut Milano's three squares (test 9-21 December, then the Christmas weeks) or Jinan (test days 18-22)."""
-    if dataset == "milano":
+    """Cut Milano's three squares (test 9-21 December, then the Christmas weeks) or Jinan (test days 18-22).
+
+    "milano next" learns on November and is tested on 2-7 December, the last training days of "milano".
+    """
+    if dataset.startswith("milano"):
         data = TrafficData.load(folder / "milano_internet_3squares_full.npz")
         hourly = data.values.reshape(-1, 6, *data.values.shape[1:]).sum(1)
         data = TrafficData(hourly, data.start, 60, data.services, data.node_ids, data.coordinates, data.units)
         days = {"train": (0, 37), "test": (38, 51), "Christmas": (51, 62)}
+        if dataset == "milano next":
+            days = {"train": (0, 30), "test": (31, 37)}
     else:
         data = TrafficData.load(folder / "jinan.npz").select(services)
         days = {"train": (0, 14), "test": (17, 22)}
