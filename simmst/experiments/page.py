@@ -11,7 +11,7 @@ from simmst.experiments.evaluate import issued_daily
 from simmst.experiments.job import Job
 from simmst.experiments.protocol import Span
 from simmst.experiments.report import render
-from simmst.experiments.target import hourly_units
+from simmst.experiments.target import PRIOR_NOTICE, hourly_units
 from simmst.experiments.versions import versions
 from simmst.experiments.weighting import Weighting
 
@@ -65,6 +65,8 @@ def report_page(
 def notices(job: Job) -> list[str]:
     """What a reader must know before the figures of a run."""
     found = list(job.target.notices)
+    if job.config.data is not None:
+        found.append(PRIOR_NOTICE)
     if job.config.preset == "smoke":
         found.append(
             "Preset “smoke”: a check that the program works, with far too little training to forecast well."
@@ -81,7 +83,7 @@ def _facts(job: Job, metrics: Mapping[str, Any], seconds: Mapping[str, float]) -
         "Services": ", ".join(data.services),
         "Training days": _days(job, parts.train),
         "Validation days": _days(job, parts.validation),
-        "Test days, read once at the end": _days(job, parts.test),
+        "Test days, read once at the end of the run": _days(job, parts.test),
         "Forecast": f"{config.horizon} h ahead from the last {config.lookback} h of a node and its neighbours",
         "Simulated": (
             f"{config.simulate.worlds} worlds of {config.world_hours} h, {metrics['weights']['windows']} windows"

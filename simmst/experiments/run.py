@@ -136,7 +136,7 @@ def _train(
 
 
 def _test_forecast(job: Job, directory: RunDirectory, model: SimMSTNet, watch: Watch) -> npt.NDArray[np.float32]:
-    """Forecast from every step of the test days: the one time that they are read."""
+    """Forecast from every step of the test days: the one time that the run reads them."""
     kept = directory.load_arrays("forecast")
     if kept is None:
         origins = job.protocol.test.origins(1)

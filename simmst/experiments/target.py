@@ -9,6 +9,12 @@ from simmst.errors import DataError
 from simmst.experiments.config import RunConfig
 from simmst.simulator.city import synthetic_target
 
+#: Goes with every figure that simulated windows had a part in.
+PRIOR_NOTICE = (
+    "The ranges that simulated cities are drawn from were set with statistics of Milano and Jinan, of all their "
+    "days: on traffic of these two cities, what simulated windows bring is no independent test."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

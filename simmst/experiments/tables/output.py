@@ -16,7 +16,7 @@ import numpy as np
 from simmst.data.files import atomically
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.summary import COMPARED, Comparison, Row, as_records, horizons, lowest, tasks
-from simmst.experiments.target import hourly_units
+from simmst.experiments.target import PRIOR_NOTICE, hourly_units
 from simmst.experiments.versions import versions
 
 _COLUMNS = {"mae": "MAE", "rmse": "RMSE"}
@@ -63,6 +63,8 @@ class Table:
             f"traffic; figures are in {hourly_units(b.data)}. Preset {self.settings['preset']}, budget a model "
             f"{self.settings['budget']}, seeds {self.settings['seeds']} (figures: mean ± standard deviation).",
         ]
+        if any(row.cells[0].cell.kind != "real" for row in self.rows):
+            notes.append(PRIOR_NOTICE)
         for scarce in sorted({row.cells[0].cell.days or 0 for row in self.rows} - {0}):
             notes.append(
                 f"Rows marked “{scarce} d” know only the last {scarce} training days: scales, training and inputs "

@@ -13,7 +13,7 @@ from simmst.experiments.job import Job
 from simmst.experiments.page import notices
 from simmst.experiments.tables.make import Options, make_table
 from simmst.experiments.tables.output import markdown
-from simmst.experiments.target import file_digest
+from simmst.experiments.target import PRIOR_NOTICE, file_digest
 
 DAYS = 16  # 10 train, 2 validate, 4 test
 TEST = 12 * 24
@@ -44,6 +44,11 @@ def test_without_gaps_nothing_is_said(tmp_path):
     assert not [one for one in notices(prepared(city(), tmp_path)) if "gaps" in one]
 
 
+def test_a_run_on_a_file_says_what_the_prior_has_seen(tmp_path):
+    assert PRIOR_NOTICE in notices(prepared(city(), tmp_path))
+    assert PRIOR_NOTICE not in notices(Job.prepare(RunConfig.of_preset("smoke")))
+
+
 def test_a_table_says_so_too_of_the_services_it_shows(tmp_path):
     city(("net", TEST, TEST + 5), ("call", 3, 5)).save(tmp_path / "city.npz")
     options = Options(
@@ -52,6 +57,7 @@ def test_a_table_says_so_too_of_the_services_it_shows(tmp_path):
     table = make_table(options, lambda *_: lambda *_: None, lambda *_: None)
     text = markdown(table)
     assert "net: 5 of 96 test hours" in text and "call:" not in text
+    assert PRIOR_NOTICE not in text, "no row has simulated windows"
 
 
 def test_validation_windows_are_without_filled_targets(tmp_path):

@@ -19,6 +19,7 @@ from simmst.experiments.tables.measures import MEASURES
 from simmst.experiments.tables.output import Table, markdown, write_table
 from simmst.experiments.tables.page import figure_page, table_page
 from simmst.experiments.tables.picture import error_figure
+from simmst.experiments.target import PRIOR_NOTICE
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,6 +80,10 @@ def made(file, folder) -> Table:
 
 def figures(table: Table) -> dict[str, float]:
     return {row.label: row.mean(6, None, "mae") for row in table.rows}
+
+
+def test_a_table_with_simulated_windows_says_what_the_prior_has_seen(made):
+    assert PRIOR_NOTICE in made.notes()
 
 
 def test_the_rows_are_the_models_with_each_source(made):
