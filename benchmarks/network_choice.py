@@ -28,7 +28,8 @@ from simmst.data.dataset import TrafficData
 from simmst.data.windows import NodeScaler, WindowDataset
 from simmst.experiments.forecast import forecast_windows, network_forecast
 from simmst.experiments.part import Part
-from simmst.experiments.protocol import Protocol, scores, truth
+from simmst.experiments.protocol import Protocol, truth
+from simmst.experiments.scores import scores
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.training.config import TrainerConfig
 from simmst.training.trainer import Trainer

@@ -1,8 +1,6 @@
-"""Who trains, validates and tests on which days, and how errors are counted (Protocol J, generalised)."""
+"""Who trains, validates and tests on which days (Protocol J, generalised)."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -152,77 +150,3 @@ def baseline_forecasts(values: Values, protocol: Protocol, horizon: int) -> dict
     ridge = fit_ridge(values, protocol.train.steps, protocol.fit_origins(horizon), horizon, lags)
     rows["ridge"] = ridge.predict(values, origins)
     return rows
-
-
-def scores(
-    forecast: Values,
-    actual: Values,
-    services: Sequence[str],
-    kept: npt.NDArray[np.bool_] | None = None,
-) -> Mapping[str, Any]:
-    """Count errors per service, over all leads and per lead.
-
-    MAE = mean |e|, RMSE = sqrt(mean e^2), both in the units of the data; WAPE = sum |e| / sum |y|, in 0..,
-    None where the truth sums to 0. Means run over origins, nodes and (for the overall figure) leads. A lead
-    without a recorded truth has no figures.
-
-    Parameters
-    ----------
-    forecast, actual : array [O, H, N, S]
-        In raw units.
-    services : sequence of str
-        Names along the last axis.
-    kept : bool array [O, H, S], optional
-        From `counted`: what is not kept is not counted. At least one step of every service must be.
-
-    Returns
-    -------
-    mapping
-        ``{"tasks": {service: figures}, "mean": {"mae", "rmse", "wape"}}``, where figures are
-        ``{"mae", "rmse", "wape", "by_lead": {"mae": [H], "rmse": [H], "wape": [H]}}`` and the mean is the
-        plain mean over services.
-
-    Raises
-    ------
-    SimmstError
-        If the shapes differ, or a forecast is not finite.
-    """
-    if forecast.shape != actual.shape or forecast.ndim != 4 or forecast.shape[3] != len(services):
-        raise SimmstError(
-            f"forecast: needs the shape [O, H, N, S] of the truth {actual.shape}, {len(services)} services, "
-            f"got {forecast.shape}"
-        )
-    if not np.isfinite(forecast).all():
-        raise SimmstError(f"forecast: {np.count_nonzero(~np.isfinite(forecast))} values are not finite")
-    error = np.asarray(forecast, dtype=np.float64) - actual
-    tasks: dict[str, Any] = {}
-    for s, service in enumerate(services):
-        own = None if kept is None else kept[..., s]
-        leads = [
-            _figures(error[:, h, :, s], actual[:, h, :, s], None if own is None else own[:, h])
-            for h in range(error.shape[1])
-        ]
-        by_lead = {name: [lead[name] for lead in leads] for name in ("mae", "rmse", "wape")}
-        tasks[service] = {**_figures(error[..., s], actual[..., s], own), "by_lead": by_lead}
-    mean = {name: _mean([task[name] for task in tasks.values()]) for name in ("mae", "rmse", "wape")}
-    return {"tasks": tasks, "mean": mean}
-
-
-def _figures(
-    error: npt.NDArray[np.float64], actual: Values, kept: npt.NDArray[np.bool_] | None
-) -> dict[str, float | None]:
-    if kept is not None:
-        error, actual = error[kept], actual[kept]
-        if not error.size:
-            return dict.fromkeys(("mae", "rmse", "wape"))
-    total = float(np.abs(actual).sum(dtype=np.float64))
-    return {
-        "mae": float(np.abs(error).mean()),
-        "rmse": float(np.sqrt(np.square(error).mean())),
-        "wape": float(np.abs(error).sum()) / total if total > 0 else None,
-    }
-
-
-def _mean(figures: list[float | None]) -> float | None:
-    known = [figure for figure in figures if figure is not None]
-    return sum(known) / len(known) if len(known) == len(figures) else None

@@ -34,7 +34,7 @@ def render(results: Mapping[str, Any]) -> str:
     results : mapping
         ``title`` : str; ``notices`` : sequence of str, shown first (a synthetic target says so here);
         ``facts`` : mapping of str to str, what was run; ``units`` : str;
-        ``horizons`` : mapping of int to mapping of row name to `protocol.scores`, "Sim-MSTNet" among them;
+        ``horizons`` : mapping of int to mapping of row name to `scores.scores`, "Sim-MSTNet" among them;
         ``forecasts`` : sequence of mappings ``title``, ``times`` (datetime64 [T]), ``lines`` (mapping of
         str to array [T], "truth" first); ``forecast_note`` : str, how they were issued;
         ``history`` : mapping of column to sequence: ``iteration``, ``upper``, ``gap``, ``planes``;

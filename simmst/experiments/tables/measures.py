@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simmst.errors import SimmstError
+from simmst.experiments.scores import basic_figures, by_service
 from simmst.experiments.tables.benchmark import Benchmark
 
 Values = npt.NDArray[np.floating]
@@ -68,7 +68,7 @@ def measure(
     kept: npt.NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
     """
-    Count errors by service, over all leads and by lead.
+    Count errors by service, over all leads and by lead: `simmst.experiments.scores.scores` and more.
 
     MAE, RMSE in the unit of the data, divided by the number of ten-minute steps in a step, and of z-scores by
     each node's training deviation. WAPE = sum |e| / sum |y|. MASE = mean over nodes of the MAE over that of the
@@ -96,45 +96,19 @@ def measure(
     SimmstError
         If the shapes differ, or a forecast is not finite.
     """
-    if forecast.shape != actual.shape or forecast.ndim != 4 or forecast.shape[3] != len(services):
-        raise SimmstError(f"forecast: needs the shape [O, H, N, S] {actual.shape}, got {forecast.shape}")
-    if not np.isfinite(forecast).all():
-        raise SimmstError(f"forecast: {np.count_nonzero(~np.isfinite(forecast))} values are not finite")
-    tasks: dict[str, Any] = {}
-    for s, service in enumerate(services):
-        true = actual[..., s].astype(np.float64)
-        error = forecast[..., s] - true
-        scales = (reference.deviation[:, s], reference.naive[:, s], reference.per_ten_minutes)
-        own = slice(None) if kept is None else kept[..., s]
-        at_lead = [slice(None) if kept is None else kept[:, h, s] for h in range(error.shape[1])]
-        leads = [_figures(error[:, h][k], true[:, h][k], *scales) for h, k in enumerate(at_lead)]
-        by_lead = {name: [lead[name] for lead in leads] for name in MEASURES}
-        tasks[service] = {**_figures(error[own], true[own], *scales), "by_lead": by_lead}
-    return {"tasks": tasks, "mean": {name: _mean([task[name] for task in tasks.values()]) for name in MEASURES}}
 
+    def figures(error: Values, true: Values, s: int) -> dict[str, float | None]:
+        basic, absolute = basic_figures(error, true), np.abs(error)
+        deviation, naive = reference.deviation[:, s], reference.naive[:, s]
+        spread = float(np.square(true - true.mean()).sum())
+        by_node, known = absolute.mean(axis=tuple(range(absolute.ndim - 1))), naive > 0
+        return basic | {
+            "mase": float((by_node[known] / naive[known]).mean()) if known.any() else None,
+            "r2": 1 - float(np.square(error).sum()) / spread if spread > 0 else None,
+            "mae_10min": float(absolute.mean()) / reference.per_ten_minutes,
+            "rmse_10min": float(np.sqrt(np.square(error).mean())) / reference.per_ten_minutes,
+            "z_mae": float((absolute / deviation).mean()),
+            "z_rmse": float(np.sqrt(np.square(error / deviation).mean())),
+        }
 
-def _figures(
-    error: Values, true: Values, deviation: Values, naive: Values, per_ten_minutes: float
-) -> dict[str, float | None]:
-    if not error.size:
-        return dict.fromkeys(MEASURES)
-    absolute, total = np.abs(error), float(np.abs(true).sum())
-    mae, rmse = float(absolute.mean()), float(np.sqrt(np.square(error).mean()))
-    spread = float(np.square(true - true.mean()).sum())
-    by_node, known = absolute.mean(axis=tuple(range(absolute.ndim - 1))), naive > 0
-    return {
-        "mae": mae,
-        "rmse": rmse,
-        "wape": float(absolute.sum()) / total if total > 0 else None,
-        "mase": float((by_node[known] / naive[known]).mean()) if known.any() else None,
-        "r2": 1 - float(np.square(error).sum()) / spread if spread > 0 else None,
-        "mae_10min": mae / per_ten_minutes,
-        "rmse_10min": rmse / per_ten_minutes,
-        "z_mae": float((absolute / deviation).mean()),
-        "z_rmse": float(np.sqrt(np.square(error / deviation).mean())),
-    }
-
-
-def _mean(figures: list[float | None]) -> float | None:
-    known = [figure for figure in figures if figure is not None]
-    return sum(known) / len(known) if known and len(known) == len(figures) else None
+    return by_service(forecast, actual, services, kept, tuple(MEASURES), figures)

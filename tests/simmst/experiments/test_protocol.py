@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simmst.errors import SimmstError
-from simmst.experiments.protocol import Protocol, Span, baseline_forecasts, counted, scores, truth
+from simmst.experiments.protocol import Protocol, Span, baseline_forecasts, counted, truth
+from simmst.experiments.scores import scores
 
 # MAE / RMSE in MB on the test days of Jinan (5g_down, 5g_up, 4g_down, 4g_up), to the digits printed in
 # Protocol J.

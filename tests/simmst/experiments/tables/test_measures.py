@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from simmst.data.dataset import Gap
 from simmst.errors import SimmstError
+from simmst.experiments.scores import scores
 from simmst.experiments.tables.benchmark import make_benchmark
 from simmst.experiments.tables.cell import issued, score
 from simmst.experiments.tables.closed_form import closed_form_forecast
@@ -70,6 +71,20 @@ def test_the_unit_of_the_traffic_changes_no_figure_without_one(seed, unit):
     for name in MEASURES:
         factor = unit if name in ("mae", "rmse", "mae_10min", "rmse_10min") else 1
         assert there[name] == pytest.approx(here[name] * factor)
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_a_table_and_a_run_count_the_same_errors(gaps):
+    rng = np.random.default_rng(0)
+    actual, forecast = rng.gamma(2, 5, (2, 5, 3, 2, 2)).astype(np.float32)
+    kept = rng.random((5, 3, 2)) > 0.5 if gaps else None
+    reference = Reference(np.ones((2, 2)), np.ones((2, 2)), 6.0)
+    table = measure(forecast, actual, ("a", "b"), reference, kept)
+    run = scores(forecast, actual, ("a", "b"), kept)
+    for task, figures in run["tasks"].items():
+        by_lead = {name: table["tasks"][task]["by_lead"][name] for name in figures["by_lead"]}
+        assert {name: table["tasks"][task][name] for name in run["mean"]} | {"by_lead": by_lead} == figures
+    assert {name: table["mean"][name] for name in run["mean"]} == run["mean"]
 
 
 @pytest.mark.parametrize("bad", ["shape", "value"])
