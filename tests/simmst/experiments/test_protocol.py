@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simmst.errors import SimmstError
@@ -46,12 +46,13 @@ def test_twenty_two_days_are_split_as_protocol_j():
 
 
 @given(days=st.integers(1, 90), step_minutes=st.sampled_from([10, 30, 60]), horizon=st.integers(1, 60))
+@example(days=17, step_minutes=60, horizon=49)
 def test_any_file_is_split_into_parts_that_can_be_used_or_is_refused(days, step_minutes, horizon):
     steps = days * 1440 // step_minutes + 3
     try:
         protocol = Protocol.proportional(steps, step_minutes, horizon)
     except SimmstError as error:
-        assert "too few" in str(error) and days < 16
+        assert "too few" in str(error) and days < 18  # 18: 11 train, and 8 days and 60 hours at most are needed
         return
     assert protocol.train.start == 0
     assert protocol.train.stop == protocol.validation.start
