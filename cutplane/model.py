@@ -5,6 +5,7 @@ z = x and the lower level inside f(x) = F(x, y*(x)). Methods see neither: they a
 gradients and the linear description of Z.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,9 @@ from cutplane.errors import InputError, OracleError
 from cutplane.polyhedron import Kind, Plane
 from cutplane.problem import BilevelProblem, LinearConstraint
 from cutplane.sets import FeasibleSet, Free, Rows, no_rows
+
+_SHORT = 10_000
+"""Entries up to which a vector is copied at every call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,23 @@ class Model:
             if isinstance(c, LinearConstraint):
                 c.check(self.n_x, n_y)
         self.nfev = self.njev = 0
+        self._watched: set[str] = set()
+
+    def ask(self, name: str, function: Callable[..., Any], x: Array, *more: Any) -> Any:
+        """Call a function of the user's, and see that it leaves its arguments as they are.
+
+        Long vectors are looked at in its first call alone: a copy of them would cost as much as a plane.
+        """
+        arguments = (x, *more)
+        if name in self._watched and x.size > _SHORT:
+            return function(*arguments)
+        self._watched.add(name)
+        before = [np.array(a, copy=True) for a in arguments]
+        answer = function(*arguments)
+        for which, (now, then) in enumerate(zip(arguments, before, strict=True)):
+            if not np.array_equal(now, then, equal_nan=True):
+                raise OracleError(f"{name} wrote into its argument {which + 1}: let it work on a copy")
+        return answer
 
     def _stack_rows(self) -> Rows:
         parts = [no_rows(self.n)]
@@ -111,7 +132,7 @@ class Model:
     def upper_value(self, x: Array, y: Array) -> tuple[float, Array, Array]:
         """F and its gradient, checked."""
         self.nfev += 1
-        value, g_x, g_y = _triple(self.problem.upper(x, y), "upper")
+        value, g_x, g_y = _triple(self.ask("upper", self.problem.upper, x, y), "upper")
         return (
             float(_finite(value, "upper value", ())),
             _finite(g_x, "upper gradient in x", x.shape),
@@ -119,9 +140,9 @@ class Model:
         )
 
     def _constraint(self, index: int, x: Array, y: Array) -> tuple[Array, Array, Array]:
-        values, j_x, j_y = _triple(self.constraints[index](x, y), f"constraints[{index}]")
-        values = np.atleast_1d(np.asarray(values, dtype=float))
         name = f"constraints[{index}]"
+        values, j_x, j_y = _triple(self.ask(name, self.constraints[index], x, y), name)
+        values = np.atleast_1d(np.asarray(values, dtype=float))
         return (
             _finite(values, f"{name} value", values.shape),
             _finite(np.atleast_2d(j_x), f"{name} jacobian in x", (values.size, x.size)),
@@ -179,7 +200,7 @@ class Joint(Model):
         """(gap, constraints) at z: gap − ε first, then the coupled ones that are not linear."""
         x, y = self.split(z)
         self.njev += 1
-        value, g_x, g_y = _triple(self.problem.lower.gap(x, y), "lower.gap")
+        value, g_x, g_y = _triple(self.ask("lower.gap", self.problem.lower.gap, x, y), "lower.gap")
         gap = float(_finite(value, "lower gap", ()))
         gradient = np.concatenate(
             [_finite(g_x, "lower gap gradient in x", x.shape), _finite(g_y, "lower gap gradient in y", y.shape)]
@@ -200,7 +221,8 @@ class Joint(Model):
         if restore is None:
             return None
         x, y = self.split(z)
-        restored = _finite(restore(x, y, self.epsilon), "lower.restore", y.shape)
+        restored = _finite(self.ask("lower.restore", restore, x, y, self.epsilon), "lower.restore", y.shape)
+        restored = restored.astype(y.dtype, copy=False)
         if np.abs(self.problem.y_set.project(restored) - restored).max(initial=0.0) > 1e-9:
             return None  # the lower level's solution lies outside y_set
         return self.join(x, restored), self._coupled(x, restored)
@@ -229,7 +251,7 @@ class Reduced(Model):
     def split(self, z: Array) -> tuple[Array, Array]:
         """(x, y*(x))."""
         x = z * self.scale.astype(z.dtype, copy=False)
-        y = self.problem.lower.solution(x)  # type: ignore[attr-defined]
+        y = self.ask("lower.solution", self.problem.lower.solution, x)  # type: ignore[attr-defined]
         return x, _finite(y, "lower.solution", (self.n_y,))
 
     def linear_planes(self) -> list[Plane]:
@@ -237,7 +259,8 @@ class Reduced(Model):
         return []
 
     def _pull(self, x: Array, v: Array) -> Array:
-        return _finite(self.problem.lower.vjp(x, v), "lower.vjp", x.shape)  # type: ignore[attr-defined]
+        vjp = self.problem.lower.vjp  # type: ignore[attr-defined]
+        return _finite(self.ask("lower.vjp", vjp, x, v), "lower.vjp", x.shape)
 
     def objective(self, z: Array) -> tuple[float, Array]:
         """F(x, y*(x)) and its gradient, the hypergradient."""

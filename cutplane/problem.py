@@ -105,7 +105,7 @@ class BilevelProblem:
         if not callable(getattr(self.lower, "gap", None)):
             raise InputError("lower must have gap(x, y) -> (value, grad_x, grad_y); see cutplane.oracles")
         for value, name in ((self.x_set, "x_set"), (self.y_set, "y_set")):
-            if not isinstance(value, FeasibleSet):
+            if isinstance(value, type) or not isinstance(value, FeasibleSet):
                 raise InputError(f"{name} must be Free(), Box, Simplex, Ball or Polytope, not {value!r}")
         constraints = self.constraints
         if callable(constraints):

@@ -127,7 +127,7 @@ class History:
         return history
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """Outcome of `BilevelSolver.solve`, with scipy's names.
 
@@ -174,3 +174,16 @@ class Result:
     njev: int
     history: History
     state: "State"
+
+    def __repr__(self) -> str:
+        """All but history and state, a line each."""
+        names = [f.name for f in fields(self) if f.name not in ("history", "state")]
+        lines = []
+        for name in names:
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray):
+                value = np.array2string(value, threshold=10, edgeitems=3, precision=6)
+            elif isinstance(value, Status):
+                value = value.name
+            lines.append(f"{name:>12}: {value}")
+        return "\n".join(lines)

@@ -250,7 +250,7 @@ class Polytope(_Linear):
             near = v.astype(np.float64)
             for _ in range(_PASSES):  # the second pass takes away the rounding of a far point
                 near = nearest_on_row(near, row, rhs, lo, hi)
-                if violation(self, near) <= 1e-11 * (1 + float(np.abs(near).max(initial=0.0))):
+                if _linear_violation(self, near) <= 1e-11 * (1 + float(np.abs(near).max(initial=0.0))):
                     return near.astype(v.dtype, copy=False)
             raise ProjectionError("Polytope.project: the point is too far away for its row to be met")
         # rows of unit length: the interior-point method's tolerances are then distances
@@ -258,7 +258,7 @@ class Polytope(_Linear):
         point: Array = v.astype(np.float64)
         for _ in range(_PASSES):
             # in units of the distance, around the point: that is what the interior-point method is accurate to
-            unit = max(violation(self, point), 1e-3 * (1 + float(np.abs(point).max(initial=0.0))))
+            unit = max(_linear_violation(self, point), 1e-3 * (1 + float(np.abs(point).max(initial=0.0))))
             solution = nearest_point(
                 np.zeros(self.n), r.A_ub / ub_norm[:, None], (r.b_ub - r.A_ub @ point) / ub_norm / unit,
                 r.A_eq / eq_norm[:, None], (r.b_eq - r.A_eq @ point) / eq_norm / unit,
@@ -267,7 +267,7 @@ class Polytope(_Linear):
             if solution.residual > 1e-8:
                 break
             point = point + unit * solution.point
-            if violation(self, point) <= 1e-11 * (1 + float(np.abs(point).max(initial=0.0))):
+            if _linear_violation(self, point) <= 1e-11 * (1 + float(np.abs(point).max(initial=0.0))):
                 return point.astype(v.dtype, copy=False)
         raise ProjectionError(f"Polytope.project did not converge (residual {solution.residual:.1e})")
 
@@ -290,10 +290,13 @@ def _norms(A: Array) -> Array:
 
 def violation(feasible: FeasibleSet, v: Array) -> float:
     """Return the largest distance by which v misses a bound, a row (of unit length) or the curved part."""
+    worst, tangent = _linear_violation(feasible, v), feasible.tangent(v)
+    return worst if tangent is None else max(worst, float(tangent[0] @ v - tangent[1]))
+
+
+def _linear_violation(feasible: FeasibleSet, v: Array) -> float:
     lo, hi = feasible.bounds(v.size)
     rows = feasible.rows(v.size)
     worst = max(float(np.max(lo - v, initial=0.0)), float(np.max(v - hi, initial=0.0)))
     worst = max(worst, float(np.max((rows.A_ub @ v - rows.b_ub) / _norms(rows.A_ub), initial=0.0)))
-    worst = max(worst, float(np.max(np.abs(rows.A_eq @ v - rows.b_eq) / _norms(rows.A_eq), initial=0.0)))
-    tangent = feasible.tangent(v)
-    return worst if tangent is None else max(worst, float(tangent[0] @ v - tangent[1]))
+    return max(worst, float(np.max(np.abs(rows.A_eq @ v - rows.b_eq) / _norms(rows.A_eq), initial=0.0)))

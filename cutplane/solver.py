@@ -18,6 +18,9 @@ from cutplane.problem import BilevelProblem, start_point
 from cutplane.result import Record, Result, Status
 from cutplane.state import State
 
+_FAR = 1e7
+"""Size of an iterate at which F is suspected to fall without end."""
+
 Callback = Callable[[Record], Any]
 
 
@@ -108,7 +111,7 @@ class BilevelSolver:
         for name in ("epsilon", "feasibility"):
             _require(self, name, lambda v: v >= 0, "must be ≥ 0")
         for name in ("tolerance", "x_scale", "y_scale", "regularisation", "trust_radius"):
-            _require(self, name, lambda v: v > 0, "must be > 0")
+            _require(self, name, lambda v: v > 0, "must be one number > 0")
         for name in ("step_x", "step_y", "step_dual"):
             if getattr(self, name) is not None:
                 _require(self, name, lambda v: v > 0, "must be > 0")
@@ -138,6 +141,7 @@ class BilevelSolver:
         OracleError
             If an oracle's answer at the start is non-finite or has the wrong shape.
         """
+        _require_problem(problem)
         self._check_requirements(problem)
         x = start_point(x0, "x0", problem.x_set)
         if self.formulation == "joint":
@@ -211,6 +215,11 @@ class BilevelSolver:
             Go on from here: a loaded state, or ``result.state`` with a larger `max_iterations`, a tighter
             `tolerance` or a mended oracle. It is advanced in place.
         """
+        _require_problem(problem)
+        if callback is not None and not callable(callback) and not isinstance(callback, Sequence):
+            raise InputError(f"callback must be a function of a Record, or a list of such, not {callback!r}")
+        if state is not None and not isinstance(state, State):
+            raise InputError(f"state must be a State, such as State.load(path) gives, not {state!r}")
         if state is None:
             if x0 is None or y0 is None:
                 raise InputError("solve needs x0 and y0, or a state to go on from")
@@ -296,7 +305,7 @@ class BilevelSolver:
         try:
             x, y = model.split(z)
             fun = model.upper_value(x, y)[0]
-            gap = float(problem.lower.gap(x, y)[0])
+            gap = float(model.ask("lower.gap", problem.lower.gap, x, y)[0])
         except Exception as error:
             message = message or f"{error} (at the point found)"
             state.status = state.status if not state.status.success else Status.ORACLE
@@ -321,13 +330,29 @@ class BilevelSolver:
         success = status.success and found
         if status.success and not found:
             message = f"{status.message}, but no point with gap ≤ epsilon was found"
+        message = (message or status.message) + _advice(problem, self, model, state, status)
         return Result(
             x=x.copy(), y=y.copy(), fun=fun, lower_gap=gap,
             bound=value, gap=None if value is None else fun - value,
             bound_radius=np.inf if bound is None else bound.radius, success=success, status=status,
-            message=message or status.message, nit=state.nit, nfev=state.nfev, njev=state.njev,
+            message=message, nit=state.nit, nfev=state.nfev, njev=state.njev,
             history=state.history.copy(), state=state,
         )  # fmt: skip
+
+
+def _advice(
+    problem: BilevelProblem, solver: BilevelSolver, model: Joint | Reduced, state: State, status: Status
+) -> str:  # fmt: skip
+    """What to try next, where the way that a run took says it."""
+    if status not in (Status.MAX_ITERATIONS, Status.EMPTY, Status.STALLED):
+        return ""
+    far = float(np.abs(state.point * model.scale).max(initial=0.0))
+    if far > _FAR:
+        return f"; the iterates went as far as {far:.0e}: F may fall without end there, give x_set or y_set bounds"
+    whole = all(callable(getattr(problem.lower, name, None)) for name in ("solution", "vjp"))
+    if status is Status.MAX_ITERATIONS and solver.formulation == "joint" and whole:
+        return "; formulation='reduced' with method='linear' often needs far fewer"
+    return ""
 
 
 def _certificate_pool(model: Joint | Reduced, state: State, z: Array) -> Polyhedron:
@@ -343,6 +368,11 @@ def _certificate_pool(model: Joint | Reduced, state: State, z: Array) -> Polyhed
 def _name_planes(state: State, serials: tuple[int, ...]) -> str:
     kinds = {int(s): Kind(k).name.lower() for s, k in zip(state.pool.serials, state.pool.kinds, strict=True)}
     return ", ".join(f"{s} ({kinds.get(s, 'gone')})" for s in serials[:10]) or "unknown"
+
+
+def _require_problem(problem: Any) -> None:
+    if not isinstance(problem, BilevelProblem):
+        raise InputError(f"problem must be a BilevelProblem, not {type(problem).__name__}; then come x0 and y0")
 
 
 def _require(options: BilevelSolver, name: str, test: Callable[[Any], bool], words: str) -> None:

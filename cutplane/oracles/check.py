@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cutplane._arrays import Array, vector
-from cutplane.errors import OracleError
+from cutplane.errors import InputError, OracleError
 from cutplane.model import Joint, Reduced, build_model
 from cutplane.polyhedron import Kind
 from cutplane.problem import BilevelProblem
@@ -87,6 +87,8 @@ def check_oracle(
     At a kink, a derivative between the two one-sided differences counts as right. Convexity is tested by
     the midpoint inequality (values only) and by the gradient inequality.
     """
+    if formulation not in ("joint", "reduced"):
+        raise InputError(f"formulation must be 'joint' or 'reduced', not {formulation!r}")
     x, y = vector(x, "x").astype(float), vector(y, "y").astype(float)
     model = build_model(problem, formulation, x.size, y.size, (1.0, 1.0), 0.0)
     rng = np.random.default_rng(seed)

@@ -40,11 +40,11 @@ def upper(x, y):
         ({"formulation": "both"}, "formulation must be 'joint' or 'reduced'"),
         ({"epsilon": -1}, "epsilon must be ≥ 0, not -1"),
         ({"feasibility": np.nan}, "feasibility must be ≥ 0"),
-        ({"tolerance": 0}, "tolerance must be > 0"),
-        ({"x_scale": "big"}, "x_scale must be > 0, not 'big'"),
-        ({"y_scale": np.ones(3)}, "y_scale must be > 0"),
-        ({"regularisation": np.inf}, "regularisation must be > 0"),
-        ({"trust_radius": -1.0}, "trust_radius must be > 0"),
+        ({"tolerance": 0}, "tolerance must be one number > 0"),
+        ({"x_scale": "big"}, "x_scale must be one number > 0, not 'big'"),
+        ({"y_scale": np.ones(3)}, "y_scale must be one number > 0"),
+        ({"regularisation": np.inf}, "regularisation must be one number > 0"),
+        ({"trust_radius": -1.0}, "trust_radius must be one number > 0"),
         ({"step_x": 0.0}, "step_x must be > 0"),
         ({"step_dual": -1.0}, "step_dual must be > 0"),
         ({"penalty_growth": 1.0}, "penalty_growth must be > 1"),
@@ -417,3 +417,79 @@ def test_a_start_at_the_upper_objectives_own_minimum_leads_to_the_optimum(method
     assert result.success, result.message
     assert result.fun == pytest.approx((2.5 - 0.24 - distance) ** 2 / 2.44, abs=1e-4)
     assert result.gap < 1e-3
+
+
+def writes(function, where):
+    """The same function, which spoils one of its arguments."""
+
+    def spoiled(*arguments):
+        answer = function(*arguments)
+        arguments[where][:] = 0.5
+        return answer
+
+    return spoiled
+
+
+@pytest.mark.parametrize("formulation", BOTH)
+def test_a_function_that_writes_into_its_arguments_is_found(formulation):
+    solver, lower = BilevelSolver(method="linear", formulation=formulation), identity()
+    for problem in (
+        BilevelProblem(writes(upper, 0), lower, Box(0, 1)),
+        BilevelProblem(writes(upper, 1), SolutionMap(lambda x: 2 * x, lambda x, v: 2 * v), Box(0, 1)),
+        BilevelProblem(upper, SolutionMap(writes(lambda x: 2 * x, 0), lambda x, v: 2 * v), Box(0, 1)),
+        BilevelProblem(upper, SolutionMap(lambda x: 2 * x, writes(lambda x, v: 2 * v, 0)), Box(0, 1)),
+    ):
+        with pytest.raises((OracleError, ValueError), match=r"wrote into its argument|read-only"):
+            solver.init(problem, np.ones(1), np.ones(1))
+
+
+def test_a_problem_without_a_floor_is_told_apart_from_an_infeasible_one():
+    def falls(x, y):
+        return float(-x.sum()), -np.ones(2), np.zeros(2)
+
+    problem = BilevelProblem(falls, identity(), convex=True)
+    result = BilevelSolver(method="level").solve(problem, np.zeros(2), np.zeros(2))
+    assert not result.success and "F may fall without end" in result.message
+
+
+def test_at_the_limit_the_reduced_form_is_named_where_there_is_one():
+    problem = BilevelProblem(upper, identity(), Box(0, 1))
+    short = BilevelSolver(max_iterations=3).solve(problem, [0.1], [0.1])
+    assert short.status is Status.MAX_ITERATIONS and "formulation='reduced'" in short.message
+    reduced = BilevelSolver(max_iterations=1, formulation="reduced").solve(problem, [0.1], [0.1])
+    assert "formulation" not in reduced.message
+
+
+@pytest.mark.parametrize("method", ALL)
+@pytest.mark.parametrize("formulation", BOTH)
+def test_single_precision_stays_single_and_reports_no_bound(method, formulation):
+    matrix = np.array([[1.0, 0.5, 0.0], [0.0, 1.0, 2.0]])
+    target = np.array([1.0, 2.0])
+    problem = BilevelProblem(
+        lambda x, y: (0.5 * (y - target) @ (y - target) + 0.05 * x @ x, 0.1 * x, y - target),
+        SolutionMap(lambda x: matrix @ x, lambda x, v: matrix.T @ v), x_set=Box(0.0, 1.0), convex=True,
+    )  # fmt: skip
+    solver = BilevelSolver(method=method, formulation=formulation, tolerance=1e-4, epsilon=1e-6, feasibility=1e-6)
+    result = solver.solve(problem, np.zeros(3, np.float32), np.zeros(2, np.float32))
+    assert result.x.dtype == np.float32 and result.bound is None and result.status is not Status.NOT_CONVEX
+    assert result.fun == pytest.approx(0.0640541, abs=1e-3)
+
+
+def test_wrong_arguments_are_named():
+    problem, solver = BilevelProblem(upper, identity(), Box(0, 1)), BilevelSolver()
+    for call, words in (
+        (lambda: solver.solve([0.1], [0.1], problem), "takes|problem must be"),
+        (lambda: solver.init([0.1], [0.1], problem), "problem must be a BilevelProblem"),
+        (lambda: solver.solve(problem, state="run.npz"), "state must be a State"),
+        (lambda: solver.solve(problem, [0.1], [0.1], callback=3), "callback must be a function"),
+        (lambda: BilevelProblem(upper, identity(), Box), "x_set must be"),
+        (lambda: BilevelSolver(x_scale=np.ones(2)), "x_scale must be one number"),
+    ):
+        with pytest.raises((InputError, TypeError), match=words):
+            call()
+
+
+def test_a_result_prints_in_a_few_lines():
+    problem = BilevelProblem(upper, identity(), Box(0, 1))
+    text = repr(BilevelSolver().solve(problem, [0.1], [0.1]))
+    assert "message" in text and "state" not in text and len(text.splitlines()) < 15
