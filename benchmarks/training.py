@@ -4,6 +4,7 @@ A training step of Sim-MSTNet: processor time, share of the window cutting, peak
     python benchmarks/training.py --preset small --windows simulated
     python benchmarks/training.py --preset paper --steps 6
     python benchmarks/training.py --against OTHER_CHECKOUT      # ratio to another version, taking turns
+    python benchmarks/training.py --recipes jinan.npz           # what the recipes of all models cost, as a table
 
 Each measurement is a process of its own on one thread, through the public trainer: a step is the time between two
 calls of its callback. The traffic is a synthetic city of three services, as in `simmst run` without a file.
@@ -75,6 +76,53 @@ def measure(preset: str, kind: str, steps: int, batch: int) -> dict[str, Any]:
     }
 
 
+def recipes(data: Path) -> list[dict[str, Any]]:
+    """Time three steps of each model's `laptop` recipe on the training days of a file, 48 hours to 24."""
+    import torch
+
+    from simmst.data.windows import NodeScaler, WindowDataset
+    from simmst.experiments.config import RunConfig
+    from simmst.experiments.part import Part
+    from simmst.experiments.tables.benchmark import make_benchmark
+    from simmst.experiments.target import load_target
+    from simmst.models.registry import REGISTRY, Setting
+    from simmst.training.config import TrainerConfig
+    from simmst.training.trainer import Trainer
+
+    torch.set_num_threads(1)
+    rows = []
+    for card in REGISTRY.values():
+        if card.name in ("ointer", "ospatial", "average"):
+            continue  # ablations cost what the whole costs, or less
+        b = make_benchmark(load_target(RunConfig.of_preset("laptop", data=str(data))))
+        chosen = b.data if card.multi_task else b.data.select(services=b.data.services[:1])
+        setting, span = Setting.of(chosen, b.history, b.horizon), b.protocol.train
+        if (reason := card.refusal(setting)) is not None:
+            print(f"left out: {reason}")
+            continue
+        scaler = NodeScaler.fit(chosen.values[span.steps])
+        windows = card.windows(WindowDataset.cut(chosen, scaler, b.lookback, b.horizon, span.start, span.stop))
+        recipe, marks = TrainerConfig(**card.recipes["laptop"].training), []
+        size = min(recipe.batch_size, len(windows))
+        few = TrainerConfig(epochs=1, batch_size=size, epoch_samples=min((WARM_UP + 5) * size, len(windows)))
+        model = card.build(setting, "laptop", 0)
+        Trainer(few).fit(
+            model, windows, Part.draw(windows, 1, seed=0), show_progress=False,
+            callback=lambda progress, marks=marks: marks.append(time.process_time()),
+        )  # fmt: skip
+        step = statistics.median(b - a for a, b in itertools.pairwise(marks[WARM_UP:-1]))
+        epoch = step * -(-min(recipe.epoch_samples or len(windows), len(windows)) // size)
+        parameters = sum(p.numel() for p in model.parameters())
+        rows.append({"model": card.name, "services": setting.services, "parameters": parameters,
+                     "epoch_seconds": epoch, "recipe_minutes": epoch * recipe.epochs / 60})  # fmt: skip
+        print(
+            f"| `{card.name}` | {setting.services} | {parameters:,} | {epoch:.1f} s | "
+            f"{epoch * recipe.epochs / 60:.1f} min |",
+            flush=True,
+        )
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", choices=("small", "medium", "paper"), default="small")
@@ -82,6 +130,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--against", type=Path, help="root of another checkout")
+    parser.add_argument("--recipes", type=Path, help="traffic file: cost of each model's recipe on it")
     parser.add_argument("--out", type=Path, help="folder for training.json")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -91,6 +140,10 @@ def main() -> None:
         print(json.dumps(measure(options.preset, options.windows, options.steps, options.batch)))
         return
     print(" ".join(sys.argv), f"| python {platform.python_version()}, {platform.machine()}, one thread")
+    if options.recipes:
+        result: dict[str, Any] = {"command": sys.argv, "rows": recipes(options.recipes)}
+        _write(options.out, result)
+        return
     roots = {"this": Path(__file__).parents[1]}
     if options.against:
         roots["other"] = options.against
@@ -101,7 +154,7 @@ def main() -> None:
             env = {**os.environ, "PYTHONPATH": str(root.absolute()), "OMP_NUM_THREADS": "1"}
             answer = subprocess.run(child, env=env, check=True, capture_output=True, text=True).stdout
             found[name].append(json.loads(answer.splitlines()[-1]))
-    result: dict[str, Any] = {"command": sys.argv}
+    result = {"command": sys.argv}
     for name, runs in found.items():
         middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
         result[name] = middle
@@ -114,9 +167,13 @@ def main() -> None:
         pairs = zip(found["this"], found["other"], strict=True)
         result["ratio"] = statistics.median(mine["step_ms"] / other["step_ms"] for mine, other in pairs)
         print(f"this / other: {result['ratio']:.2f}")
-    if options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / "training.json").write_text(json.dumps(result, indent=2) + "\n")
+    _write(options.out, result)
+
+
+def _write(folder: Path | None, result: dict[str, Any]) -> None:
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "training.json").write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":
