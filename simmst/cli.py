@@ -53,7 +53,9 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn.")] = None,
     horizon: Annotated[int | None, typer.Option(help="Hours to forecast.")] = None,
     lookback: Annotated[int | None, typer.Option(help="Hours of history the network sees.")] = None,
-    services: Annotated[str | None, typer.Option(help="Services to forecast, comma-separated.")] = None,
+    services: Annotated[
+        str | None, typer.Option("--services", "--service", help="Services to forecast, comma-separated.")
+    ] = None,
 ) -> None:
     """Simulate, re-weight and train, evaluate on real traffic, and write a run directory with a report."""
     # torch and pydantic take a second to import: not for --help or a mistyped option.
@@ -84,7 +86,7 @@ def run(
         directory = RunDirectory.create(out or Path("runs") / f"{datetime.now():%Y-%m-%d-%H%M%S}", config)
     console = Console()
     try:
-        with _Bars(console) as bars:
+        with _Bars(Console(stderr=True)) as bars:
             metrics = run_job(job, directory, bars.watch)
     except KeyboardInterrupt:
         sys.stderr.write(f"stopped; go on with: simmst run --resume {shlex.quote(str(directory.path))}\n")
@@ -96,7 +98,7 @@ def run(
 
 
 class _Bars:
-    """One progress bar a stage."""
+    """One progress bar a stage; off a terminal a line as each begins."""
 
     def __init__(self, console: Console) -> None:
         columns = (
@@ -106,7 +108,8 @@ class _Bars:
             TimeElapsedColumn(),
             "{task.fields[note]}",
         )
-        self._progress = Progress(*columns, console=console)
+        self._console = console
+        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
         self._tasks: dict[str, Any] = {}
 
     def __enter__(self) -> "_Bars":
@@ -120,6 +123,8 @@ class _Bars:
         """Move the stage's bar."""
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage, total=total, note=note)
+            if not self._console.is_terminal:
+                self._console.print(f"{datetime.now():%H:%M:%S} {stage}", highlight=False, markup=False)
         self._progress.update(self._tasks[stage], completed=done, total=total, note=note)
 
 
@@ -168,5 +173,7 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
+    if not message:  # a group called without a command: its help has been printed
+        raise SystemExit(2)
     sys.stderr.write(f"simmst: error: {' '.join(message.split())}\n")
     raise SystemExit(2)

@@ -38,6 +38,7 @@ simulate_app = typer.Typer(
 # SciPy, numba and matplotlib take a while to import: each command imports what it needs.
 
 _PAPER_WINDOWS = 30_638
+_FEW_WORLDS = 50  # two or three of them lie beyond each end of the band
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 
@@ -52,7 +53,9 @@ def simulate(
     ] = False,
     prior: Annotated[Path | None, typer.Option(help="YAML file of what differs from the default prior.")] = None,
     path_gain: Annotated[Path | None, typer.Option(help="npz file of path gains that replace radio.")] = None,
-    services: Annotated[str, typer.Option(help="Services, comma-separated.")] = "call,sms,internet",
+    services: Annotated[
+        str, typer.Option("--services", "--service", help="Services, comma-separated.")
+    ] = "call,sms,internet",
     hours: Annotated[int, typer.Option(help="Hours of a world.")] = 192,
     lookback: Annotated[int, typer.Option(help="Hours of history of a window.")] = 168,
     horizon: Annotated[int, typer.Option(help="Hours of target of a window.")] = 24,
@@ -109,6 +112,9 @@ def validate(
     folder = os.environ.get("SIMMST_DATA_DIR")
     files = find_files(data or ([Path(folder)] if folder else []))
     distribution = _prior(prior)
+    if worlds < _FEW_WORLDS:
+        warning = f"warning: --worlds {worlds}: the ends of a 5 to 95 % band need some {_FEW_WORLDS} worlds"
+        _say(Console(stderr=True), f"{warning}; with fewer they are mostly chance")
     console = Console()
     found: list[Validation] = []
     with _disk():

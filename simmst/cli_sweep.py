@@ -23,7 +23,9 @@ def sweep(
     seeds: Annotated[int, typer.Option(help="Seeds 0, 1, ...")] = 3,
     preset: Annotated[str, typer.Option(help="laptop (minutes a seed) or smoke (seconds).")] = "laptop",
     horizon: Annotated[int | None, typer.Option(help="Hours to forecast.")] = None,
-    services: Annotated[str | None, typer.Option(help="Services to forecast, comma-separated.")] = None,
+    services: Annotated[
+        str | None, typer.Option("--services", "--service", help="Services to forecast, comma-separated.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes.")] = 1,
     ray: Annotated[str | None, typer.Option(help="A Ray cluster's address, or auto, or local.")] = None,
 ) -> None:

@@ -39,7 +39,14 @@ Sources = Annotated[
     str | None, typer.Option(help="Of real, pooled, reweighted: training windows; default by row.")
 ]
 Service = Annotated[
-    str | None, typer.Option(help="Services, comma-separated; table 1: one, by default the first.")
+    str | None,
+    typer.Option("--service", "--services", help="Services, comma-separated; table 1: one, by default the first."),
+]
+FigureOut = Annotated[
+    Path | None, typer.Option(help="Folder of the figure and of table 2's finished cells; default: tables/2.")
+]
+FigureService = Annotated[
+    str | None, typer.Option("--service", "--services", help="Services, comma-separated; default: all.")
 ]
 ProtocolName = Annotated[
     str | None, typer.Option(help="J, A, B, fedda or paper; default: J, from six weeks on A.")
@@ -91,12 +98,12 @@ def table(
 def figure(
     number: Annotated[int, typer.Argument(help="2: forecasts against truth over the test days.")],
     data: Data = None,
-    out: Out = None,
+    out: FigureOut = None,
     models: Models = None,
     preset: Preset = "laptop",
     budget: BudgetText = None,
     sources: Sources = None,
-    service: Service = None,
+    service: FigureService = None,
     protocol: ProtocolName = None,
     horizon: Horizon = 24,
 ) -> None:

@@ -173,7 +173,20 @@ class RunConfig(_Frozen):
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
             more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-            raise ConfigError(f"{where}{name}: {first['msg']}, got {short(first['input'])}{more}") from None
+            raise ConfigError(f"{where}{_plainly(name, first)}{more}") from None
+
+
+def _plainly(name: str, error: Mapping[str, Any]) -> str:
+    """One of pydantic's errors in the words of a user."""
+    bounds = {
+        "greater_than_equal": "at least {ge}",
+        "greater_than": "above {gt}",
+        "less_than_equal": "at most {le}",
+        "less_than": "below {lt}",
+    }
+    if error["type"] in bounds:
+        return f"{name} {short(error['input'])}: must be {bounds[error['type']].format(**error['ctx'])}"
+    return f"{name}: {error['msg']}, got {short(error['input'])}"
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

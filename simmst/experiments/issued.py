@@ -41,11 +41,12 @@ def as_table(issued: Issued) -> pl.DataFrame:
 
 
 def write_forecast(issued: Issued, path: Path) -> None:
-    """Write CSV or Parquet, by the suffix."""
+    """Write CSV (figures of 6 digits) or Parquet, by the suffix."""
     check_suffix(path)
     table = as_table(issued)
     if path.suffix.lower() == ".csv":
-        atomically(path, lambda target: table.write_csv(target, datetime_format="%Y-%m-%dT%H:%M"))
+        rounded = table.with_columns(pl.col(pl.Float64).round_sig_figs(6))  # more than float32 inputs can mean
+        atomically(path, lambda target: rounded.write_csv(target, datetime_format="%Y-%m-%dT%H:%M"))
     else:
         atomically(path, lambda target: table.write_parquet(target))
 

@@ -17,6 +17,7 @@ from simmst.experiments.figures import (
 )
 
 OURS = "Sim-MSTNet"
+_TIE = 0.01  # of the MAE: less than this between the best two is not called a win
 _MEASURES = {"mae": "MAE", "rmse": "RMSE", "wape": "WAPE"}
 
 
@@ -67,13 +68,16 @@ def render(results: Mapping[str, Any]) -> str:
 
 
 def verdict(rows: Mapping[str, Any]) -> str:
-    """Say in words, by MAE, where Sim-MSTNet wins and where another row does, and by how much."""
-    won, lost = [], []
+    """Say in words, by MAE, where Sim-MSTNet wins, where another row does, by how much, and where they tie."""
+    won, lost, tied = [], [], []
     for task in rows[OURS]["tasks"]:
         ours = rows[OURS]["tasks"][task]["mae"]
         others = {name: row["tasks"][task]["mae"] for name, row in rows.items() if name != OURS}
         best = min(others, key=lambda name: others[name])
-        if ours <= others[best]:
+        if abs(ours - others[best]) < _TIE * max(ours, others[best]) or ours == others[best]:
+            gap = _percent(max(ours, others[best]), min(ours, others[best]))
+            tied.append(f"{task} (by {gap} {'ahead of' if ours <= others[best] else 'behind'} {best})")
+        elif ours < others[best]:
             won.append(f"{task} ({_percent(others[best], ours)} below {best})")
         else:
             lost.append(f"{task} ({best} is {_percent(ours, others[best])} better)")
@@ -82,6 +86,8 @@ def verdict(rows: Mapping[str, Any]) -> str:
         sentences.append(f"{OURS} has the lowest MAE in {_listed(won)}.")
     if lost:
         sentences.append(f"{OURS} loses in {_listed(lost)}.")
+    if tied:
+        sentences.append(f"It is a tie, with less than 1 % between the best two, in {_listed(tied)}.")
     return " ".join(sentences)
 
 
@@ -106,7 +112,7 @@ def _tables(horizons: Mapping[int, Mapping[str, Any]], units: str) -> str:
     )
     parts = [f'<h2>Errors on the test days</h2><p class="quiet">{escape(legend)}</p>']
     for horizon, rows in horizons.items():
-        span = "1 step ahead" if horizon == 1 else f"1 to {horizon} steps ahead"
+        span = "1 hour ahead" if horizon == 1 else f"1 to {horizon} hours ahead"
         parts.append(f"<h3>{span}</h3><p>{escape(verdict(rows))}</p>{_table(rows)}")
     return "\n".join(parts)
 
@@ -199,7 +205,7 @@ def _weights(weights: npt.NDArray[np.floating], world: npt.NDArray[np.integer], 
         f"{len(weights)} simulated windows of {len(worlds)} worlds. Effective sample size {size:.0f} "
         f"({size / len(weights):.0%} of the windows); standard deviation over mean "
         f"{weights.std() / mean if mean > 0 else 0:.2f}. {np.mean(weights <= 1e-6):.1%} of the windows have "
-        f"weight 0, {np.mean(weights >= 1 - 1e-6):.1%} weight 1 or more. Of the worlds' mean weights a tenth "
+        f"weight 0, {np.mean(weights >= 1 - 1e-6):.1%} weight 1. Of the worlds' mean weights a tenth "
         f"lie below {tenth[0]:.3f} and a tenth above {tenth[1]:.3f}."
     )
     pictures = [

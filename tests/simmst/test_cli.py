@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from simmst import cli
+from simmst.experiments.run import STAGES
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_an_unknown_service_names_the_known_ones(simmst, tmp_path):
     ("arguments", "words"),
     [
         (["--preset", "huge"], ["--preset huge", "smoke, laptop"]),
-        (["--horizon", "0"], ["horizon"]),
+        (["--horizon", "0"], ["horizon 0: must be at least 1"]),
         (["--seed", "-1"], ["seed"]),
         (["--seed", "one"], ["--seed", "integer"]),
         (["--horizon", "100", "--preset", "smoke"], ["14 whole days", "horizon of 100"]),
@@ -143,8 +144,9 @@ def test_a_resumed_run_keeps_its_settings(simmst):
 
 def test_a_run_from_a_file_ends_with_a_table_and_the_place_of_its_report(simmst, tmp_path):
     path = traffic_file(tmp_path / "city.npz")
-    code, out, err = simmst("run", "--data", path, "--preset", "smoke", "--services", "internet", "--out", "here")
-    assert (code, err) == (0, "")
+    code, out, err = simmst("run", "--data", path, "--preset", "smoke", "--service", "internet", "--out", "here")
+    assert code == 0
+    assert [line[len("12:34:56 ") :] for line in err.splitlines()] == list(STAGES)  # no terminal: a line a stage
     for words in ("same hour yesterday", "ridge", "Sim-MSTNet", "internet", "here/report.html"):
         assert words in out
     assert "call" not in out
@@ -170,7 +172,7 @@ def test_ctrl_c_says_how_to_go_on(simmst, monkeypatch):
     assert code == 130
     assert err == "stopped; go on with: simmst run --resume 'my run'\n"
     code, out, err = simmst("run", "--resume", "my run")
-    assert (code, err) == (0, "")
+    assert code == 0 and "error" not in err
     assert "my run/report.html" in out
 
 
@@ -180,6 +182,12 @@ def test_a_disk_that_fills_up_is_one_clear_line(simmst, monkeypatch):
 
     monkeypatch.setattr("simmst.experiments.rundir.RunDirectory.write_json", full)
     assert_one_clear_line(simmst("run", "--preset", "smoke"), "No space left on device")
+
+
+@pytest.mark.parametrize("group", [[], ["data"]])
+def test_a_group_without_a_command_prints_its_help_and_no_empty_error(simmst, group):
+    code, out, err = simmst(*group)
+    assert code == 2 and "Usage: simmst" in out + err and "error" not in err
 
 
 def test_help_says_what_there_is(simmst):

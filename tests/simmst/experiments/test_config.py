@@ -26,9 +26,10 @@ def test_it_is_frozen():
     ("changes", "words"),
     [
         ({"sede": 3}, "sede: Extra inputs are not permitted"),
-        ({"seed": -1}, "seed: .*greater than or equal to 0, got -1"),
+        ({"seed": -1}, "^seed -1: must be at least 0$"),
         ({"seed": 1.5}, "seed: .*integer"),
-        ({"horizon": 0}, "horizon: .*got 0"),
+        ({"horizon": 0}, "horizon 0: must be at least 1"),
+        ({"horizon": 800}, "horizon 800: must be at most 168"),
         ({"services": ()}, "services: .*at least 1"),
     ],
 )

@@ -82,8 +82,8 @@ def test_the_page_has_every_part(results):
     for words in (
         "The target is synthetic.",
         "What was run",
-        "1 step ahead",
-        "1 to 24 steps ahead",
+        "1 hour ahead",
+        "1 to 24 hours ahead",
         "Forecasts against truth",
         "Issued at midnight.",
         "Constraint gap",
@@ -136,6 +136,16 @@ def test_the_verdict_says_who_wins_and_by_how_much(results):
         f"{OURS} has the lowest MAE in down (25.0 % below ridge). "
         f"{OURS} loses in {HOSTILE} (ridge is 16.7 % better)."
     )
+
+
+def test_less_than_a_hundredth_is_a_tie():
+    rows = {"ridge": row(100.0, 100.0), OURS: row(99.2, 100.9)}
+    assert verdict(rows) == (
+        "It is a tie, with less than 1 % between the best two, in down (by 0.8 % ahead of ridge) and "
+        f"{HOSTILE} (by 0.9 % behind ridge)."
+    )
+    assert "tie" in verdict({"ridge": row(0.0, 1.0), OURS: row(0.0, 1.0)})
+    assert "lowest" in verdict({"ridge": row(100.0, 100.0), OURS: row(98.9, 98.9)})
 
 
 def test_colours_follow_the_page(results):

@@ -177,6 +177,10 @@ def test_the_table_has_a_line_an_hour_node_and_service(run, tmp_path):
     assert pl.read_parquet(tmp_path / "f.parquet").equals(table)
     write_forecast(found, tmp_path / "f.csv")
     assert (tmp_path / "f.csv").read_text().splitlines()[1].startswith("2024-01-03T00:00,a,call,")
+    back = pl.read_csv(tmp_path / "f.csv")["forecast"].to_numpy()
+    np.testing.assert_allclose(back, table["forecast"].to_numpy(), rtol=5e-6)
+    texts = (tmp_path / "f.csv").read_text().split()[1].split(",")[3:]
+    assert all(len(text.replace(".", "").lstrip("0")) <= 6 for text in texts)
     with pytest.raises(SimmstError, match=r"must end in \.csv or \.parquet"):
         write_forecast(found, tmp_path / "f.xlsx")
 
