@@ -11,6 +11,8 @@ from simmst.errors import ConfigError, short
 
 #: Raised with every change after which an older program could not read the file, or would read it wrongly.
 FORMAT = 2
+#: What a reader must know before the figures of the preset "smoke".
+SMOKE = "Preset “smoke”: a check that the program works, with far too little training to forecast well."
 Count = Field(ge=1)
 
 

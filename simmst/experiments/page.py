@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from simmst.experiments.config import SMOKE
 from simmst.experiments.evaluate import issued_daily
 from simmst.experiments.job import Job
 from simmst.experiments.protocol import Span
@@ -68,9 +69,7 @@ def notices(job: Job) -> list[str]:
     if job.config.data is not None:
         found.append(PRIOR_NOTICE)
     if job.config.preset == "smoke":
-        found.append(
-            "Preset “smoke”: a check that the program works, with far too little training to forecast well."
-        )
+        found.append(SMOKE)
     return found
 
 
@@ -86,7 +85,8 @@ def _facts(job: Job, metrics: Mapping[str, Any], seconds: Mapping[str, float]) -
         "Test days, read once at the end of the run": _days(job, parts.test),
         "Forecast": f"{config.horizon} h ahead from the last {config.lookback} h of a node and its neighbours",
         "Simulated": (
-            f"{config.simulate.worlds} worlds of {config.world_hours} h, {metrics['weights']['windows']} windows"
+            f"{config.simulate.worlds} worlds of {config.world_hours} h, {metrics['weights']['windows']} windows, "
+            "which training draws from"
         ),
         "Re-weighting": (
             f"{metrics['re-weighting']['iterations']} iterations over {metrics['re-weighting']['real_windows']} "
@@ -113,8 +113,10 @@ def _worth(record: Mapping[str, Any]) -> str:
 
 
 def _training(record: Mapping[str, Any]) -> str:
+    last = record["best_epoch"] == record["epochs"] > 1
     return (
-        f"{record['windows']} windows; epoch {record['best_epoch']} of {record['epochs']} was best on validation"
+        f"{record['windows']} draws of windows in all; epoch {record['best_epoch']} of {record['epochs']} was "
+        f"best on validation{': the last one, so more epochs might help' if last else ''}"
     )
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from simmst.errors import ConfigError
-from simmst.experiments.config import RunConfig
+from simmst.experiments.config import SMOKE, RunConfig
 from simmst.experiments.gaps import mark_gaps
 from simmst.experiments.spread import Workers, spread
 from simmst.experiments.tables.benchmark import Benchmark, make_benchmark
@@ -112,6 +112,10 @@ def make_table(options: Options, begin: Begin, skip: Callable[[Cell, str], None]
     }
     title = f"{options.title}: {TITLES[options.number]}, {target.name}, protocol {benchmark.name}"
     compared = compare(rows, benchmark.protocol.steps_per_day) if len(rows) > 1 else []
+    if options.preset == "smoke":  # nothing is learnt, so no difference means anything
+        compared = []
+        target = replace(target, notices=(SMOKE, *target.notices))
+        benchmark = replace(benchmark, target=target)
     return Table(title, benchmark, rows, compared, skipped, settings)
 
 
