@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 SQUARES = 10_000
 COUNTRIES = (39, 0, 33, 41, 44, 46, 49, 86)
@@ -33,6 +32,8 @@ COUNTRIES = (39, 0, 33, 41, 44, 46, 49, 86)
 
 def generate(folder: Path, megabytes: float, days: int, seed: int = 0) -> None:
     """Write daily files like the real ones in rows a square, empty fields and digits."""
+    import polars as pl
+
     rng = np.random.default_rng(seed)
     # A row has 72 bytes on the average.
     rows = int(megabytes * 1e6 / days / 72)

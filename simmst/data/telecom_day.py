@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC
 from io import FileIO
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from simmst.data._kernels import add_lines
@@ -21,7 +22,7 @@ SERVICES = ("call", "sms", "internet")
 _VALUES = ("sms_in", "sms_out", "call_in", "call_out", "internet")
 STEP_MINUTES = 10
 STEPS = 1440 // STEP_MINUTES
-_ZONE = "Europe/Rome"
+_ZONE = ZoneInfo("Europe/Rome")
 # The larger of the two grids, Trentino's; Milano's has 10,000 squares [K].
 _MAX_SQUARE = 11_466
 # Bytes read at a time: what bounds the memory.
@@ -96,14 +97,8 @@ class _Clock:
     def __init__(self, day: np.datetime64) -> None:
         step = np.timedelta64(STEP_MINUTES, "m")
         utc = np.arange(day - np.timedelta64(12, "h"), day + np.timedelta64(36, "h"), step)
-        # polars brings its own time zone database; the standard library's is missing on some machines.
-        local = (
-            pl.Series(utc.astype("datetime64[ms]"))
-            .dt.replace_time_zone("UTC")
-            .dt.convert_time_zone(_ZONE)
-            .dt.replace_time_zone(None)
-            .to_numpy()
-        )
+        aware = (moment.replace(tzinfo=UTC).astimezone(_ZONE) for moment in utc.astype("datetime64[us]").tolist())
+        local = np.array([moment.replace(tzinfo=None) for moment in aware], dtype="datetime64[m]")
         today = local.astype("datetime64[D]") == day
         self.day = day
         self.first_ms = int(utc[today][0].astype("datetime64[ms]").astype(np.int64))
