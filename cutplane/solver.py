@@ -1,25 +1,21 @@
 """The one driver: init / step / solve, the two phases, when to cut and when to drop."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cutplane._arrays import Array, vector
-from cutplane.certificate import Bound, contradiction, relaxed_bound
-from cutplane.cuts import CutRule, gradient_cut
+from cutplane.cuts import CutRule
 from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, OracleError, ProjectionError
 from cutplane.methods import METHODS
 from cutplane.model import Joint, Reduced, build_model
+from cutplane.outcome import outcome
 from cutplane.polyhedron import Kind, Polyhedron
 from cutplane.problem import BilevelProblem, start_point
 from cutplane.result import Record, Result, Status
 from cutplane.state import State
-
-_FAR = 1e7
-"""Size of an iterate at which F is suspected to fall without end."""
 
 Callback = Callable[[Record], Any]
 
@@ -248,10 +244,10 @@ class BilevelSolver:
             state.status = Status.ORACLE
             message = f"{type(error).__name__} in iteration {state.nit + 1}: {error}"
         try:
-            return self._result(problem, state, message)
+            return outcome(problem, self, self._model(problem, state), state, message)
         except KeyboardInterrupt:  # while certifying
             state.status = Status.INTERRUPTED
-            return self._result(problem, state, message, certify=False)
+            return outcome(problem, self, self._model(problem, state), state, message, certify=False)
 
     def _check_requirements(self, problem: BilevelProblem) -> None:
         if METHODS[self.method].convex_only and not problem.convex:
@@ -294,75 +290,6 @@ class BilevelSolver:
         cleared, state.phase = state.pool.clear(), 1
         METHODS[self.method].start(model, state, self)
         return cleared
-
-    def _result(self, problem: BilevelProblem, state: State, message: str, certify: bool = True) -> Result:
-        model = self._model(problem, state)
-        found = bool(np.isfinite(state.best_fun))
-        z = model.project(state.best if found else state.point)
-        fun = gap = np.nan
-        # what is known of the point even where no oracle answers any more
-        x, y = (z * model.scale.astype(z.dtype))[: state.n_x], np.full(state.n_y, np.nan, z.dtype)
-        try:
-            x, y = model.split(z)
-            fun = model.upper_value(x, y)[0]
-            gap = float(model.ask("lower.gap", problem.lower.gap, x, y)[0])
-        except Exception as error:
-            message = message or f"{error} (at the point found)"
-            state.status = state.status if not state.status.success else Status.ORACLE
-        bound: Bound | None = None
-        status = state.status
-        if certify and problem.convex and found and not np.isnan(fun) and z.dtype == np.float64:
-            pool = _certificate_pool(model, state, z)
-            bound = relaxed_bound(model, pool, z)
-            against = contradiction(model, pool, z, fun)
-            if bound.value > fun + 10 * self.tolerance * max(1.0, abs(fun)):
-                against = against or f"the bound {bound.value:.6g} exceeds the value {fun:.6g}"
-            if against is not None:
-                status, message = Status.NOT_CONVEX, f"{Status.NOT_CONVEX.message}: {against}"
-            if against is not None or not np.isfinite(bound.value):
-                bound = None
-        # what certifying asked of the oracles is no part of the run: a resumed run counts as an unbroken one
-        model.nfev, model.njev = state.nfev, state.njev
-        value = None if bound is None else min(bound.value, fun)
-        reach = 2 * self.tolerance * max(1.0, abs(fun))
-        if status is Status.OPTIMAL and (value is None or fun - value > reach):
-            status = Status.STATIONARY
-        success = status.success and found
-        if status.success and not found:
-            message = f"{status.message}, but no point with gap ≤ epsilon was found"
-        message = (message or status.message) + _advice(problem, self, model, state, status)
-        return Result(
-            x=x.copy(), y=y.copy(), fun=fun, lower_gap=gap,
-            bound=value, gap=None if value is None else fun - value,
-            bound_radius=np.inf if bound is None else bound.radius, success=success, status=status,
-            message=message, nit=state.nit, nfev=state.nfev, njev=state.njev,
-            history=state.history.copy(), state=state,
-        )  # fmt: skip
-
-
-def _advice(
-    problem: BilevelProblem, solver: BilevelSolver, model: Joint | Reduced, state: State, status: Status
-) -> str:  # fmt: skip
-    """What to try next, where the way that a run took says it."""
-    if status not in (Status.MAX_ITERATIONS, Status.EMPTY, Status.STALLED):
-        return ""
-    far = float(np.abs(state.point * model.scale).max(initial=0.0))
-    if far > _FAR:
-        return f"; the iterates went as far as {far:.0e}: F may fall without end there, give x_set or y_set bounds"
-    whole = all(callable(getattr(problem.lower, name, None)) for name in ("solution", "vjp"))
-    if status is Status.MAX_ITERATIONS and solver.formulation == "joint" and whole:
-        return "; formulation='reduced' with method='linear' often needs far fewer"
-    return ""
-
-
-def _certificate_pool(model: Joint | Reduced, state: State, z: Array) -> Polyhedron:
-    """Planes of the run plus those of the returned point and the last iterate."""
-    pool = Polyhedron.from_arrays(state.pool.to_arrays())
-    pool.cap = 10**9
-    for point in (z, state.point):
-        with suppress(OracleError):  # the last iterate may be where an oracle gave up
-            pool.add(gradient_cut(Kind.OBJECTIVE, point, *model.objective(point)))
-    return pool
 
 
 def _name_planes(state: State, serials: tuple[int, ...]) -> str:
