@@ -137,7 +137,6 @@ class BilevelSolver:
         OracleError
             If an oracle's answer at the start is non-finite or has the wrong shape.
         """
-        _require_problem(problem)
         self._check_requirements(problem)
         x = start_point(x0, "x0", problem.x_set)
         if self.formulation == "joint":
@@ -211,7 +210,6 @@ class BilevelSolver:
             Go on from here: a loaded state, or ``result.state`` with a larger `max_iterations`, a tighter
             `tolerance` or a mended oracle. It is advanced in place.
         """
-        _require_problem(problem)
         if callback is not None and not callable(callback) and not isinstance(callback, Sequence):
             raise InputError(f"callback must be a function of a Record, or a list of such, not {callback!r}")
         if state is not None and not isinstance(state, State):
@@ -250,6 +248,9 @@ class BilevelSolver:
             return outcome(problem, self, self._model(problem, state), state, message, certify=False)
 
     def _check_requirements(self, problem: BilevelProblem) -> None:
+        if not isinstance(problem, BilevelProblem):
+            kind = type(problem).__name__
+            raise InputError(f"problem must be a BilevelProblem, not {kind}; then come x0 and y0")
         if METHODS[self.method].convex_only and not problem.convex:
             raise InputError(
                 f"method={self.method!r} needs a problem declared convex=True; for others use 'primal-dual' "
@@ -295,11 +296,6 @@ class BilevelSolver:
 def _name_planes(state: State, serials: tuple[int, ...]) -> str:
     kinds = {int(s): Kind(k).name.lower() for s, k in zip(state.pool.serials, state.pool.kinds, strict=True)}
     return ", ".join(f"{s} ({kinds.get(s, 'gone')})" for s in serials[:10]) or "unknown"
-
-
-def _require_problem(problem: Any) -> None:
-    if not isinstance(problem, BilevelProblem):
-        raise InputError(f"problem must be a BilevelProblem, not {type(problem).__name__}; then come x0 and y0")
 
 
 def _require(options: BilevelSolver, name: str, test: Callable[[Any], bool], words: str) -> None:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
+from simmst.cli_common import INTERRUPTED, stoppable
 from simmst.cli_data import data_app
 from simmst.cli_doctor import mount as mount_doctor
 from simmst.cli_forecast import mount as mount_forecast
@@ -31,7 +32,6 @@ mount_forecast(app)
 app.add_typer(simulate_app, name="simulate")
 mount_sweep(app)
 mount_doctor(app)
-_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 
 @app.callback()
@@ -85,12 +85,9 @@ def run(
         job = Job.prepare(config)
         directory = RunDirectory.create(out or Path("runs") / f"{datetime.now():%Y-%m-%d-%H%M%S}", config)
     console = Console()
-    try:
-        with _Bars(Console(stderr=True)) as bars:
-            metrics = run_job(job, directory, bars.watch)
-    except KeyboardInterrupt:
-        sys.stderr.write(f"stopped; go on with: simmst run --resume {shlex.quote(str(directory.path))}\n")
-        raise typer.Exit(_INTERRUPTED) from None
+    again = f"go on with: simmst run --resume {shlex.quote(str(directory.path))}"
+    with stoppable(again), _Bars(Console(stderr=True)) as bars:
+        metrics = run_job(job, directory, bars.watch)
     for notice in metrics["notices"]:
         console.print(notice, highlight=False, markup=False)
     _print_table(console, metrics, hourly_units(job.target.data))
@@ -161,7 +158,7 @@ def main() -> None:
     except OSError as error:  # a full disk, a directory taken away while the run goes on
         _fail(f"{error.filename or 'file'}: {error.strerror or error}")
     except KeyboardInterrupt:
-        raise SystemExit(_INTERRUPTED) from None
+        raise SystemExit(INTERRUPTED) from None
     except Exception as error:
         # A mistyped option; typer carries its own copy of click, so the class has no public name.
         message = getattr(error, "format_message", None)

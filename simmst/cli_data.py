@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from simmst.errors import ConfigError, DataError
+from simmst.cli_common import disk
+from simmst.errors import ConfigError
 
 if TYPE_CHECKING:
     from simmst.experiments.describe import Statistic
@@ -22,15 +21,6 @@ if TYPE_CHECKING:
 data_app = typer.Typer(no_args_is_help=True, help="Real traffic: download it, turn it into one file, describe it.")
 
 # pooch, polars, numba and matplotlib take a while to import: each command imports what it needs.
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    """Turn what the disk or its permissions refuse into one line."""
-    try:
-        yield
-    except OSError as error:
-        raise DataError(f"{error.filename or 'disk'}: {error.strerror or error}") from None
 
 
 @data_app.command()
@@ -48,7 +38,7 @@ def download(
     pooch.get_logger().setLevel("WARNING")  # the bar says the same
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with _disk(), Progress(*columns, console=console) as bars:
+    with disk(), Progress(*columns, console=console) as bars:
         tasks: dict[str, object] = {}
 
         def watch(name: str, done: int, size: int) -> None:
@@ -75,7 +65,7 @@ def ingest(
 
     console = Console()
     columns = ("days", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with _disk(), Progress(*columns, console=console) as bars:
+    with disk(), Progress(*columns, console=console) as bars:
         task = bars.add_task("", total=None)
 
         def watch(done: int, total: int, name: str) -> None:
@@ -118,7 +108,7 @@ def describe(
     if target.suffix.lower() != ".png":
         raise ConfigError(f"--picture {target}: must end in .png")
     console = Console()
-    with _disk():
+    with disk():
         data = TrafficData.load(file)
         found = measure(data)
         draw(data, target)

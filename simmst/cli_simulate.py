@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from simmst.errors import ConfigError, DataError
+from simmst.cli_common import disk, stoppable
+from simmst.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,6 @@ simulate_app = typer.Typer(
 
 _PAPER_WINDOWS = 30_638
 _FEW_WORLDS = 50  # two or three of them lie beyond each end of the band
-_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 
 @simulate_app.callback()
@@ -80,12 +79,8 @@ def simulate(
     config = CollectionConfig(windows, seed, fresh, _names(services), hours, lookback, horizon)
     gains = None if path_gain is None else load_path_gain(path_gain)
     console = Console()
-    try:
-        with _disk(), _bar(console, "worlds") as watch:
-            make_collection(config, out, _prior(prior), gains, workers or _cores(), watch)
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; the same command goes on\n")
-        raise typer.Exit(_INTERRUPTED) from None
+    with stoppable("the same command goes on"), disk(), _bar(console, "worlds") as watch:
+        make_collection(config, out, _prior(prior), gains, workers or _cores(), watch)
     size = sum(file.stat().st_size for file in out.rglob("*.npz")) / 1e6
     _say(console, f"{out}: {config.windows} windows of {config.worlds} worlds, {size:.0f} MB")
 
@@ -117,7 +112,7 @@ def validate(
         _say(Console(stderr=True), f"{warning}; with fewer they are mostly chance")
     console = Console()
     found: list[Validation] = []
-    with _disk():
+    with disk():
         for file in files:
             with _bar(console, file.name) as watch:
                 found += validate_file(file, worlds, seed, distribution, watch)
@@ -156,7 +151,7 @@ def pseudo_reality_command(
     if out.exists():
         raise ConfigError(f"--out {out}: exists; name another file")
     console = Console()
-    with _disk():
+    with disk():
         town = pseudo_reality(seed, days, nodes, people)
         town.save(out)
     _say(console, f"{out}: {days} days of {nodes} places, {people} people, {', '.join(town.services)}")
@@ -177,7 +172,7 @@ def path_gain_command(
     if out.exists():
         raise ConfigError(f"--out {out}: exists; name another file")
     console = Console()
-    with _disk(), _bar(console, "cities") as watch:
+    with disk(), _bar(console, "cities") as watch:
         gain = traced_cities(maps, seed, cache, row, progress=watch)
         save_path_gain(gain, out)
     _say(console, f"{out}: {maps} cities of {row} x {row} squares, {gain.gain_db.shape[2]} sites each")
@@ -240,15 +235,6 @@ def _bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console) as bars:
         task = bars.add_task(what, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    """Turn what the disk or its permissions refuse into one line."""
-    try:
-        yield
-    except OSError as error:
-        raise DataError(f"{error.filename or 'disk'}: {error.strerror or error}") from None
 
 
 def _say(console: Console, text: str) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-_INTERRUPTED = 130
+from simmst.cli_common import stoppable
 
 
 def sweep(
@@ -47,11 +47,8 @@ def sweep(
     def show(done: int, total: int) -> None:
         sys.stderr.write(f"{done} of {total} runs\n")
 
-    try:
+    with stoppable("the same command goes on"):
         found = run_sweep(out, config, seeds, Workers(workers, ray), show)
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; the same command goes on\n")
-        raise typer.Exit(_INTERRUPTED) from None
     _print(found)
     Console().print(str(out / "sweep.json"), highlight=False, markup=False, soft_wrap=True)
 

@@ -14,13 +14,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from simmst.cli_common import stoppable
 from simmst.errors import ConfigError
 
 if TYPE_CHECKING:
     from simmst.experiments.tables.cell import Cell
     from simmst.experiments.tables.output import Table
 
-_INTERRUPTED = 130
 Number = Annotated[int, typer.Argument(help="1 (single-task), 2 (multi-task) or 3 (ablations).")]
 Data = Annotated[
     str | None, typer.Option(help="Traffic file (npz); default: $SIMMST_DATA, else a synthetic city.")
@@ -159,12 +159,8 @@ def _made(
         Workers(workers, ray),
     )
     console = Console(stderr=True)
-    try:
-        with _GridBars(console) as bars:
-            return make_table(options, bars.begin, bars.skip, shlex.join(["simmst", *sys.argv[1:]]))
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; the same command goes on\n")
-        raise typer.Exit(_INTERRUPTED) from None
+    with stoppable("the same command goes on"), _GridBars(console) as bars:
+        return make_table(options, bars.begin, bars.skip, shlex.join(["simmst", *sys.argv[1:]]))
 
 
 class _GridBars:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cutplane.solver import BilevelSolver
 
 ALPHA = 0.5
-"""Where the level stands between the floor and the best value; `benchmarks/nonsmooth.py` has others beside."""
+"""Where the level stands between the floor and the best value."""
 
 _ATTEMPTS = 50
 """Rounds of learning a curved set before the linear master's point is taken."""
