@@ -5,38 +5,37 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from simmst.data._words import digits, point_place, word
+from simmst.data._words import byte, digit_bits, digits, lowest_bit, point_bits, sixteen_places, word
 
 _MAX_AMOUNT = 1e12
 _STEP_MS = 600_000
 _TAB, _NEWLINE, _RETURN, _POINT, _MINUS, _PLUS, _E = (ord(c) for c in "\t\n\r.-+e")
-_TENS = 10 ** np.arange(17, dtype=np.uint64)
 # The powers of ten that a float holds exactly: dividing by one rounds once.
 _FLOAT_TENS = 10.0 ** np.arange(23)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _whole(text, start, stop):  # type: ignore[no-untyped-def]
+def _whole(start, stop):  # type: ignore[no-untyped-def]
     """Read a whole number of 0 to 16 digits; also return what is not 0 if it is none."""
     eight = np.uint64(8)
     count = stop - start
     if count <= eight:
-        return digits(word(text, start), count)
+        return digits(word(start), count)
     if count > np.uint64(16):
         return np.uint64(0), np.uint64(1)
-    high, wrong_high = digits(word(text, start), count - eight)
-    low, wrong_low = digits(word(text, stop - eight), eight)
-    return high * _TENS[8] + low, wrong_high | wrong_low
+    high, wrong_high = digits(word(start), count - eight)
+    low, wrong_low = digits(word(stop - eight), eight)
+    return high * np.uint64(10**8) + low, wrong_high | wrong_low
 
 
 @njit(cache=True, nogil=True)
-def _general_amount(text, start, stop):  # type: ignore[no-untyped-def]
+def _general_amount(start, stop):  # type: ignore[no-untyped-def]
     """Read any decimal number from 0 to 1e12, byte by byte; -1 if it is none."""
     value, places, used = np.int64(0), np.int64(0), 0
     behind = False
     at = start
     while at < stop:
-        digit = np.int64(text[at]) - 48
+        digit = np.int64(byte(at)) - 48
         if 0 <= digit <= 9:
             used += 1
             # Digits beyond the 17 that tell floats apart only count.
@@ -45,7 +44,7 @@ def _general_amount(text, start, stop):  # type: ignore[no-untyped-def]
                 places += behind
             else:
                 places -= not behind
-        elif text[at] == _POINT and not behind:
+        elif byte(at) == _POINT and not behind:
             behind = True
         else:
             break
@@ -53,17 +52,17 @@ def _general_amount(text, start, stop):  # type: ignore[no-untyped-def]
     if used == 0:
         return -1.0
     if at < stop:
-        if text[at] | 32 != _E:
+        if byte(at) | 32 != _E:
             return -1.0
         at += np.uint64(1)
-        down = text[at] == _MINUS
-        if down or text[at] == _PLUS:
+        down = byte(at) == _MINUS
+        if down or byte(at) == _PLUS:
             at += np.uint64(1)
         exponent = np.int64(0)
         if at == stop:
             return -1.0
         while at < stop:
-            digit = np.int64(text[at]) - 48
+            digit = np.int64(byte(at)) - 48
             if digit < 0 or digit > 9:
                 return -1.0
             exponent = min(exponent * 10 + digit, np.int64(1_000_000_000))
@@ -80,32 +79,25 @@ def _general_amount(text, start, stop):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _amount(text, start, stop):  # type: ignore[no-untyped-def]
+def _amount(start, stop):  # type: ignore[no-untyped-def]
     """Read a decimal number from 0 to 1e12, 0 if it is empty; -1 if it is none."""
-    one, eight, sixteen = np.uint64(1), np.uint64(8), np.uint64(16)
+    one = np.uint64(1)
     if stop <= start:
         return 0.0
-    length = stop - start
-    letters = word(text, start)
-    before = min(point_place(letters), length)
+    # No number of 32 bytes is plain; the bits of longer ones need not be right.
+    length = min(stop - start, np.uint64(32))
+    before = lowest_bit(point_bits(start) | (one << length))
     behind = length - min(before + one, length)
-    first = min(behind, eight)
-    second = min(behind - first, eight)
-    # Sixteen places are used, up to eight more are only looked at.
-    unused = behind - first - second
-    at = start + before + one
-    value, wrong = digits(letters, before)
-    part, wrong_first = digits(word(text, at), first)
-    parts, wrong_second = digits(word(text, at + eight), second)
-    wrong |= wrong_first | wrong_second | digits(word(text, at + sixteen), min(unused, eight))[1]
-    plain = wrong == 0 and unused <= eight and before + behind > 0
-    # 900 with sixteen places behind fills an int64; eight digits may be followed by more. Below 0.0001, the places
-    # that are not used would be missed; above, they are less than 1e-12 of the number.
-    if not plain or before == eight or (second > 0 and value >= 900) or (unused > 0 and value + part < 10_000):
-        return _general_amount(text, start, stop)
-    # Where the digits make up to 2**53, the quotient is the nearest float.
-    value = (value * _TENS[first] + part) * _TENS[second] + parts
-    return float(np.int64(value)) / _FLOAT_TENS[first + second]
+    # All bytes are digits but for the first point.
+    other = (digit_bits(start) ^ (one << before)) ^ ((one << length) - one)
+    other &= (one << length) - one
+    whole, _ = digits(word(start), min(before, np.uint64(8)))
+    places = sixteen_places(start + before + one, behind)
+    plain = (other == 0) & (length < 32) & (before <= 8) & (before + behind > 0)
+    # Below 0.0001, the places that are not used would be missed; above, they are less than 1e-12 of the number.
+    if not plain or (behind > 16 and places < 10**12):
+        return _general_amount(start, stop)
+    return float(np.int64(whole)) + float(np.int64(places)) / 1e16
 
 
 @njit(cache=True, nogil=True)
@@ -135,6 +127,7 @@ def add_lines(text, places, first, start, first_ms, sums, seen, named):  # type:
     """
     one, eight = np.uint64(1), np.uint64(8)
     at, k = np.uint64(start), np.uint64(first)
+    base = np.uint64(text.ctypes.data)
     lines = 0
     while k + eight <= len(places):
         # Written out, because arrays of edges and amounts would live in memory. Field i ends at e<i>.
@@ -148,17 +141,17 @@ def add_lines(text, places, first, start, first_ms, sums, seen, named):  # type:
         if text[end] != _NEWLINE:
             break
         e7 = end - np.uint64(text[end - one] == _RETURN)
-        square, wrong_square = _whole(text, at, e0)
-        time, wrong_time = _whole(text, e0 + one, e1)
-        _, wrong_country = _whole(text, e1 + one, e2)  # country codes are summed
+        square, wrong_square = _whole(base + at, base + e0)
+        time, wrong_time = _whole(base + e0 + one, base + e1)
+        _, wrong_country = _whole(base + e1 + one, base + e2)  # country codes are summed
         step = (np.int64(time) - first_ms) // _STEP_MS
         if wrong_square | wrong_time | wrong_country != 0 or square < 1 or square >= sums.shape[0]:
             break
         if e1 - e0 < 2 or step < 0 or step >= sums.shape[1] or step * _STEP_MS + first_ms != np.int64(time):
             break
-        sms_in, sms_out = _amount(text, e2 + one, e3), _amount(text, e3 + one, e4)
-        call_in, call_out = _amount(text, e4 + one, e5), _amount(text, e5 + one, e6)
-        internet = _amount(text, e6 + one, e7)
+        sms_in, sms_out = _amount(base + e2 + one, base + e3), _amount(base + e3 + one, base + e4)
+        call_in, call_out = _amount(base + e4 + one, base + e5), _amount(base + e5 + one, base + e6)
+        internet = _amount(base + e6 + one, base + e7)
         if min(sms_in, sms_out, call_in, call_out, internet) < 0:
             break
         named[square] = True

@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 
 #: Bytes behind the end of a text that these functions may look at, whatever they hold.
 MARGIN = 64
-_TAB, _NEWLINE, _POINT = (ord(c) for c in "\t\n.")
+_TAB, _NEWLINE, _POINT, _ZERO = (ord(c) for c in "\t\n.0")
 _EACH = 0x0101010101010101
 _HIGH = 0x80 * _EACH
 # An intrinsic is called without the typing context that its definition has; the checker cannot know.
@@ -35,7 +35,7 @@ def _separators_here(typing: Any, text: Any, at: Any) -> Any:
 
 
 @_intrinsic  # type: ignore[untyped-decorator]
-def _lowest_bit(typing: Any, bits: Any) -> Any:
+def lowest_bit(typing: Any, bits: Any) -> Any:
     """Place of the lowest set bit; anything if there is none."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -84,29 +84,95 @@ def separators(text, length, places):  # type: ignore[no-untyped-def]
         # Eight at once, whether there are as many or not: a branch for each would be guessed wrongly.
         while found < after:
             for k in range(8):
-                places[found + np.uint64(k)] = at + _lowest_bit(bits)
+                places[found + np.uint64(k)] = at + lowest_bit(bits)
                 bits &= bits - one
             found += np.uint64(8)
         found = after
     return found
 
 
-@njit(cache=True, nogil=True, inline="always")
-def word(text, at):  # type: ignore[no-untyped-def]
-    """Eight bytes as one number, the first one lowest; compiled to a single load."""
-    value = np.uint64(text[at])
-    for k in range(1, 8):
-        value |= np.uint64(text[at + np.uint64(k)]) << np.uint64(8 * k)
-    return value
+# What follows takes addresses: arrays handed to inlined functions would be counted in and out at every number, by
+# atomic operations that take longer than reading the number.
 
 
-@njit(cache=True, nogil=True, inline="always")
-def point_place(letters):  # type: ignore[no-untyped-def]
-    """Place of the first point in a word, 8 if there is none."""
-    # A byte that equals the point becomes 0, which alone borrows into its highest bit (below the first borrow).
-    letters = letters ^ np.uint64(_POINT * _EACH)
-    points = (letters - np.uint64(_EACH)) & ~letters & np.uint64(_HIGH)
-    return np.uint64(8) if points == 0 else _lowest_bit(points) >> np.uint64(3)
+def _loaded(builder: Any, address: Any, lanes: int) -> tuple[Any, Any]:
+    """Load bytes from an address that need not be aligned; also return their type."""
+    block = ir.VectorType(ir.IntType(8), lanes)
+    loaded = builder.load(builder.inttoptr(address, block.as_pointer()))
+    loaded.align = 1
+    return loaded, block
+
+
+@_intrinsic  # type: ignore[untyped-decorator]
+def byte(typing: Any, address: Any) -> Any:
+    """Load the byte at an address."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(builder.inttoptr(arguments[0], ir.IntType(8).as_pointer()))
+
+    return types.uint8(types.uint64), codegen
+
+
+@_intrinsic  # type: ignore[untyped-decorator]
+def word(typing: Any, address: Any) -> Any:
+    """Load eight bytes from an address as one number, the first one lowest."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        loaded = builder.load(builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()))
+        loaded.align = 1
+        return loaded
+
+    return types.uint64(types.uint64), codegen
+
+
+@_intrinsic  # type: ignore[untyped-decorator]
+def digit_bits(typing: Any, address: Any) -> Any:
+    """Look at 32 bytes at once; bit k is set if byte k is a digit."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        loaded, block = _loaded(builder, arguments[0], 32)
+        value = builder.sub(loaded, ir.Constant(block, [_ZERO] * 32))
+        found = builder.icmp_unsigned("<", value, ir.Constant(block, [10] * 32))
+        return builder.zext(builder.bitcast(found, ir.IntType(32)), ir.IntType(64))
+
+    return types.uint64(types.uint64), codegen
+
+
+@_intrinsic  # type: ignore[untyped-decorator]
+def point_bits(typing: Any, address: Any) -> Any:
+    """Look at 32 bytes at once; bit k is set if byte k is a point."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        loaded, block = _loaded(builder, arguments[0], 32)
+        found = builder.icmp_unsigned("==", loaded, ir.Constant(block, [_POINT] * 32))
+        return builder.zext(builder.bitcast(found, ir.IntType(32)), ir.IntType(64))
+
+    return types.uint64(types.uint64), codegen
+
+
+@_intrinsic  # type: ignore[untyped-decorator]
+def sixteen_places(typing: Any, address: Any, count: Any) -> Any:
+    """Read the first `count` digits at an address, 16 of them at most, as a number of 16 digits: zeros follow."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        loaded, block = _loaded(builder, arguments[0], 16)
+        number, undefined = ir.IntType(32), ir.Constant(block, ir.Undefined)
+        count = builder.insert_element(undefined, builder.trunc(arguments[1], ir.IntType(8)), number(0))
+        counts = builder.shuffle_vector(count, undefined, ir.Constant(ir.VectorType(number, 16), [0] * 16))
+        read = builder.icmp_unsigned("<", ir.Constant(block, list(range(16))), counts)
+        digits = builder.sub(loaded, ir.Constant(block, [_ZERO] * 16))
+        value = builder.select(read, digits, ir.Constant(block, [0] * 16))
+        # Neighbours are put together, the first one being the higher: pairs, fours, eights.
+        for bits, tens in ((16, 10), (32, 100), (64, 10_000)):
+            lanes = ir.VectorType(ir.IntType(bits), 128 // bits)
+            half, factor = (ir.Constant(lanes, [n] * lanes.count) for n in (bits // 2, tens))
+            value = builder.bitcast(value, lanes)
+            first = builder.and_(value, ir.Constant(lanes, [2 ** (bits // 2) - 1] * lanes.count))
+            value = builder.add(builder.mul(first, factor), builder.lshr(value, half))
+        high, low = (builder.extract_element(value, number(k)) for k in (0, 1))
+        return builder.add(builder.mul(high, ir.IntType(64)(10**8)), low)
+
+    return types.uint64(types.uint64, types.uint64), codegen
 
 
 @njit(cache=True, nogil=True, inline="always")
