@@ -130,4 +130,4 @@ class State:
             except InputError:
                 raise
             except Exception as error:  # a damaged archive fails in as many ways as zipfile has branches
-                raise InputError(f"{os.fspath(path)} is not a saved state: {error}") from None
+                raise InputError(f"{os.fspath(path)} is not a saved state: {str(error)[:200]}") from None

@@ -54,7 +54,9 @@ def sweep(
 
 
 def _print(found: dict[str, Any]) -> None:
-    """Print mean and spread at the longest horizon."""
+    """Print notices, then mean and spread at the longest horizon."""
+    for notice in found["notices"]:
+        Console().print(notice, highlight=False, markup=False)
     horizon, rows = list(found["horizons"].items())[-1]
     table = Table(title=f"MAE on the test days, 1 to {horizon} h ahead, mean ± spread of {found['seeds']} seeds")
     table.add_column("model")

@@ -56,7 +56,8 @@ def read_npz(path: str | os.PathLike[str], wanted: Collection[str] | None = None
             _check_growth(file.stat().st_size, sum(names[name].file_size for name in chosen))
             return {name: _read(archive, names[name]) for name in chosen}
     except Exception as error:  # a damaged archive fails in as many ways as zipfile and numpy have branches
-        raise DataError(f"{file}: not a readable npz file: {error or type(error).__name__}") from None
+        # zipfile may quote bytes of the file, as many as there are
+        raise DataError(f"{file}: not a readable npz file: {str(error)[:200] or type(error).__name__}") from None
 
 
 def check_array(name: str, array: NDArray[Any], kinds: str, *sides: int | None) -> None:

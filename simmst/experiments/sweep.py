@@ -63,8 +63,8 @@ def sweep(
     Returns
     -------
     dict
-        By horizon, row and task (None's name is "mean"): MAE of each seed, their mean, and their standard
-        deviation (None for one seed).
+        "horizons": by horizon, row and task (None's name is "mean"), MAE of each seed, their mean, and their
+        standard deviation (None for one seed); "notices": what a reader must know first, of all seeds.
     """
     if seeds < 1:
         raise ConfigError(f"--seeds {seeds}: must be at least 1")
@@ -84,7 +84,11 @@ def sweep(
 
     spread(run_seed, left, workers, folder, count)
     metrics = [json.loads((path / "metrics.json").read_text(encoding="utf-8")) for path, _ in tasks]
-    found = {"seeds": seeds, "horizons": _summary([one["horizons"] for one in metrics])}
+    found = {
+        "seeds": seeds,
+        "notices": list(dict.fromkeys(notice for one in metrics for notice in one["notices"])),
+        "horizons": _summary([one["horizons"] for one in metrics]),
+    }
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
     atomically(folder / "sweep.json", lambda path: path.write_text(text, encoding="utf-8"))
     return found

@@ -53,7 +53,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], di
             note = (file.metadata() or {}).get(_NOTE)
             tensors = {key: file.get_tensor(key) for key in file.keys()}
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-        raise DataError(f"checkpoint {path} is not a readable safetensors file: {error}") from error
+        raise DataError(f"checkpoint {path} is not a readable safetensors file: {str(error)[:200]}") from error
     if note is None:
         raise DataError(f"checkpoint {path} was not written by simmst: its header holds no note")
     try:

@@ -41,6 +41,7 @@ def test_a_finished_seed_is_left_alone_and_all_are_summed_up(config, folder):
     assert (folder / "seed-0" / "metrics.json").stat().st_mtime_ns == before
     assert found == json.loads((folder / "sweep.json").read_text())
     each = [json.loads((folder / f"seed-{k}" / "metrics.json").read_text()) for k in (0, 1)]
+    assert found["notices"] == each[0]["notices"] and found["notices"]  # a synthetic city, a smoke run
     errors = [one["horizons"]["6"]["ridge"]["tasks"]["internet"]["mae"] for one in each]
     ridge = found["horizons"]["6"]["ridge"]["internet"]
     assert ridge["mae"] == errors and ridge["mean"] == pytest.approx(np.mean(errors))
