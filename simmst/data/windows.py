@@ -137,7 +137,7 @@ class NodeScaler:
     scale: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, values: NDArray[np.floating]) -> NodeScaler:
+    def fit(cls, values: NDArray[np.floating], filled: NDArray[np.bool_] | None = None) -> NodeScaler:
         """
         Fit on a training part only.
 
@@ -145,12 +145,25 @@ class NodeScaler:
         ----------
         values
             Traffic of the training part, `[T, N, S]`; cut it before the call, so that nothing later leaks in.
+        filled
+            Steps that were not recorded, `[T, S]`: they are left out.
+
+        Raises
+        ------
+        DataError
+            If there are fewer than two recorded steps.
         """
         if values.ndim != 3 or len(values) < 2:
             raise DataError(f"values: two or more steps [T, N, S] are needed for a scale, not {values.shape}")
         logs = np.log1p(values, dtype=np.float64)
-        spread = logs.std(axis=0)
-        return cls(logs.mean(axis=0), np.where(spread > 1e-6, spread, 1.0))
+        if filled is None or not filled.any():
+            mean, spread = logs.mean(axis=0), logs.std(axis=0)
+        else:
+            if (~filled).sum(axis=0).min() < 2:
+                raise DataError("values: a service has fewer than two recorded steps in the training part")
+            used = np.broadcast_to(~filled[:, None], logs.shape)
+            mean, spread = logs.mean(axis=0, where=used), logs.std(axis=0, where=used)
+        return cls(mean, np.where(spread > 1e-6, spread, 1.0))
 
     def transform(self, values: NDArray[np.floating]) -> FloatArray:
         """Scale traffic `[..., N, S]` to z-scores of the same shape."""

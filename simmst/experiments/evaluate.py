@@ -42,20 +42,20 @@ def evaluate(
     for horizon in table_horizons(forecast.shape[1]):
         origins = protocol.test.origins(horizon)
         actual, kept = truth(values, origins, horizon), counted(filled, origins, horizon)
-        rows = dict(baseline_forecasts(values, protocol, horizon))
+        rows = dict(baseline_forecasts(values, protocol, horizon, filled))
         rows[OURS] = forecast[: len(origins), :horizon]
         result[horizon] = {name: scores(row, actual, services, kept) for name, row in rows.items()}
     return result
 
 
 def issued_daily(
-    values: Values, protocol: Protocol, forecast: Values
+    values: Values, protocol: Protocol, forecast: Values, filled: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.int64], Mapping[str, Values]]:
     """Forecasts issued every H steps (at most a day) of the test part, end to end, beside the truth.
 
     Parameters
     ----------
-    values, protocol, forecast
+    values, protocol, forecast, filled
         As in `evaluate`.
 
     Returns
@@ -66,7 +66,7 @@ def issued_daily(
     horizon = min(forecast.shape[1], protocol.steps_per_day)
     every = np.arange(0, len(protocol.test.origins(horizon)), horizon)
     steps = protocol.test.start + np.arange(len(every) * horizon)
-    base = baseline_forecasts(values, protocol, horizon)
+    base = baseline_forecasts(values, protocol, horizon, filled)
     rows = {OURS: forecast[:, :horizon], **{name: base[name] for name in ("ridge", "same hour yesterday")}}
     joined = {name: row[every].reshape(len(steps), *values.shape[1:]) for name, row in rows.items()}
     return steps, {"truth": values[steps], **joined}

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-import numpy.typing as npt
-
 from simmst.data.dataset import TrafficData
 from simmst.data.windows import WindowDataset
 from simmst.errors import DataError
-from simmst.experiments.protocol import Protocol
+from simmst.experiments.protocol import Protocol, recorded_origins
 from simmst.experiments.target import Target
 
 _PARTS = {"train": "training", "validation": "validation", "test": "test"}
@@ -48,29 +45,34 @@ def mark_gaps(target: Target, protocol: Protocol) -> Target:
         return target
     notice = (
         f"The file declares gaps whose values were filled (by its own word: {data.fill}). {'; '.join(shares)}. "
-        "Models read and are fitted to the filled values as if they were traffic; the choice of the epoch, the "
-        "intervals and the errors on the test days leave them out."
+        "Models read the filled values as if they were traffic; what they are fitted to, the choice of the epoch, "
+        "the intervals and the errors on the test days leave them out."
     )
     return replace(target, notices=(*target.notices, notice))
 
 
-def recorded(windows: WindowDataset, data: TrafficData) -> WindowDataset:
+def recorded(windows: WindowDataset, data: TrafficData, part: str) -> WindowDataset:
     """
     Keep the windows whose targets were recorded, of all services.
+
+    Parameters
+    ----------
+    windows
+        Windows of one part.
+    data
+        What they were cut from.
+    part
+        Which days they are of, "training" or "validation", for the message.
 
     Raises
     ------
     DataError
         If there are none.
     """
-    filled: npt.NDArray[np.bool_] = np.any(data.filled, axis=1)
-    if not filled.any():
-        return windows
-    targets = filled[windows.origins[:, None] + np.arange(windows.horizon)]
-    whole = np.flatnonzero(~np.any(targets, axis=1))
-    if not whole.size:
+    kept = recorded_origins(data.filled, windows.origins, windows.horizon)
+    if not kept.size:
         raise DataError(
-            f"gaps: every window of {windows.horizon} hours of the validation days holds filled values, so "
-            "nothing can be chosen by them; choose other services, a shorter horizon or a file with other days"
+            f"gaps: every window of {windows.horizon} hours of the {part} days holds filled values, so nothing "
+            "can be learnt from them; choose other services, a shorter horizon or a file with other days"
         )
-    return replace(windows, origins=windows.origins[whole])
+    return windows if len(kept) == len(windows.origins) else replace(windows, origins=kept)

@@ -29,9 +29,9 @@ class Job:
     scaler : NodeScaler
         Fitted on the training days.
     train : WindowDataset
-        All real windows of the training days.
+        The real windows of the training days, without those whose targets hold filled gaps.
     validation : Part
-        Windows of the validation days, without those whose targets hold filled gaps.
+        Windows of the validation days, without such ones too.
     network : SimMSTNetConfig
     """
 
@@ -56,10 +56,10 @@ class Job:
         data, lookback, horizon = target.data, config.lookback, config.horizon
         protocol = Protocol.proportional(len(data.values), data.step_minutes, horizon)
         target = mark_gaps(target, protocol)
-        scaler = NodeScaler.fit(data.values[protocol.train.steps])
+        scaler = NodeScaler.fit(data.values[protocol.train.steps], data.filled[protocol.train.steps])
         train, validation = (
-            WindowDataset.cut(data, scaler, lookback, horizon, part.start, part.stop)
-            for part in (protocol.train, protocol.validation)
+            recorded(WindowDataset.cut(data, scaler, lookback, horizon, part.start, part.stop), data, name)
+            for name, part in (("training", protocol.train), ("validation", protocol.validation))
         )
         return cls(
             config,
@@ -67,7 +67,7 @@ class Job:
             protocol,
             scaler,
             train,
-            Part.draw(recorded(validation, data), config.validation_windows, config.seed),
+            Part.draw(validation, config.validation_windows, config.seed),
             SimMSTNetConfig.small(len(data.services), lookback, horizon),
         )
 

@@ -138,7 +138,7 @@ def _days(job: Job, part: Span) -> str:
 
 def _forecasts(job: Job, forecast: npt.NDArray[np.floating]) -> dict[str, Any]:
     data = job.target.data
-    steps, rows = issued_daily(data.values, job.protocol, forecast)
+    steps, rows = issued_daily(data.values, job.protocol, forecast, data.filled)
     # The node of median traffic over the training days: chosen before any forecast is seen.
     level = data.values[job.protocol.train.steps].mean(axis=(0, 2))
     node = int(np.argsort(level, kind="stable")[len(level) // 2])

@@ -125,7 +125,18 @@ def counted(
     return recorded
 
 
-def baseline_forecasts(values: Values, protocol: Protocol, horizon: int) -> dict[str, Values]:
+def recorded_origins(
+    filled: npt.NDArray[np.bool_], origins: npt.NDArray[np.int64], horizon: int
+) -> npt.NDArray[np.int64]:
+    """Origins whose H steps were recorded, of all services, by filled steps [T, S]."""
+    targets = filled[origins[:, None] + np.arange(horizon)]  # [O, H, S]
+    kept: npt.NDArray[np.int64] = origins[~np.any(targets, axis=(1, 2))]
+    return kept
+
+
+def baseline_forecasts(
+    values: Values, protocol: Protocol, horizon: int, filled: npt.NDArray[np.bool_]
+) -> dict[str, Values]:
     """Forecast the test part by the rows every table carries: three naive ones and the ridge.
 
     Parameters
@@ -135,6 +146,8 @@ def baseline_forecasts(values: Values, protocol: Protocol, horizon: int) -> dict
     protocol : Protocol
     horizon : int
         Number of forecast steps H. The ridge is fitted on targets of this horizon.
+    filled : bool array [T, S]
+        Steps that were not recorded; the ridge is not fitted to them.
 
     Returns
     -------
@@ -147,6 +160,7 @@ def baseline_forecasts(values: Values, protocol: Protocol, horizon: int) -> dict
         name: seasonal_naive(values, origins, horizon, period) for name, period in periods.items()
     }
     lags = default_lags(protocol.steps_per_day)
-    ridge = fit_ridge(values, protocol.train.steps, protocol.fit_origins(horizon), horizon, lags)
+    fit = recorded_origins(filled, protocol.fit_origins(horizon), horizon)
+    ridge = fit_ridge(values, protocol.train.steps, fit, horizon, lags, filled=filled)
     rows["ridge"] = ridge.predict(values, origins)
     return rows

@@ -65,6 +65,7 @@ def fit_ridge(
     horizon: int,
     lags: tuple[int, ...],
     penalty: float = 10.0,
+    filled: npt.NDArray[np.bool_] | None = None,
 ) -> Ridge:
     """Fit by the normal equations, in float64 and in blocks of origins.
 
@@ -82,6 +83,8 @@ def fit_ridge(
         Steps before the origin that enter, of all services.
     penalty : float
         On the squares of all coefficients, the constant too.
+    filled : bool array [T, S], optional
+        Steps that were not recorded: the z-scores leave them out. Leave out origins with such targets yourself.
 
     Returns
     -------
@@ -99,7 +102,7 @@ def fit_ridge(
             f"origins: the ridge needs {max(lags)} steps before and {horizon} steps from each origin within "
             f"{len(values)} steps, the origins run from {origins.min()} to {origins.max()}"
         )
-    scaler = NodeScaler.fit(values[scale_steps])
+    scaler = NodeScaler.fit(values[scale_steps], None if filled is None else filled[scale_steps])
     scaled = scaler.transform(values)
     width = len(lags) * scaled.shape[2] + 1
     gram = penalty * np.eye(width)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simmst.errors import ConfigError
-from simmst.experiments.protocol import Span
+from simmst.experiments.protocol import Span, recorded_origins
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.models.naive import seasonal_naive
 from simmst.models.ridge import fit_ridge
@@ -45,8 +45,9 @@ def closed_form_forecast(name: str, benchmark: Benchmark, horizon: int) -> npt.N
     if name != "ridge":
         return seasonal_naive(values, origins, horizon, _period(name, benchmark))
     lags = benchmark.ridge_lags
-    fit = Span(parts.train.start + max(lags), parts.train.stop).origins(horizon)
-    return fit_ridge(values, parts.train.steps, fit, horizon, lags).predict(values, origins)
+    filled = benchmark.data.filled
+    fit = recorded_origins(filled, Span(parts.train.start + max(lags), parts.train.stop).origins(horizon), horizon)
+    return fit_ridge(values, parts.train.steps, fit, horizon, lags, filled=filled).predict(values, origins)
 
 
 def _period(name: str, benchmark: Benchmark) -> int:

@@ -57,12 +57,13 @@ class Simulated:
 
     def _job(self) -> Job:
         b = self.benchmark
-        scaler = NodeScaler.fit(b.data.values[b.protocol.train.steps])
+        steps = b.protocol.train.steps
+        scaler = NodeScaler.fit(b.data.values[steps], b.data.filled[steps])
         train, validation = (
-            WindowDataset.cut(b.data, scaler, b.lookback, b.horizon, part.start, part.stop)
-            for part in (b.protocol.train, b.protocol.validation)
+            recorded(WindowDataset.cut(b.data, scaler, b.lookback, b.horizon, part.start, part.stop), b.data, name)
+            for name, part in (("training", b.protocol.train), ("validation", b.protocol.validation))
         )
-        chosen = Part.draw(recorded(validation, b.data), self.config.validation_windows, self.config.seed)
+        chosen = Part.draw(validation, self.config.validation_windows, self.config.seed)
         network = SimMSTNetConfig.small(len(b.data.services), b.lookback, b.horizon)
         return Job(self.config, b.target, b.protocol, scaler, train, chosen, network)
 

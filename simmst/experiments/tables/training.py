@@ -70,7 +70,7 @@ class Training:
         self.recipe, self.benchmark, self.folder, self.watch = recipe, benchmark, folder, watch
         self.simulated = simulated
         data, parts = benchmark.data, benchmark.protocol
-        self.scaler = NodeScaler.fit(data.values[parts.train.steps])
+        self.scaler = NodeScaler.fit(data.values[parts.train.steps], data.filled[parts.train.steps])
         self.scales = RealScales.of(self.scaler, data.values[parts.train.steps])
         self.setting = Setting.of(data, benchmark.history, benchmark.horizon)
         several = len(data.services) > 1 and not recipe.card.multi_task
@@ -89,7 +89,7 @@ class Training:
         b = self.benchmark
         span = getattr(b.protocol, name)
         cut = WindowDataset.cut(b.data, self.scaler, b.lookback, b.horizon, span.start, span.stop)
-        return self._real(cut if name == "train" else recorded(cut, b.data), service)
+        return self._real(recorded(cut, b.data, "training" if name == "train" else name), service)
 
     def _stages(self, service: int | None) -> Iterator[tuple[str, WindowSource, npt.NDArray[Any] | None]]:
         """Names, windows and weights of what is trained on, one after the other."""

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 
 from simmst.data.dataset import Gap, TrafficData
+from simmst.data.windows import NodeScaler
 from simmst.errors import DataError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.evaluate import evaluate
 from simmst.experiments.job import Job
 from simmst.experiments.page import notices
+from simmst.experiments.protocol import recorded_origins
 from simmst.experiments.tables.make import Options, make_table
 from simmst.experiments.tables.output import markdown
 from simmst.experiments.target import PRIOR_NOTICE, file_digest
+from simmst.models.ridge import fit_ridge
 
 DAYS = 16  # 10 train, 2 validate, 4 test
 TEST = 12 * 24
@@ -58,6 +61,42 @@ def test_a_table_says_so_too_of_the_services_it_shows(tmp_path):
     text = markdown(table)
     assert "net: 5 of 96 test hours" in text and "call:" not in text
     assert PRIOR_NOTICE not in text, "no row has simulated windows"
+
+
+@pytest.mark.parametrize("service", [0, 1])
+def test_filled_values_of_the_training_days_are_targets_and_scales_of_nothing(tmp_path, service):
+    """Whatever stands in a gap: the same scales, the same targets, the same ridge but for its inputs."""
+    data = city((("call", "net")[service], 150, 156))
+    jobs = []
+    for fill in (0.0, 1e6):
+        values = data.values.copy()
+        values[150:156, :, service] = fill
+        jobs.append(prepared(replace(data, values=values), tmp_path))
+    a, b = jobs
+    assert np.array_equal(a.scaler.mean, b.scaler.mean) and np.array_equal(a.scaler.scale, b.scaler.scale)
+    assert not set(range(145, 156)) & set(a.train.origins.tolist()) and len(a.train.origins) == 240 - 24 - 5 - 11
+    everything = np.arange(len(a.train))
+    assert np.array_equal(a.train.batch(everything).target, b.train.batch(everything).target)
+
+
+def test_the_ridge_is_not_fitted_to_filled_values():
+    data = city(("net", 190, 196))
+    poisoned = data.values.copy()
+    poisoned[190:196, :, 1] = 1e6
+    origins = np.arange(168, 234)
+    kept = recorded_origins(data.filled, origins, 6)
+    assert kept.tolist() == [t for t in origins.tolist() if t + 6 <= 190 or t >= 196]
+    late = kept[kept >= 203]  # what was filled is no longer among the last seven lags
+    fits = [fit_ridge(v, slice(0, 240), late, 6, (1, 2, 7), filled=data.filled) for v in (data.values, poisoned)]
+    assert np.array_equal(fits[0].scaler.mean, fits[1].scaler.mean)
+    np.testing.assert_array_equal(*(fit.predict(data.values, np.arange(300, 320)) for fit in fits))
+
+
+def test_a_service_recorded_once_has_no_scale():
+    filled = np.ones((10, 2), dtype=bool)
+    filled[:, 0], filled[3, 1] = False, False
+    with pytest.raises(DataError, match="fewer than two recorded steps"):
+        NodeScaler.fit(np.ones((10, 3, 2)), filled)
 
 
 def test_validation_windows_are_without_filled_targets(tmp_path):

@@ -30,7 +30,7 @@ def test_the_printed_rows_of_protocol_j_come_out_to_the_digit(real_data, horizon
         values, services = file["values"], [str(name).removesuffix("_MB") for name in file["services"]]
     protocol = Protocol.proportional(len(values), horizon=horizon)
     origins = protocol.test.origins(horizon)
-    rows = baseline_forecasts(values, protocol, horizon)
+    rows = baseline_forecasts(values, protocol, horizon, np.zeros((len(values), values.shape[2]), dtype=bool))
     for (printed_horizon, name), printed in PROTOCOL_J.items():
         if printed_horizon == horizon:
             tasks = scores(rows[name], truth(values, origins, horizon), services)["tasks"]

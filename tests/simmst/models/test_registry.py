@@ -20,7 +20,7 @@ def test_the_rows_of_the_paper_and_those_every_table_carries_are_all_there() -> 
         *("STAEformer", "STNet"),
     ]
     assert multi == ["MTTC", "AST-MTL", "CSLSL", "Sim-MSTNet", "oInter", "oSpatial", "Average"]
-    rows = baseline_forecasts(np.ones((528, 1, 1)), Protocol.proportional(528), 1)
+    rows = baseline_forecasts(np.ones((528, 1, 1)), Protocol.proportional(528), 1, np.zeros((528, 1), dtype=bool))
     assert list(CLOSED_FORM.values()) == list(rows)
 
 
