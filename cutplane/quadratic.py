@@ -1,17 +1,26 @@
 """The quadratic master: the point of a polyhedron, or of an epigraph over it, nearest to a centre.
 
-One primal-dual interior-point method (Mehrotra's predictor and corrector) serves the projection onto
-a `Polytope`, the level master and the proximal master. Its linear algebra has the size of the number
-of rows, not of variables: the normal matrix is the Gram matrix of the rows in the metric of the bounds.
-An active-set step on the rows and bounds found at work then removes the interior-point error.
+Newton's method on the dual, which has one variable u a row. To any u belongs the point z(u) = center − Aᵀu,
+clipped to the bounds, which meets all conditions of optimality but those of the rows. The dual is convex and
+piecewise quadratic, and its Hessian is the Gram matrix of the rows in the columns that are off their bounds. A
+step minimises that quadratic under the signs of u; a line search follows where it misjudged the bounds. An
+iteration reads the rows twice and those at work a third time, tile by tile: none is copied as a whole.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
+from scipy import optimize
 
 from cutplane._arrays import Array
+
+_TILE = 1 << 17
+"""Entries of the rows that are worked on at a time: what a core's own cache holds."""
+_RIDGE = 1e-14
+"""Added to the unit diagonal of a step's Gram matrix, so that dependent rows have a step."""
+_EXACT = 1e-13
+"""Residual at which no further step is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,44 +32,41 @@ class QuadraticSolution:
     point : ndarray of shape (n,)
     height : float
         Value of the epigraph variable; 0 where there is none.
-    multipliers : ndarray of shape (m,)
-        Non-negative multipliers of the inequality rows.
-    equality_multipliers : ndarray of shape (p,)
+    multipliers : ndarray of shape (m + p,)
+        Of the rows; those of inequalities are not negative.
     residual : float
-        Largest violation of the optimality conditions, relative.
+        Largest violation of the conditions of optimality, in units of how far the center is off: the distance
+        by which the point misses a row, or the smaller of a row's slack and its multiplier. The other
+        conditions hold by construction.
     """
 
     point: Array
     height: float
     multipliers: Array
-    equality_multipliers: Array
     residual: float
 
 
 def nearest_point(
-    center: Array,
-    rows: Array,
-    rhs: Array,
-    eq_rows: Array,
-    eq_rhs: Array,
-    lower: Array,
-    upper: Array,
-    epigraph: Array | None = None,
-    weight: float = 0.0,
-    max_iterations: int = 60,
-) -> QuadraticSolution:
-    """Minimise ½‖z − center‖² + weight·t over rows z − epigraph·t ≤ rhs, eq_rows z = eq_rhs, bounds.
+    center: Array, rows: Sequence[Array], rhs: Array, lower: Array, upper: Array, equalities: int = 0,
+    epigraph: Array | None = None, weight: float = 0.0, start: Array | None = None, max_iterations: int = 60,
+) -> QuadraticSolution:  # fmt: skip
+    """Minimise ½‖z − center‖² + weight·t over rows z − epigraph·t ≤ rhs and bounds; the last rows are equalities.
 
     Parameters
     ----------
     center, lower, upper : ndarray of shape (n,)
         The bounds may be infinite.
-    rows, rhs : ndarray of shape (m, n), (m,)
-    eq_rows, eq_rhs : ndarray of shape (p, n), (p,)
-    epigraph : ndarray of shape (m,), optional
+    rows : sequence of ndarray of shape (·, n)
+        Matrices of m + p rows together; those of float32 are worked on in float64.
+    rhs : ndarray of shape (m + p,)
+    equalities : int
+        p, how many of the rows, counted from the last one, are equalities.
+    epigraph : ndarray of shape (m + p,), optional
         1 for the rows that bound t from below, 0 for the others. Without it there is no t.
     weight : float
         Price of t, positive when `epigraph` is given.
+    start : ndarray of shape (m + p,), optional
+        Guess of the multipliers.
     max_iterations : int
 
     Returns
@@ -68,186 +74,181 @@ def nearest_point(
     QuadraticSolution
         Its `residual` tells how far the iteration came; an infeasible polyhedron leaves it large.
     """
-    fixed = lower >= upper
-    if fixed.any():
-        free = ~fixed
-        pinned = np.where(fixed, lower, 0.0)
-        part = nearest_point(
-            center[free], rows[:, free], rhs - rows @ pinned, eq_rows[:, free], eq_rhs - eq_rows @ pinned,
-            lower[free], upper[free], epigraph, weight, max_iterations,
-        )  # fmt: skip
-        point = pinned.astype(center.dtype)
-        point[free] = part.point
-        return QuadraticSolution(point, part.height, part.multipliers, part.equality_multipliers, part.residual)
-    solution = _interior_point(center, rows, rhs, eq_rows, eq_rhs, lower, upper, epigraph, weight, max_iterations)
-    polished = _polish(solution, center, rows, rhs, eq_rows, eq_rhs, lower, upper, epigraph, weight)
-    return polished if polished is not None and polished.residual <= solution.residual else solution
-
-
-class _Inequalities:
-    """G z − e t ≤ h with the rows first, then the finite lower and upper bounds, which stay implicit."""
-
-    def __init__(self, rows: Array, rhs: Array, lower: Array, upper: Array, epigraph: Array) -> None:
-        self.rows, self.m = rows, rhs.size
-        self.low, self.up = np.flatnonzero(np.isfinite(lower)), np.flatnonzero(np.isfinite(upper))
-        self.h = np.concatenate([rhs, -lower[self.low], upper[self.up]])
-        self.e = np.concatenate([epigraph, np.zeros(self.low.size + self.up.size)])
-
-    def apply(self, z: Array) -> Array:
-        """G z."""
-        return np.concatenate([self.rows @ z, -z[self.low], z[self.up]])
-
-    def bounds_transpose(self, v: Array) -> Array:
-        """The bounds' part of Gᵀ v."""
-        out = np.zeros(self.rows.shape[1])
-        out[self.low] -= v[self.m : self.m + self.low.size]
-        out[self.up] += v[self.m + self.low.size :]
-        return out
-
-    def bounds_diagonal(self, w: Array) -> Array:
-        """Diagonal of the bounds' part of Gᵀ diag(w) G."""
-        out = np.zeros(self.rows.shape[1])
-        out[self.low] += w[self.m : self.m + self.low.size]
-        out[self.up] += w[self.m + self.low.size :]
-        return out
-
-
-def _interior_point(
-    center: Array, rows: Array, rhs: Array, eq_rows: Array, eq_rhs: Array, lower: Array, upper: Array,
-    epigraph: Array | None, weight: float, max_iterations: int,
-) -> QuadraticSolution:  # fmt: skip
-    with_t = epigraph is not None
-    e: Array = np.zeros(rhs.size) if epigraph is None else epigraph
-    G = _Inequalities(rows, rhs, lower, upper, e)
-    m, p = rhs.size, eq_rhs.size
-    stacked = np.vstack([rows, eq_rows])
-    z, t, nu = np.clip(center, lower, upper), 0.0, np.zeros(p)
-    if with_t:
-        t = float(np.max((rows @ z - rhs)[e > 0], initial=0.0)) + 1.0
-    slack = np.maximum(G.h + G.e * t - G.apply(z), 1.0)
-    mult = np.ones(slack.size)
-    if with_t:
-        mult[:m] = max(weight, 1e-3) / max(m, 1)
-    scale = 1.0 + max(np.abs(center).max(initial=0.0), np.abs(rhs).max(initial=0.0), weight)
-    best: tuple[float, Array, float, Array, Array] = (np.inf, z, t, mult, nu)
+    signed = np.arange(rhs.size) < rhs.size - equalities
+    on_t = np.zeros(rhs.size, dtype=bool) if epigraph is None else epigraph > 0
+    dual = _Dual(rows, rhs, signed, on_t, weight, center, lower, upper)
+    at = dual.look(dual.first(start))
+    best, reached, stay, idle = at, dual.residual(at), True, 0
     for _ in range(max_iterations):
-        r_z = z - center + stacked.T @ np.concatenate([mult[:m], nu]) + G.bounds_transpose(mult)
-        r_p = G.apply(z) - G.e * t + slack - G.h
-        r_eq = eq_rows @ z - eq_rhs
-        r_t = weight - float(G.e @ mult) if with_t else 0.0
-        mean = float(mult @ slack) / max(slack.size, 1)
-        worst = max(float(np.abs(v).max(initial=0.0)) for v in (r_z, r_p, r_eq, np.array([r_t, mean])))
-        if worst < best[0]:
-            best = (worst, z, t, mult, nu)
-        if worst <= 1e-12 * scale or not np.isfinite(worst):
+        if not _EXACT * dual.unit < reached < np.inf or idle == 3:
             break
-        w = mult / slack
-        newton = _Newton(G, stacked, 1.0 + G.bounds_diagonal(w), w, p, with_t)
-        if newton.factor is None:
-            break
-        # predictor: aim at complementarity zero, to see how far it gets
-        _, _, d_slack, d_mult, _ = newton.direction(r_z, r_p, r_eq, r_t, slack, mult, mult * slack)
-        a = min(_longest(slack, d_slack), _longest(mult, d_mult))
-        reached = float((mult + a * d_mult) @ (slack + a * d_slack)) / max(slack.size, 1)
-        target = min((reached / mean) ** 3, 1.0) * mean if mean > 0 else 0.0
-        # corrector: with the centring that the predictor calls for, and with the second-order term of the step
-        # that the predictor could take; taken in full it can cycle (Cartis 2009; Colombo and Gondzio 2008)
-        comp = mult * slack + a * a * d_mult * d_slack - target
-        d_z, d_t, d_slack, d_mult, d_nu = newton.direction(r_z, r_p, r_eq, r_t, slack, mult, comp)
-        a = min(1.0, 0.995 * min(_longest(slack, d_slack), _longest(mult, d_mult)))
-        z, t, nu = z + a * d_z, t + a * d_t, nu + a * d_nu
-        slack, mult = slack + a * d_slack, mult + a * d_mult
-    worst, z, t, mult, nu = best
-    return QuadraticSolution(np.clip(z, lower, upper), float(t), np.maximum(mult[:m], 0.0), nu, worst / scale)
+        at, promised = dual.step(at, stay)
+        missed = dual.residual(at)
+        stuck = not missed < 0.5 * reached
+        rounding = missed <= np.finfo(float).eps * np.abs(at.u).sum()  # of Aᵀu
+        idle = idle + 1 if rounding or (stuck and promised <= 1e-12 * abs(at.value)) else 0
+        # multipliers of dependent rows may have run far away, where a step that stays near them is a short one
+        stay = not (stuck and stay)
+        if missed < reached:
+            best, reached = at, missed
+    height = dual.height(best) / dual.price_scale - dual.shift
+    point = np.clip(center + best.point, lower, upper)
+    return QuadraticSolution(point, height, best.u * dual.scale, reached / dual.unit)
 
 
-def _longest(value: Array, change: Array) -> float:
-    """Longest step in [0, 1] that keeps value + step·change ≥ 0."""
-    falling = change < -np.finfo(float).tiny
-    return min(1.0, float(np.min(-value[falling] / change[falling]))) if falling.any() else 1.0
+@dataclass(frozen=True, slots=True)
+class _Iterate:
+    """Multipliers u [k], pull −Aᵀu [n], point [n], its excess over the rows [k], and the dual's value."""
+
+    u: Array
+    pull: Array
+    point: Array
+    excess: Array
+    value: float
 
 
-class _Newton:
-    """The factored normal equations of one interior-point iteration, of the size of the rows."""
+class _Dual:
+    """The dual as a function to minimise. Rows have unit length, and the center is the origin."""
 
-    def __init__(self, G: _Inequalities, stacked: Array, diagonal: Array, w: Array, p: int, with_t: bool) -> None:
-        self.G, self.stacked, self.diagonal, self.w, self.with_t = G, stacked, diagonal, w, with_t
-        normal = (stacked / diagonal) @ stacked.T
-        size = normal.shape[0]
-        ridge = np.concatenate([1.0 / w[: G.m], np.full(p, 1e-13)])
-        normal[np.diag_indices(size)] += ridge + 1e-14 * np.trace(normal) / max(size, 1)
+    def __init__(
+        self, rows: Sequence[Array], rhs: Array, signed: Array, on_t: Array, weight: float,
+        center: Array, lower: Array, upper: Array,
+    ) -> None:  # fmt: skip
+        self.rows, self.signed, self.on_t = [A for A in rows if A.shape[0]] or rows[:1], signed, on_t
+        self.lower, self.upper = lower - center, upper - center
+        wide = max(_TILE // max(rhs.size, 1), 512)
+        self.parts = [slice(start, start + wide) for start in range(0, center.size, wide)]
+        lengths = np.sqrt(np.concatenate([np.einsum("ij,ij->i", A, A) for A in self.rows]).astype(float))
+        lengths[on_t] = lengths[on_t].max(initial=0.0)  # t has one unit
+        self.scale = 1.0 / np.where(lengths > 0, lengths, 1.0)
+        off = sum((self._tile(part) @ center[part] for part in self.parts), -rhs)
+        self.with_t = int(on_t.any())
+        self.price_scale = float(self.scale[on_t][0]) if self.with_t else 1.0
+        self.price = weight / self.price_scale
+        self.shift = -float(off[on_t].max()) if self.with_t else 0.0  # t is 0 at the center
+        self.rhs = -(off + on_t * self.shift) * self.scale
+        self.unit = max(
+            float(np.where(signed, -self.rhs, np.abs(self.rhs)).max(initial=0.0)), self.price,
+            float(self.lower.max(initial=0.0)), -float(self.upper.min(initial=0.0)),
+            1e-6 * (1.0 + float(np.abs(center).max(initial=0.0))),
+        )  # fmt: skip
+
+    def _tile(self, part: slice) -> Array:
+        """All rows in some columns, in float64: a view where they are one matrix of that kind."""
+        tiles = [A[:, part] for A in self.rows]
+        return (tiles[0] if len(tiles) == 1 else np.concatenate(tiles)).astype(float, copy=False)
+
+    def first(self, guess: Array | None) -> Array:
+        """Feasible multipliers from a guess."""
+        u = np.zeros(self.rhs.size) if guess is None else guess / self.scale
+        u[self.signed] = np.maximum(u[self.signed], 0.0)
+        total = float(u[self.on_t].sum())
+        if total > 0:
+            u[self.on_t] *= self.price / total
+        elif self.with_t:
+            u[np.argmin(np.where(self.on_t, self.rhs, np.inf))] = self.price
+        return u
+
+    def look(self, u: Array) -> _Iterate:
+        """Everything at u, in two readings of the rows."""
+        w, pull, point = -u * self.scale, np.empty(self.lower.size), np.empty(self.lower.size)
+        products = np.zeros(u.size)
+        for part in self.parts:
+            tile = self._tile(part)
+            np.matmul(w, tile, out=pull[part])
+            np.clip(pull[part], self.lower[part], self.upper[part], out=point[part])
+            products += tile @ point[part]
+        excess = products * self.scale - self.rhs
+        return _Iterate(u, pull, point, excess, -0.5 * float(point @ point) - float(u @ excess))
+
+    def height(self, at: _Iterate) -> float:
+        """Value of t at a point."""
+        return float(at.excess[self.on_t].max()) if self.with_t else 0.0
+
+    def residual(self, at: _Iterate) -> float:
+        """Largest violation of the conditions of optimality, a distance."""
+        excess = at.excess - self.on_t * self.height(at)
+        missed = np.where(self.signed, np.maximum(excess, np.minimum(at.u, -excess)), np.abs(excess))
+        return float(missed.max(initial=0.0))
+
+    def step(self, at: _Iterate, stay: bool) -> tuple[_Iterate, float]:
+        """Take a Newton step on the rows at work and the violated ones; also the descent that its slope promised.
+
+        The ridge pulls to the last multipliers with `stay`, and otherwise to 0.
+        """
+        t = float(at.u[self.on_t] @ at.excess[self.on_t]) / self.price if self.with_t else 0.0
+        excess = at.excess - self.on_t * t
+        which = np.flatnonzero((at.u > 0) | (excess > 0) | ~self.signed)
+        k, more = which.size, self.with_t
+        # that the multipliers of t add up to its price is one more row; the change of t is its multiplier
+        system = np.zeros((k + more, k + more))
+        system[:k, :k] = self._gram(which, at.pull)
+        system[k:, :k], system[:k, k:] = self.on_t[which], self.on_t[which, None]
+        right = np.full(k + more, self.price)
+        right[:k] = system[:k, :k] @ at.u[which] + excess[which] + stay * _RIDGE * at.u[which]
+        system[np.arange(k), np.arange(k)] += _RIDGE
+        signed, guess = np.zeros(k + more, dtype=bool), np.zeros(k + more)
+        signed[:k], guess[:k] = self.signed[which], at.u[which]
+        change = np.zeros(at.u.size)
+        change[which] = _minimise(system, right, signed, guess)[:k] - at.u[which]
+        slope = -float(excess @ change)
+        there = self.look(at.u + change)
+        lower = there.value <= at.value + 1e-4 * slope
+        if abs(there.value - at.value) <= 1e-12 * abs(at.value):  # rounding: the slope at the end tells more
+            lower = float((there.excess - self.on_t * t) @ change) >= 0.5 * slope
+        if slope < 0 and not lower:
+            there = self.look(at.u + self._share(at, there, float(self.rhs @ change), slope) * change)
+        return there, -slope
+
+    def _gram(self, which: Array, pull: Array) -> Array:
+        """Gram matrix of some rows in the columns off their bounds."""
+        free = (pull >= self.lower) & (pull <= self.upper)
+        gram = np.zeros((which.size, which.size))
+        for part in self.parts:
+            tile = self._tile(part)[which]
+            tile *= free[part]
+            gram += tile @ tile.T
+        scale = self.scale[which]
+        return gram * scale * scale[:, None]
+
+    def _share(self, at: _Iterate, there: _Iterate, on_rhs: float, slope: float) -> float:
+        """Share of the way between two iterates at which the dual is lowest; it does not read the rows."""
+        move = there.pull - at.pull
+
+        def rise(log_share: float) -> float:
+            return on_rhs + float(np.clip(at.pull + np.exp(log_share) * move, self.lower, self.upper) @ move)
+
+        # no curvature is larger than that of all columns
+        least = -float(np.log(max(float(move @ move) / -slope, 1.0)))
+        if rise(least) >= 0 or rise(0.0) <= 0:
+            return float(np.exp(least)) if rise(least) >= 0 else 1.0
+        # a column on its way off its bound must be found off it, or the next step is blind to it
+        return float(np.exp(optimize.brentq(rise, least, 0.0, xtol=1e-14)))
+
+
+def _minimise(system: Array, right: Array, signed: Array, x: Array) -> Array:
+    """Minimise ½xᵀ·system·x − right·x with x ≥ 0 where `signed`, by an active set from the support of x on."""
+    work = (x > 0) | ~signed
+    enough = 1e-15 * (1.0 + float(np.abs(right).max(initial=0.0)))
+    for _ in range(3 * x.size + 10):
+        used = np.flatnonzero(work)
         try:
-            self.factor = linalg.cho_factor(normal, check_finite=False)
-        except (linalg.LinAlgError, ValueError):
-            self.factor = None
-        self.e = np.concatenate([G.e[: G.m], np.zeros(p)])
-        self.e_solved = self._solve(self.e) if with_t and self.factor is not None else self.e
-
-    def _solve(self, right: Array) -> Array:
-        return linalg.cho_solve(self.factor, right, check_finite=False) if right.size else right
-
-    def direction(
-        self, r_z: Array, r_p: Array, r_eq: Array, r_t: float, slack: Array, mult: Array, comp: Array
-    ) -> tuple[Array, float, Array, Array, Array]:
-        """Directions of z, t, slack, multipliers and equality multipliers that zero the residuals."""
-        m, w = self.G.m, self.w
-        q = (mult * r_p - comp) / slack
-        right = -r_z - self.G.bounds_transpose(np.concatenate([np.zeros(m), q[m:]]))
-        b = self.stacked @ (right / self.diagonal) + np.concatenate([q[:m] / w[:m], r_eq])
-        d_rows, d_t = self._solve(b), 0.0
-        if self.with_t:
-            d_t = float((self.e @ d_rows - r_t) / (self.e @ self.e_solved))
-            d_rows = d_rows - d_t * self.e_solved
-        d_z = (right - self.stacked.T @ d_rows) / self.diagonal
-        change = self.G.apply(d_z) - self.G.e * d_t
-        d_mult = q + w * change
-        d_mult[:m] = d_rows[:m]
-        return d_z, d_t, -r_p - change, d_mult, d_rows[m:]
-
-
-def _polish(
-    guess: QuadraticSolution, center: Array, rows: Array, rhs: Array, eq_rows: Array, eq_rhs: Array,
-    lower: Array, upper: Array, epigraph: Array | None, weight: float,
-) -> QuadraticSolution | None:  # fmt: skip
-    """Solve the equations of the rows and bounds that the guess has at work; None if it misjudged them."""
-    e = np.zeros(rows.shape[0]) if epigraph is None else epigraph.astype(float)
-    scale = 1.0 + max(np.abs(center).max(initial=0.0), np.abs(rhs).max(initial=0.0), weight)
-    slack = rhs + e * guess.height - rows @ guess.point
-    work = np.flatnonzero(guess.multipliers > slack)
-    pull = center - rows.T @ guess.multipliers - eq_rows.T @ guess.equality_multipliers
-    at_low, at_up = pull <= lower, pull >= upper
-    free = ~(at_low | at_up)
-    bound_point = np.where(at_low, lower, np.where(at_up, upper, 0.0))
-    stacked = np.vstack([rows[work], eq_rows])
-    right = np.concatenate([rhs[work], eq_rhs])
-    if stacked.shape[0] == 0:
-        point = np.clip(center, lower, upper)
-        d_rows, height = np.zeros(0), guess.height
-    else:
-        part = stacked[:, free]
-        k = stacked.shape[0]
-        system = np.zeros((k + 1, k + 1)) if epigraph is not None else np.zeros((k, k))
-        system[:k, :k] = part @ part.T
-        b = part @ center[free] + stacked @ np.where(free, 0.0, bound_point) - right
-        if epigraph is not None:
-            e_work = np.concatenate([e[work], np.zeros(eq_rhs.size)])
-            system[:k, k], system[k, :k] = e_work, e_work
-            b = np.append(b, weight)
-        solved = linalg.lstsq(system, b, check_finite=False, lapack_driver="gelsd")[0]
-        d_rows, height = solved[:k], float(solved[k]) if epigraph is not None else 0.0
-        point = np.where(free, center - stacked.T @ d_rows, bound_point)
-    mult = np.zeros(rows.shape[0])
-    mult[work] = d_rows[: work.size]
-    nu = d_rows[work.size :]
-    pull = center - rows.T @ mult - eq_rows.T @ nu
-    violations = (
-        np.maximum(-mult, 0.0),
-        np.maximum(rows @ point - e * height - rhs, 0.0),
-        np.abs(eq_rows @ point - eq_rhs),
-        np.abs(point - np.clip(pull, lower, upper)),
-        np.array([abs(weight - e @ mult)]) if epigraph is not None else np.zeros(1),
-    )
-    worst = max(float(v.max(initial=0.0)) for v in violations)
-    if not np.isfinite(worst):
-        return None
-    return QuadraticSolution(np.clip(point, lower, upper), height, np.maximum(mult, 0.0), nu, worst / scale)
+            wanted = np.linalg.solve(system[used[:, None], used], right[used])
+        except np.linalg.LinAlgError:
+            break
+        falls = np.flatnonzero(signed[used] & (wanted <= 0))
+        if falls.size:
+            now = x[used]
+            ratio = now[falls] / np.maximum(now[falls] - wanted[falls], np.finfo(float).tiny)
+            x[used] = now + min(float(ratio.min()), 1.0) * (wanted - now)
+            x[signed] = np.maximum(x[signed], 0.0)
+            out = used[falls[np.argmin(ratio)]]
+            x[out], work[out] = 0.0, False
+            continue
+        x[used] = wanted
+        gain = right - system @ x
+        gain[work] = 0.0
+        if gain.max(initial=0.0) <= enough:
+            break
+        work[np.argmax(gain)] = True
+    return x

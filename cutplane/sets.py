@@ -253,20 +253,13 @@ class Polytope(_Linear):
                 if _linear_violation(self, near) <= 1e-11 * (1 + float(np.abs(near).max(initial=0.0))):
                     return near.astype(v.dtype, copy=False)
             raise ProjectionError("Polytope.project: the point is too far away for its row to be met")
-        # rows of unit length: the interior-point method's tolerances are then distances
-        ub_norm, eq_norm = _norms(r.A_ub), _norms(r.A_eq)
         point: Array = v.astype(np.float64)
-        for _ in range(_PASSES):
-            # in units of the distance, around the point: that is what the interior-point method is accurate to
-            unit = max(_linear_violation(self, point), 1e-3 * (1 + float(np.abs(point).max(initial=0.0))))
-            solution = nearest_point(
-                np.zeros(self.n), r.A_ub / ub_norm[:, None], (r.b_ub - r.A_ub @ point) / ub_norm / unit,
-                r.A_eq / eq_norm[:, None], (r.b_eq - r.A_eq @ point) / eq_norm / unit,
-                (lo - point) / unit, (hi - point) / unit,
-            )  # fmt: skip
+        rhs = np.concatenate([r.b_ub, r.b_eq])
+        for _ in range(_PASSES):  # as above
+            solution = nearest_point(point, (r.A_ub, r.A_eq), rhs, lo, hi, r.b_eq.size)
             if solution.residual > 1e-8:
                 break
-            point = point + unit * solution.point
+            point = solution.point
             if _linear_violation(self, point) <= 1e-11 * (1 + float(np.abs(point).max(initial=0.0))):
                 return point.astype(v.dtype, copy=False)
         raise ProjectionError(f"Polytope.project did not converge (residual {solution.residual:.1e})")

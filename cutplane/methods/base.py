@@ -11,7 +11,7 @@ from cutplane.errors import EmptyPolyhedronError
 from cutplane.masters import conflict
 from cutplane.model import Joint, Piece, Reduced
 from cutplane.polyhedron import Kind, Plane
-from cutplane.quadratic import QuadraticSolution, nearest_point
+from cutplane.quadratic import nearest_point
 from cutplane.result import Status
 from cutplane.state import State
 
@@ -162,33 +162,27 @@ def nearest_in(
     weight·max(objective planes). Curved sets are learnt by their tangents.
     """
     pool, rows = state.pool, model.rows
+    m, p = rows.b_ub.size, rows.b_eq.size
     for _ in range(50):
         objective = ~pool.bounding
-        use = np.ones(pool.size, dtype=bool) if level is not None or weight is not None else pool.bounding
+        use = ~objective | (level is not None or weight is not None)
         if level is not None:
-            # a plane without slope (F's own minimum) lies below the level; scaled, it would swamp the others
-            use = pool.bounding | (np.linalg.norm(pool.normals, axis=1) > _FLAT)
-        normals, rhs = pool.normals[use].astype(float), -pool.offsets[use]
-        epigraph = None
-        if level is not None:
-            rhs = rhs + np.where(objective[use], level, 0.0)
-            length = np.maximum(np.linalg.norm(normals, axis=1), 1e-300)
-            normals, rhs = normals / length[:, None], rhs / length
-        if weight is not None:
-            epigraph = np.concatenate([np.zeros(rows.b_ub.size), objective[use].astype(float)])
-        ub_norm = np.maximum(np.linalg.norm(rows.A_ub, axis=1), 1e-300)
-        solution = _solve(
-            center.astype(float), np.vstack([rows.A_ub / ub_norm[:, None], normals]),
-            np.concatenate([rows.b_ub / ub_norm, rhs]), model, epigraph, weight,
+            # a plane without slope (F's own minimum) lies below the level
+            use &= np.einsum("ij,ij->i", pool.normals, pool.normals) > _FLAT**2
+        normals = pool.normals if use.all() else pool.normals[use]
+        rhs = (np.where(objective, level or 0.0, 0.0) - pool.offsets)[use]
+        epigraph = None if weight is None else np.concatenate([np.zeros(m), objective[use], np.zeros(p)])
+        start = np.concatenate([np.zeros(m), pool.multipliers[use], np.zeros(p)])
+        solution = nearest_point(
+            center.astype(float), (rows.A_ub, normals, rows.A_eq), np.concatenate([rows.b_ub, rhs, rows.b_eq]),
+            model.lower, model.upper, p, epigraph, weight or 0.0, start,
         )  # fmt: skip
         if not solution.residual <= 1e-5:
             planes = conflict(model, pool)
             why = "no point satisfies all planes" if planes else "the quadratic master failed"
             raise EmptyPolyhedronError(f"{why} (residual {solution.residual:.1e})", planes)
         found = np.zeros(pool.size)
-        found[use] = solution.multipliers[rows.b_ub.size :]
-        if level is not None:
-            found[use] /= length
+        found[use] = solution.multipliers[m : m + len(normals)]
         point = solution.point.astype(center.dtype)
         tangents = [t for t in model.tangents(point) if separates(t, point, 1e-12)]
         # multipliers first, so that a full pool knows which planes are quiet
@@ -196,30 +190,6 @@ def nearest_in(
         if not [t for t in tangents if pool.add(t) >= 0]:
             break
     return model.project(point)
-
-
-def _solve(
-    center: Array, rows: Array, rhs: Array, model: Joint | Reduced, epigraph: Array | None, weight: float | None
-) -> QuadraticSolution:
-    """Solve the quadratic master in units of how far the center is off, around the center.
-
-    The interior-point method is accurate to the unit it works in, and a projection may be a tiny step.
-    """
-    A_eq, lower, upper = model.rows.A_eq, model.lower - center, model.upper - center
-    rhs, b_eq = rhs - rows @ center, model.rows.b_eq - A_eq @ center
-    unit = 1.0
-    if weight is None:
-        unit = max(float(np.max(v, initial=0.0)) for v in (-rhs, np.abs(b_eq), lower, -upper))
-        if unit == 0.0:
-            return QuadraticSolution(center, 0.0, np.zeros(rhs.size), np.zeros(b_eq.size), 0.0)
-    found = nearest_point(
-        np.zeros_like(center), rows, rhs / unit, A_eq, b_eq / unit, lower / unit, upper / unit,
-        epigraph, (weight or 0.0) / unit,
-    )  # fmt: skip
-    return QuadraticSolution(
-        center + unit * found.point, unit * found.height, unit * found.multipliers,
-        unit * found.equality_multipliers, found.residual,
-    )  # fmt: skip
 
 
 def approach(model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:

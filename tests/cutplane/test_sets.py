@@ -108,7 +108,7 @@ def test_a_projection_that_does_not_converge_says_so(monkeypatch):
 
     def poor(*args):
         solution = original(*args)
-        return type(solution)(solution.point, 0.0, solution.multipliers, solution.equality_multipliers, 1.0)
+        return type(solution)(solution.point, 0.0, solution.multipliers, 1.0)
 
     original = sets.nearest_point
     monkeypatch.setattr(sets, "nearest_point", poor)

@@ -92,21 +92,23 @@ def test_the_quadratic_master_agrees_with_cvxpy(seed, n, proximal):
     feasible = random_polytope(rng, n)
     rows, (lower, upper) = feasible.rows(n), feasible.bounds(n)
     center, weight = 2 * rng.normal(size=n), rng.uniform(0.1, 10)
-    slopes, offsets = rng.normal(size=(3, n)), rng.normal(size=3)
+    slopes, offsets, p = rng.normal(size=(3, n)), rng.normal(size=3), rows.b_eq.size
     z = cp.Variable(n)
     if proximal:
         A, b = np.vstack([rows.A_ub, slopes]), np.concatenate([rows.b_ub, -offsets])
-        epigraph = np.concatenate([np.zeros(rows.b_ub.size), np.ones(3)])
-        solution = nearest_point(center, A, b, rows.A_eq, rows.b_eq, lower, upper, epigraph, weight)
+        epigraph = np.concatenate([np.zeros(rows.b_ub.size), np.ones(3), np.zeros(p)])
+        b = np.concatenate([b, rows.b_eq])
+        solution = nearest_point(center, (A, rows.A_eq), b, lower, upper, p, epigraph, weight)
         t = cp.Variable()
         objective, extra = cp.sum_squares(z - center) / 2 + weight * t, [slopes @ z + offsets <= t]
         assert solution.height == pytest.approx(float(np.max(slopes @ solution.point + offsets)), abs=1e-6)
     else:
-        solution = nearest_point(center, rows.A_ub, rows.b_ub, rows.A_eq, rows.b_eq, lower, upper)
+        b = np.concatenate([rows.b_ub, rows.b_eq])
+        solution = nearest_point(center, (rows.A_ub, rows.A_eq), b, lower, upper, p)
         objective, extra = cp.sum_squares(z - center) / 2, []
     solve(objective, as_constraints(feasible, z, n) + extra)
     np.testing.assert_allclose(solution.point, z.value, atol=1e-5)
-    assert solution.multipliers.min(initial=0.0) >= 0
+    assert solution.multipliers[: b.size - p].min(initial=0.0) >= 0
 
 
 class Plain:
