@@ -111,6 +111,9 @@ def solve_wide(
         if not wrong.any():
             height = float(values[-1]) if epigraph is not None else 0.0
             return WideSolution(status, point, height, multipliers, width, columns.size, iterations)
+        if warm is not None and int(wrong.sum()) > columns.size:
+            # the guess misled the smoothing at so narrow a width
+            return solve_wide(cost, A, rhs, lower, upper, epigraph)
         # all change sides; the least certain of them go to HiGHS, which at most doubles its columns
         places = np.flatnonzero(wrong)
         point[places] = np.where(pull[places] > 0, lower[places], upper[places])
@@ -175,7 +178,7 @@ class _Dual:
         for _ in range(_ROUNDS):
             found = optimize.minimize(
                 self.value, scaled, args=(width,), jac=True, method="L-BFGS-B", bounds=[(0, None)] * scaled.size,
-                options={"maxiter": 100, "ftol": 1e-9, "gtol": 1e-7},
+                options={"maxiter": 100, "ftol": 1e-12, "gtol": 1e-7},
             )  # fmt: skip
             scaled = found.x
             near = int(np.sum(np.abs(self.cost + (scaled * self.row_unit) @ self.A) < width))

@@ -154,12 +154,13 @@ def drop_contradicted(state: State, options: "BilevelSolver") -> int:
 
 def nearest_in(
     model: Joint | Reduced, state: State, center: Array, level: float | None = None,
-    weight: float | None = None,
+    weight: float | None = None, guess: Array | None = None,
 ) -> Array:  # fmt: skip
     """Point of Z and the pool nearest to `center`; its multipliers go into the pool.
 
     With a `level` also below it in every objective plane; with a `weight` the proximal point of
-    weight·max(objective planes). Curved sets are learnt by their tangents.
+    weight·max(objective planes). Curved sets are learnt by their tangents. The multipliers that the pool
+    holds are where the search for them starts, unless there is a better `guess` of shape (L,).
     """
     pool, rows = state.pool, model.rows
     m, p = rows.b_ub.size, rows.b_eq.size
@@ -172,7 +173,7 @@ def nearest_in(
         normals = pool.normals if use.all() else pool.normals[use]
         rhs = (np.where(objective, level or 0.0, 0.0) - pool.offsets)[use]
         epigraph = None if weight is None else np.concatenate([np.zeros(m), objective[use], np.zeros(p)])
-        start = np.concatenate([np.zeros(m), pool.multipliers[use], np.zeros(p)])
+        start = np.concatenate([np.zeros(m), (pool.multipliers if guess is None else guess)[use], np.zeros(p)])
         solution = nearest_point(
             center.astype(float), (rows.A_ub, normals, rows.A_eq), np.concatenate([rows.b_ub, rhs, rows.b_eq]),
             model.lower, model.upper, p, epigraph, weight or 0.0, start,
@@ -189,6 +190,7 @@ def nearest_in(
         pool.multipliers[:] = np.where(found > 1e-12 * max(found.max(initial=0.0), 1e-300), found, 0.0)
         if not [t for t in tangents if pool.add(t) >= 0]:
             break
+        guess = None
     return model.project(point)
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cutplane._arrays import Array
 from cutplane.certificate import lagrangian_bound, search_box
 from cutplane.cuts import separates
 from cutplane.errors import EmptyPolyhedronError
@@ -56,7 +57,9 @@ class Level:
             learnt = [t for t in tangents if pool.add(t) >= 0]
             try:
                 level = ALPHA * state.best_fun + (1 - ALPHA) * floor
-                state.point = nearest_in(model, state, state.best, level=level)
+                guess = _last_projection(state)
+                state.point = nearest_in(model, state, state.best, level=level, guess=guess)
+                state.memory |= {"near_serials": pool.serials.copy(), "near_multipliers": pool.multipliers.copy()}
                 break
             except EmptyPolyhedronError:
                 # the level lies below all of a curved set whose tangents the floor did not know
@@ -83,3 +86,12 @@ class Level:
             state.bound = max(state.bound, floor)
             floor = state.bound
         return floor, solution
+
+
+def _last_projection(state: State) -> Array:
+    """Multipliers [L] of the last projection; those of the pool are by now the linear master's."""
+    found = np.zeros(state.pool.size)
+    if "near_serials" in state.memory:
+        _, now, then = np.intersect1d(state.pool.serials, state.memory["near_serials"], return_indices=True)
+        found[now] = state.memory["near_multipliers"][then]
+    return found
