@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
+from rich.console import Console
 
 from simmst.errors import DataError
 
@@ -21,6 +22,12 @@ def disk() -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(f"{error.filename or 'disk'}: {error.strerror or error}") from None
+
+
+def note(console: Console, text: str) -> None:
+    """Print a line of progress where no terminal shows a bar: in a log, or a pipe."""
+    if not console.is_terminal:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager

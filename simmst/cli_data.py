@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from simmst.cli_common import disk
+from simmst.cli_common import disk, note
 from simmst.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,13 +38,15 @@ def download(
     pooch.get_logger().setLevel("WARNING")  # the bar says the same
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with disk(), Progress(*columns, console=console) as bars:
+    with disk(), Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks: dict[str, object] = {}
 
         def watch(name: str, done: int, size: int) -> None:
             if name not in tasks:
                 tasks[name] = bars.add_task(name, total=size)
             bars.update(tasks[name], completed=done)  # type: ignore[arg-type]
+            if done == size:
+                note(console, f"{name}: {size / 1e6:.1f} MB")
 
         paths = fetch(city, out, server or SERVER, watch)
     _say(console, f"{len(paths)} files in {out}")
@@ -65,11 +67,12 @@ def ingest(
 
     console = Console()
     columns = ("days", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with disk(), Progress(*columns, console=console) as bars:
+    with disk(), Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         task = bars.add_task("", total=None)
 
         def watch(done: int, total: int, name: str) -> None:
             bars.update(task, completed=done, total=total, description=name)
+            note(console, f"{name}: {done} of {total} days")
 
         report = turn(raw_dir, out, resolution, fill, max_malformed, watch)  # type: ignore[arg-type]
     for line in report.malformed:

@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from simmst.cli_common import disk, stoppable
+from simmst.cli_common import disk, note, stoppable
 from simmst.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -232,9 +232,17 @@ def _bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bars:
-        task = bars.add_task(what, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        task, said = bars.add_task(what, total=None), 0
+
+        def watch(done: int, total: int) -> None:
+            nonlocal said
+            bars.update(task, completed=done, total=total)
+            if 10 * done // total > said:  # elsewhere a line each tenth
+                said = 10 * done // total
+                note(console, f"{what}: {done} of {total}")
+
+        yield watch
 
 
 def _say(console: Console, text: str) -> None:

@@ -34,6 +34,7 @@ def test_ingest_says_what_it_read_and_left_out(invoke, tmp_path):
     write_raw(tmp_path / "raw")
     result = invoke("ingest", "raw", "--out", "city.npz", "--resolution", "30")
     assert result.exit_code == 0, result.output
+    assert "sms-call-internet-mi-2013-11-01.txt: 1 of 1 days" in result.output, "progress in a log"
     assert "left out sms-call-internet-mi-2013-11-01.txt:8: 1 fields in place of 8" in result.output
     assert "288 lines, 48 steps of 30 minutes x 2 squares x 3 services; 3 ten-minute values are 0" in result.output
     assert TrafficData.load("city.npz").step_minutes == 30
