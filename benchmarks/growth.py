@@ -123,6 +123,10 @@ def draw(rows: list[Row], slopes: dict[str, list[float]], path: Path) -> None:
         what = "processor seconds an iteration" if y == "seconds" else "MiB above the data"
         named = "variables n" if x == "n" else f"most planes L, at n = {AGAINST_L}"
         axis.set(xscale="log", yscale="log", xlabel=named, ylabel=what)
+        if x == "L":
+            sizes = sorted({r["L"] for r in rows if r["against"] == "L"})
+            axis.set_xticks(sizes, map(str, sizes))
+            axis.minorticks_off()
         axis.grid(alpha=0.3)
         axis.legend(title="exponent" if place < 3 else None, fontsize=8)
     figure.savefig(path, dpi=90)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from cutplane import BilevelProblem, Box, InputError, Polyhedron, Polytope, SolutionMap, masters
+from cutplane import BilevelProblem, Box, InputError, Polyhedron, Polytope, SolutionMap, masters, wide_lp
 from cutplane.lp import LinearMaster
 from cutplane.masters import WideMaster
 from cutplane.model import build_model
@@ -70,6 +70,19 @@ def test_a_warm_start_changes_the_way_and_not_the_answer():
     assert cold.columns <= 1000 < n
     assert warm.status == "optimal" and cost @ warm.point == pytest.approx(cost @ cold.point, rel=1e-12)
     np.testing.assert_allclose(warm.multipliers, cold.multipliers, rtol=1e-6)
+
+
+def test_a_guess_that_misleads_costs_no_more_than_a_cold_start(monkeypatch):
+    rng = np.random.default_rng(3)
+    A = rng.normal(size=(12, 20_000)) / 140
+    cost, rhs, low, up = np.zeros(20_000), rng.normal(size=12), np.full(20_000, -1.0), np.full(20_000, 1.0)
+    cold = solve_wide(cost, A, rhs, low, up, np.ones(12))
+    # the smoothing stops at once, next to nothing is smooth, and the multipliers are those of one plane
+    original = wide_lp._Dual.approach
+    monkeypatch.setattr(wide_lp._Dual, "approach", lambda dual, wanted, warm: warm or original(dual, wanted, warm))
+    misled = solve_wide(cost, A, rhs, low, up, np.ones(12), (np.eye(12)[0], 1e-12))
+    assert misled.height == pytest.approx(cold.height, rel=1e-12)
+    assert misled.columns == cold.columns
 
 
 def test_open_bounds_and_an_empty_epigraph_are_refused():
