@@ -178,7 +178,7 @@ class _Dual:
         for _ in range(_ROUNDS):
             found = optimize.minimize(
                 self.value, scaled, args=(width,), jac=True, method="L-BFGS-B", bounds=[(0, None)] * scaled.size,
-                options={"maxiter": 100, "ftol": 1e-12, "gtol": 1e-7},
+                options={"maxiter": 100, "ftol": 1e-9, "gtol": 1e-7},
             )  # fmt: skip
             scaled = found.x
             near = int(np.sum(np.abs(self.cost + (scaled * self.row_unit) @ self.A) < width))
