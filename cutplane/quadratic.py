@@ -4,7 +4,8 @@ Newton's method on the dual, which has one variable u a row. To any u belongs th
 clipped to the bounds, which meets all conditions of optimality but those of the rows. The dual is convex and
 piecewise quadratic, and its Hessian is the Gram matrix of the rows in the columns that are off their bounds. A
 step minimises that quadratic under the signs of u; a line search follows where it misjudged the bounds. An
-iteration reads the rows twice and those at work a third time, tile by tile: none is copied as a whole.
+iteration reads the rows twice and those at work a third time, tile by tile: none is copied as a whole. Where most
+columns end on bounds far from the center it can come to no end; an interior point then finds another start.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import numpy as np
 from scipy import optimize
 
 from cutplane._arrays import Array
+from cutplane.interior_point import dual_start
 
 _TILE = 1 << 17
 """Entries of the rows that are worked on at a time: what a core's own cache holds."""
@@ -21,6 +23,10 @@ _RIDGE = 1e-14
 """Added to the unit diagonal of a step's Gram matrix, so that dependent rows have a step."""
 _EXACT = 1e-13
 """Residual at which no further step is tried."""
+_PATIENCE = 8
+"""Steps in a row that may fail to halve the residual."""
+_GOOD = 1e-10
+"""Residual above which the interior point is asked for a start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,32 +74,45 @@ def nearest_point(
     start : ndarray of shape (m + p,), optional
         Guess of the multipliers.
     max_iterations : int
+        Newton steps from a start.
 
     Returns
     -------
     QuadraticSolution
-        Its `residual` tells how far the iteration came; an infeasible polyhedron leaves it large.
+        Its `residual` tells how far the iteration came. That of a polyhedron which is empty by more than a share
+        of the unit stays above that share.
     """
     signed = np.arange(rhs.size) < rhs.size - equalities
     on_t = np.zeros(rhs.size, dtype=bool) if epigraph is None else epigraph > 0
     dual = _Dual(rows, rhs, signed, on_t, weight, center, lower, upper)
+    best, reached = _descend(dual, start, max_iterations)
+    if not reached <= _GOOD * dual.unit:
+        again, missed = _descend(dual, dual.interior_start(equalities), max_iterations)
+        if missed < reached or not np.isfinite(reached):
+            best, reached = again, missed
+    height = dual.height(best) / dual.price_scale - dual.shift
+    point = np.clip(center + best.point, lower, upper)
+    return QuadraticSolution(point, height, best.u * dual.scale, reached / dual.unit)
+
+
+def _descend(dual: "_Dual", start: Array | None, max_iterations: int) -> "tuple[_Iterate, float]":
+    """Newton steps from a guess of the multipliers; the best iterate and its residual."""
     at = dual.look(dual.first(start))
-    best, reached, stay, idle = at, dual.residual(at), True, 0
+    best, reached, stay, idle, slow = at, dual.residual(at), True, 0, 0
     for _ in range(max_iterations):
-        if not _EXACT * dual.unit < reached < np.inf or idle == 3:
+        if not _EXACT * dual.unit < reached < np.inf or idle == 3 or slow == _PATIENCE:
             break
         at, promised = dual.step(at, stay)
         missed = dual.residual(at)
         stuck = not missed < 0.5 * reached
+        slow = slow + 1 if stuck else 0
         rounding = missed <= np.finfo(float).eps * np.abs(at.u).sum()  # of Aᵀu
         idle = idle + 1 if rounding or (stuck and promised <= 1e-12 * abs(at.value)) else 0
         # multipliers of dependent rows may have run far away, where a step that stays near them is a short one
         stay = not (stuck and stay)
         if missed < reached:
             best, reached = at, missed
-    height = dual.height(best) / dual.price_scale - dual.shift
-    point = np.clip(center + best.point, lower, upper)
-    return QuadraticSolution(point, height, best.u * dual.scale, reached / dual.unit)
+    return best, reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +137,7 @@ class _Dual:
         self.lower, self.upper = lower - center, upper - center
         wide = max(_TILE // max(rhs.size, 1), 512)
         self.parts = [slice(start, start + wide) for start in range(0, center.size, wide)]
-        lengths = np.sqrt(np.concatenate([np.einsum("ij,ij->i", A, A) for A in self.rows]).astype(float))
+        lengths = np.sqrt(np.concatenate([np.einsum("ij,ij->i", A, A, dtype=float) for A in self.rows]))
         lengths[on_t] = lengths[on_t].max(initial=0.0)  # t has one unit
         self.scale = 1.0 / np.where(lengths > 0, lengths, 1.0)
         off = sum((self._tile(part) @ center[part] for part in self.parts), -rhs)
@@ -127,11 +146,13 @@ class _Dual:
         self.price = weight / self.price_scale
         self.shift = -float(off[on_t].max()) if self.with_t else 0.0  # t is 0 at the center
         self.rhs = -(off + on_t * self.shift) * self.scale
-        self.unit = max(
-            float(np.where(signed, -self.rhs, np.abs(self.rhs)).max(initial=0.0)), self.price,
+        #: How far the center is off, and the unit of residuals, in which the price counts too.
+        self.reach = max(
+            float(np.where(signed, -self.rhs, np.abs(self.rhs)).max(initial=0.0)),
             float(self.lower.max(initial=0.0)), -float(self.upper.min(initial=0.0)),
             1e-6 * (1.0 + float(np.abs(center).max(initial=0.0))),
         )  # fmt: skip
+        self.unit = max(self.reach, self.price)
 
     def _tile(self, part: slice) -> Array:
         """All rows in some columns, in float64: a view where they are one matrix of that kind."""
@@ -143,11 +164,21 @@ class _Dual:
         u = np.zeros(self.rhs.size) if guess is None else guess / self.scale
         u[self.signed] = np.maximum(u[self.signed], 0.0)
         total = float(u[self.on_t].sum())
-        if total > 0:
+        if total > 1e-100 * self.price:
             u[self.on_t] *= self.price / total
         elif self.with_t:
             u[np.argmin(np.where(self.on_t, self.rhs, np.inf))] = self.price
         return u
+
+    def interior_start(self, equalities: int) -> Array:
+        """Multipliers by the interior point, as a guess for `first`."""
+        rows = np.concatenate([A.astype(float) for A in self.rows]) * self.scale[:, None]
+        # the step is no longer than the price, nor than the box is wide
+        wide = max(-float(self.lower.min(initial=0.0)), float(self.upper.max(initial=0.0)))
+        unit = max(self.reach, min(self.unit, wide))
+        lower, upper = self.lower / unit, self.upper / unit
+        u = dual_start(rows, self.rhs / unit, equalities, lower, upper, self.on_t, self.price / unit)
+        return unit * u * self.scale
 
     def look(self, u: Array) -> _Iterate:
         """Everything at u, in two readings of the rows."""

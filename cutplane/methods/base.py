@@ -178,7 +178,7 @@ def nearest_in(
             center.astype(float), (rows.A_ub, normals, rows.A_eq), np.concatenate([rows.b_ub, rhs, rows.b_eq]),
             model.lower, model.upper, p, epigraph, weight or 0.0, start,
         )  # fmt: skip
-        if not solution.residual <= 1e-5:
+        if not solution.residual <= 1e-8:
             planes = conflict(model, pool)
             why = "no point satisfies all planes" if planes else "the quadratic master failed"
             raise EmptyPolyhedronError(f"{why} (residual {solution.residual:.1e})", planes)

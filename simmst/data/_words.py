@@ -91,6 +91,7 @@ def separators(text, length, places):  # type: ignore[no-untyped-def]
     return found
 
 
+# Compiled callers are kept by the content of their own file: after a change here, touch `_kernels.py` too.
 # What follows takes addresses: arrays handed to inlined functions would be counted in and out at every number, by
 # atomic operations that take longer than reading the number.
 

@@ -160,7 +160,10 @@ class NodeScaler:
             mean, spread = logs.mean(axis=0), logs.std(axis=0)
         else:
             if (~filled).sum(axis=0).min() < 2:
-                raise DataError("values: a service has fewer than two recorded steps in the training part")
+                raise DataError(
+                    "values: a service has fewer than two recorded steps in the training part; choose other "
+                    "services or a file with other days"
+                )
             used = np.broadcast_to(~filled[:, None], logs.shape)
             mean, spread = logs.mean(axis=0, where=used), logs.std(axis=0, where=used)
         return cls(mean, np.where(spread > 1e-6, spread, 1.0))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
+
 from simmst.data.dataset import TrafficData
 from simmst.data.windows import WindowDataset
 from simmst.errors import DataError
@@ -49,6 +52,24 @@ def mark_gaps(target: Target, protocol: Protocol) -> Target:
         "the intervals and the errors on the test days leave them out."
     )
     return replace(target, notices=(*target.notices, notice))
+
+
+def ridge_origins(data: TrafficData, origins: npt.NDArray[np.int64], horizon: int) -> npt.NDArray[np.int64]:
+    """
+    Keep the training origins that the ridge can be fitted at.
+
+    Raises
+    ------
+    DataError
+        If there are none.
+    """
+    kept = recorded_origins(data.filled, origins, horizon)
+    if len(origins) and not kept.size:
+        raise DataError(
+            f"gaps: after its lags no {horizon} hours in a row of the training days were recorded, so the ridge "
+            "cannot be fitted; choose other services, a shorter horizon or a file with other days"
+        )
+    return kept
 
 
 def recorded(windows: WindowDataset, data: TrafficData, part: str) -> WindowDataset:

@@ -6,7 +6,7 @@ from typing import Self
 
 from simmst.data.windows import NodeScaler, WindowDataset
 from simmst.experiments.config import RunConfig, TrainConfig
-from simmst.experiments.gaps import mark_gaps, recorded
+from simmst.experiments.gaps import mark_gaps, recorded, ridge_origins
 from simmst.experiments.part import Part
 from simmst.experiments.protocol import Protocol
 from simmst.experiments.target import Target, load_target
@@ -61,6 +61,8 @@ class Job:
             recorded(WindowDataset.cut(data, scaler, lookback, horizon, part.start, part.stop), data, name)
             for name, part in (("training", protocol.train), ("validation", protocol.validation))
         )
+        # the ridge stands beside the network: refused now, not at the end
+        ridge_origins(data, protocol.fit_origins(horizon), horizon)
         return cls(
             config,
             target,

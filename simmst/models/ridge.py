@@ -119,9 +119,7 @@ def _chunks(origins: npt.NDArray[np.integer]) -> list[npt.NDArray[np.integer]]:
     return [origins[i : i + _CHUNK] for i in range(0, len(origins), _CHUNK)]
 
 
-def _features(
-    scaled: npt.NDArray[np.float32], origins: npt.NDArray[np.integer], lags: tuple[int, ...]
-) -> Array:
+def _features(scaled: npt.NDArray[np.float32], origins: npt.NDArray[np.integer], lags: tuple[int, ...]) -> Array:
     """Lagged values of all services and a constant: [O * N, len(lags) * S + 1], node fastest."""
     lagged = scaled[origins[:, None] - np.asarray(lags)]  # [O, lags, N, S]
     flat = lagged.transpose(0, 2, 1, 3).reshape(len(origins) * scaled.shape[1], -1)

@@ -128,3 +128,40 @@ def whole_of(master, options):
     center, rows, rhs, lower, upper = master
     signed = np.arange(rhs.size) < rhs.size - options["equalities"]
     return rows, rhs, signed, np.zeros(rhs.size, dtype=bool), 0.0, center, lower, upper
+
+
+@pytest.mark.parametrize("price", [1e3, 1e4, 1e6])
+def test_a_price_that_drives_most_columns_to_their_bounds(price):
+    """Newton's method alone ends far from the optimum here, with a residual that is small beside the price."""
+    rng = np.random.default_rng(8)
+    n, m = 300, 60
+    rows, offsets = rng.normal(size=(m, n)), rng.normal(size=m)
+    on_t = np.arange(m) < m // 2
+    rhs = np.where(on_t, -offsets, np.abs(offsets))
+    found = nearest_point(np.zeros(n), [rows], rhs, -np.ones(n), np.ones(n), 0, on_t.astype(float), price)
+    pull = -rows.T @ found.multipliers
+    excess = rows @ found.point - rhs - on_t * found.height
+    assert found.residual <= 1e-10 and excess.max() <= 1e-9 * price**0.5
+    assert found.multipliers[on_t].sum() == pytest.approx(price) and found.multipliers.min() >= 0
+    np.testing.assert_allclose(found.point, np.clip(pull, -1, 1), atol=1e-6)
+    np.testing.assert_allclose(found.multipliers * excess, 0.0, atol=1e-7 * price)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_box_with_more_rows_than_columns_far_from_the_center(seed):
+    rng = np.random.default_rng(seed)
+    n, m = 40, 80
+    rows, rhs = rng.normal(size=(m, n)), rng.uniform(0, 1, m)
+    center = 1e4 * rng.normal(size=n)
+    found = nearest_point(center, [rows], rhs, -np.ones(n), np.ones(n))
+    assert found.residual <= 1e-12 and (rows @ found.point - rhs).max() <= 1e-8
+    # nothing feasible lies nearer: the optimality condition of a projection, over a grid of feasible points
+    other = rng.uniform(-1, 1, (200, n)) * 0.01
+    inside = other[(other @ rows.T <= rhs).all(axis=1)]
+    assert len(inside) and ((inside - found.point) @ (center - found.point)).max() <= 1e-4
+
+
+def test_rows_of_extreme_float32_are_not_lost():
+    rows = np.array([[1e20, 0.0], [0.0, 1e-25]], dtype=np.float32)
+    found = nearest_point(np.array([2.0, 3.0]), [rows], np.array([1e20, 1e-25]), np.full(2, -9.0), np.full(2, 9.0))
+    np.testing.assert_allclose(found.point, [1.0, 1.0], rtol=1e-6)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from simmst.errors import ConfigError
-from simmst.experiments.protocol import Span, recorded_origins
+from simmst.errors import ConfigError, DataError
+from simmst.experiments.gaps import ridge_origins
+from simmst.experiments.protocol import Span
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.models.naive import seasonal_naive
 from simmst.models.ridge import fit_ridge
@@ -16,6 +17,11 @@ _PERIODS = {"last": 0, "daily": 1, "weekly": 7}
 
 def refusal(name: str, benchmark: Benchmark) -> str | None:
     """Say why a row cannot be had, or return None if it can."""
+    if name == "ridge":
+        try:
+            _fit_origins(benchmark, benchmark.horizon)
+        except DataError as error:
+            return str(error)
     period = _period(name, benchmark)
     if benchmark.protocol.test.start < period:
         return f"its period of {period} steps reaches back before the data"
@@ -45,9 +51,14 @@ def closed_form_forecast(name: str, benchmark: Benchmark, horizon: int) -> npt.N
     if name != "ridge":
         return seasonal_naive(values, origins, horizon, _period(name, benchmark))
     lags = benchmark.ridge_lags
-    filled = benchmark.data.filled
-    fit = recorded_origins(filled, Span(parts.train.start + max(lags), parts.train.stop).origins(horizon), horizon)
+    fit, filled = _fit_origins(benchmark, horizon), benchmark.data.filled
     return fit_ridge(values, parts.train.steps, fit, horizon, lags, filled=filled).predict(values, origins)
+
+
+def _fit_origins(benchmark: Benchmark, horizon: int) -> npt.NDArray[np.int64]:
+    train = benchmark.protocol.train
+    span = Span(train.start + max(benchmark.ridge_lags), train.stop)
+    return ridge_origins(benchmark.data, span.origins(horizon), horizon)
 
 
 def _period(name: str, benchmark: Benchmark) -> int:

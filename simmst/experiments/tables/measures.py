@@ -49,13 +49,16 @@ class Reference:
 
     @classmethod
     def of(cls, benchmark: Benchmark) -> Reference:
-        """Measure the training part."""
-        values = benchmark.data.values[benchmark.protocol.train.steps].astype(np.float64)
-        day = benchmark.protocol.steps_per_day
-        deviation = values.std(axis=0)
+        """Measure the training part, without what was filled (where anything was recorded)."""
+        steps, day = benchmark.protocol.train.steps, benchmark.protocol.steps_per_day
+        values = benchmark.data.values[steps].astype(np.float64)
+        used = np.broadcast_to(~benchmark.data.filled[steps][:, None], values.shape)
+        pairs = used[day:] & used[:-day]
+        used, pairs = (mask | ~mask.any(axis=0) for mask in (used, pairs))
+        deviation = values.std(axis=0, where=used)
         return cls(
             np.where(deviation > 0, deviation, 1.0),
-            np.abs(values[day:] - values[:-day]).mean(axis=0),
+            np.abs(values[day:] - values[:-day]).mean(axis=0, where=pairs),
             benchmark.data.step_minutes / 10,
         )
 

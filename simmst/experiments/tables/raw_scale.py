@@ -40,9 +40,12 @@ class RealScales:
     table: Floats
 
     @classmethod
-    def of(cls, scaler: NodeScaler, training: npt.NDArray[np.floating]) -> RealScales:
-        """Take the scaler's, and the unit from training traffic `[T, N, S]`."""
-        mean = training.mean(axis=(0, 1), dtype=np.float64)
+    def of(
+        cls, scaler: NodeScaler, training: npt.NDArray[np.floating], filled: npt.NDArray[np.bool_]
+    ) -> RealScales:
+        """Take the scaler's, and the unit from training traffic `[T, N, S]` but for filled steps `[T, S]`."""
+        used = np.broadcast_to(~filled[:, None], training.shape)
+        mean = training.mean(axis=(0, 1), dtype=np.float64, where=used)
         unit = np.broadcast_to(np.where(mean > 0, mean, 1.0), scaler.mean.shape)
         return cls(np.stack([scaler.mean, scaler.scale, unit]).astype(np.float32))
 

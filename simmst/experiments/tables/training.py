@@ -70,8 +70,9 @@ class Training:
         self.recipe, self.benchmark, self.folder, self.watch = recipe, benchmark, folder, watch
         self.simulated = simulated
         data, parts = benchmark.data, benchmark.protocol
-        self.scaler = NodeScaler.fit(data.values[parts.train.steps], data.filled[parts.train.steps])
-        self.scales = RealScales.of(self.scaler, data.values[parts.train.steps])
+        known = data.values[parts.train.steps], data.filled[parts.train.steps]
+        self.scaler = NodeScaler.fit(*known)
+        self.scales = RealScales.of(self.scaler, *known)
         self.setting = Setting.of(data, benchmark.history, benchmark.horizon)
         several = len(data.services) > 1 and not recipe.card.multi_task
         self.groups: list[int | None] = list(range(len(data.services))) if several else [None]

@@ -92,6 +92,20 @@ def test_the_ridge_is_not_fitted_to_filled_values():
     np.testing.assert_array_equal(*(fit.predict(data.values, np.arange(300, 320)) for fit in fits))
 
 
+def test_a_run_whose_ridge_has_nothing_to_be_fitted_to_is_refused_before_anything_is_done(tmp_path):
+    holes = [("net", at, at + 1) for at in range(168, 240, 6)]
+    with pytest.raises(DataError, match=r"gaps: after its lags no 6 hours in a row.*the ridge cannot be fitted"):
+        prepared(city(*holes), tmp_path)
+
+
+def test_a_table_leaves_such_a_ridge_out_with_the_reason(tmp_path):
+    city(*(("net", at, at + 1) for at in range(168, 240, 6))).save(tmp_path / "city.npz")
+    options = Options(2, "Table 2", str(tmp_path / "city.npz"), tmp_path / "out", "daily,ridge", horizon=6)
+    table = make_table(options, lambda *_: lambda *_: None, lambda *_: None)
+    assert {row.label for row in table.rows} == {"same hour yesterday"}
+    assert "the ridge cannot be fitted" in markdown(table)
+
+
 def test_a_service_recorded_once_has_no_scale():
     filled = np.ones((10, 2), dtype=bool)
     filled[:, 0], filled[3, 1] = False, False

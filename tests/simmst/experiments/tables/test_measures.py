@@ -40,6 +40,18 @@ def test_what_is_not_defined_is_none():
     assert found["mean"]["mae"] == 0.0
 
 
+def test_what_errors_are_held_against_is_of_what_was_recorded(city):
+    target = city(22)
+    values, hour = target.data.values.copy(), np.timedelta64(1, "h")
+    first = target.data.times[50]
+    values[50:55, :, 0] = 1e6
+    gapped = replace(target.data, values=values, gaps=(Gap("call", first, first + 5 * hour),), fill="zero")
+    usual = Reference.of(make_benchmark(target))
+    found = Reference.of(make_benchmark(replace(target, data=gapped)))
+    np.testing.assert_allclose(found.deviation, usual.deviation, rtol=0.05)
+    np.testing.assert_allclose(found.naive, usual.naive, rtol=0.05)
+
+
 def test_what_was_filled_is_not_measured(city):
     target = city(22)
     hour = np.timedelta64(1, "h")

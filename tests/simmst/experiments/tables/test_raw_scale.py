@@ -40,12 +40,20 @@ def scaler(data) -> NodeScaler:
 
 @pytest.fixture(scope="module")
 def scales(data, scaler) -> RealScales:
-    return RealScales.of(scaler, data.values[:336])
+    return RealScales.of(scaler, data.values[:336], data.filled[:336])
 
 
 @pytest.fixture(scope="module")
 def windows(data, scaler) -> WindowDataset:
     return WindowDataset.cut(data, scaler, L, H, 100, 120)
+
+
+def test_the_unit_is_of_what_was_recorded(data, scaler):
+    filled, values = data.filled[:336].copy(), data.values[:336].copy()
+    filled[10:20, 1], values[10:20, :, 1] = True, 1e6
+    unit = RealScales.of(scaler, values, filled).table[2, 0]
+    kept = np.delete(values[:, :, 1], np.arange(10, 20), axis=0)
+    np.testing.assert_allclose(unit, [values[:, :, 0].mean(), kept.mean()], rtol=1e-5)
 
 
 @pytest.mark.parametrize("feed", FEEDS)
