@@ -87,7 +87,7 @@ def nearest_point(
     dual = _Dual(rows, rhs, signed, on_t, weight, center, lower, upper)
     best, reached = _descend(dual, start, max_iterations)
     if not reached <= _GOOD * dual.length:
-        again, missed = _descend(dual, dual.interior_start(equalities), max_iterations)
+        again, missed = _descend(dual, dual.interior_start(), max_iterations)
         if missed < reached or not np.isfinite(reached):
             best, reached = again, missed
     height = dual.height(best) / dual.price_scale - dual.shift
@@ -146,16 +146,16 @@ class _Dual:
         self.price = weight / self.price_scale
         self.shift = -float(off[on_t].max()) if self.with_t else 0.0  # t is 0 at the center
         self.rhs = -(off + on_t * self.shift) * self.scale
-        #: How far the center is off; then the unit of residuals, in which the price counts, and the step's length.
-        self.reach = max(
+        # how far the center is off
+        reach = max(
             float(np.where(signed, -self.rhs, np.abs(self.rhs)).max(initial=0.0)),
             float(self.lower.max(initial=0.0)), -float(self.upper.min(initial=0.0)),
             1e-6 * (1.0 + float(np.abs(center).max(initial=0.0))),
         )  # fmt: skip
-        self.unit = max(self.reach, self.price)
-        # the step is no longer than the price, nor than the box is wide
+        #: Unit of residuals, in which the price counts; and the step's length, which the price and the box bound.
+        self.unit = max(reach, self.price)
         farthest = max(-float(self.lower.min(initial=0.0)), float(self.upper.max(initial=0.0)))
-        self.length = max(self.reach, min(self.unit, farthest))
+        self.length = max(reach, min(self.unit, farthest))
 
     def _tile(self, part: slice) -> Array:
         """All rows in some columns, in float64: a view where they are one matrix of that kind."""
@@ -173,10 +173,10 @@ class _Dual:
             u[np.argmin(np.where(self.on_t, self.rhs, np.inf))] = self.price
         return u
 
-    def interior_start(self, equalities: int) -> Array:
+    def interior_start(self) -> Array:
         """Multipliers by the interior point, as a guess for `first`."""
         rows = np.concatenate([A.astype(float) for A in self.rows]) * self.scale[:, None]
-        unit = self.length
+        unit, equalities = self.length, int((~self.signed).sum())
         lower, upper = self.lower / unit, self.upper / unit
         u = dual_start(rows, self.rhs / unit, equalities, lower, upper, self.on_t, self.price / unit)
         return unit * u * self.scale
