@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
-from simmst.cli_common import INTERRUPTED, stoppable
+from simmst.cli_common import INTERRUPTED, announce, say, stoppable
 from simmst.cli_data import data_app
 from simmst.cli_doctor import mount as mount_doctor
 from simmst.cli_forecast import mount as mount_forecast
@@ -91,7 +91,7 @@ def run(
     for notice in metrics["notices"]:
         console.print(notice, highlight=False, markup=False)
     _print_table(console, metrics, hourly_units(job.target.data))
-    console.print(str(directory.path / "report.html"), highlight=False, markup=False, soft_wrap=True)
+    say(console, str(directory.path / "report.html"))
 
 
 class _Bars:
@@ -120,8 +120,7 @@ class _Bars:
         """Move the stage's bar."""
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage, total=total, note=note)
-            if not self._console.is_terminal:
-                self._console.print(f"{datetime.now():%H:%M:%S} {stage}", highlight=False, markup=False)
+            announce(self._console, f"{datetime.now():%H:%M:%S} {stage}")
         self._progress.update(self._tasks[stage], completed=done, total=total, note=note)
 
 

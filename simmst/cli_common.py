@@ -1,4 +1,4 @@
-"""What the commands share: one line for a refusing disk, and a stop from the keyboard that says how to go on."""
+"""What the commands share: plain lines, a refusing disk in one of them, a stop that says how to go on."""
 
 from __future__ import annotations
 
@@ -24,10 +24,15 @@ def disk() -> Iterator[None]:
         raise DataError(f"{error.filename or 'disk'}: {error.strerror or error}") from None
 
 
-def note(console: Console, text: str) -> None:
+def say(console: Console, text: str) -> None:
+    """Print a text as it is: no colours, no markup, no line broken."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def announce(console: Console, text: str) -> None:
     """Print a line of progress where no terminal shows a bar: in a log, or a pipe."""
     if not console.is_terminal:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        say(console, text)
 
 
 @contextmanager

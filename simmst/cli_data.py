@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from simmst.cli_common import disk, note
+from simmst.cli_common import announce, disk, say
 from simmst.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def download(
                 tasks[name] = bars.add_task(name, total=size)
             bars.update(tasks[name], completed=done)  # type: ignore[arg-type]
             if done == size:
-                note(console, f"{name}: {size / 1e6:.1f} MB")
+                announce(console, f"{name}: {size / 1e6:.1f} MB")
 
         paths = fetch(city, out, server or SERVER, watch)
-    _say(console, f"{len(paths)} files in {out}")
+    say(console, f"{len(paths)} files in {out}")
 
 
 @data_app.command()
@@ -72,22 +72,22 @@ def ingest(
 
         def watch(done: int, total: int, name: str) -> None:
             bars.update(task, completed=done, total=total, description=name)
-            note(console, f"{name}: {done} of {total} days")
+            announce(console, f"{name}: {done} of {total} days")
 
         report = turn(raw_dir, out, resolution, fill, max_malformed, watch)  # type: ignore[arg-type]
     for line in report.malformed:
-        _say(console, f"left out {line}")
+        say(console, f"left out {line}")
     if report.n_malformed > len(report.malformed):
-        _say(console, f"left out {report.n_malformed - len(report.malformed)} more malformed lines")
+        say(console, f"left out {report.n_malformed - len(report.malformed)} more malformed lines")
     if report.gap_steps:
-        _say(
+        say(
             console,
             f"gaps: {report.gap_steps} steps of a service ({report.filled} values) without a full record, "
             f"{report.missing_days} days without a file; fill: {fill}",
         )
     if report.repeated:
-        _say(console, f"daylight saving repeats {report.repeated} ten-minute steps: they hold the mean of both")
-    _say(
+        say(console, f"daylight saving repeats {report.repeated} ten-minute steps: they hold the mean of both")
+    say(
         console,
         f"{report.path}: {report.days} days ({report.days_kept} kept from before), {report.lines} lines, "
         f"{report.steps} steps of {resolution} minutes x {report.squares} squares x 3 services; "
@@ -116,7 +116,7 @@ def describe(
         found = measure(data)
         draw(data, target)
     steps, nodes, services = data.values.shape
-    _say(
+    say(
         console,
         f"{file}: {steps} steps of {data.step_minutes} minutes from {data.times[0]} to {data.times[-1]}, {nodes} "
         f"nodes, {services} services, units {data.units}, {len(data.gaps)} gaps (fill: {data.fill})",
@@ -127,10 +127,10 @@ def describe(
     pairs = [(f"{row.name}, {row.service}", row) for row in found.statistics if row.service not in data.services]
     if pairs:
         console.print(_table("between services", pairs))
-    _say(console, "value: median over nodes where 5 % and 95 % of the nodes are given")
+    say(console, "value: median over nodes where 5 % and 95 % of the nodes are given")
     for sentence in found.left_out:
-        _say(console, f"left out: {sentence}")
-    _say(console, f"picture: {target}")
+        say(console, f"left out: {sentence}")
+    say(console, f"picture: {target}")
 
 
 def _table(title: str, rows: list[tuple[str, Statistic]]) -> Table:
@@ -146,7 +146,3 @@ def _table(title: str, rows: list[tuple[str, Statistic]]) -> Table:
 
 def _numbers(row: Statistic) -> list[str]:
     return ["" if value is None else f"{value:.4g}" for value in (row.median, row.low, row.high)]
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)

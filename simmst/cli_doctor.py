@@ -15,6 +15,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from simmst.cli_common import say
+
 #: What each extra is for; the packages come from the distribution's own metadata.
 _USES = {
     "": "cutplane",
@@ -95,7 +97,7 @@ def doctor() -> None:
     """Say what is installed, what is missing and how to get it; exit code 1 if simmst itself lacks something."""
     console = Console()
     for name, text in facts():
-        console.print(f"{name:17} {text}", highlight=False, markup=False, soft_wrap=True)
+        say(console, f"{name:17} {text}")
     table = Table("extra", "for", "installed", "missing")
     found = parts()
     for part in found:
@@ -105,7 +107,7 @@ def doctor() -> None:
     console.print(table, highlight=False)
     for part in found:
         if part.missing:
-            console.print(f"{part.extra or 'base'}: {part.remedy}", highlight=False, markup=False, soft_wrap=True)
+            say(console, f"{part.extra or 'base'}: {part.remedy}")
     if any(part.missing for part in found if part.extra in ("", "simmst")):
         raise typer.Exit(1)
 

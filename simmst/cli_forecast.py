@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from simmst.cli_common import say
 from simmst.errors import ConfigError
 
 
@@ -41,14 +42,12 @@ def forecast(
     write_forecast(found, out)
     draw_forecast(found, drawn)
     for notice in found.notices:
-        Console(stderr=True).print(f"warning: {notice}", highlight=False, markup=False, soft_wrap=True)
+        say(Console(stderr=True), f"warning: {notice}")
     hours, nodes, services = found.forecast.shape
-    Console().print(
+    say(
+        Console(),
         f"{out}: {hours} hours from {found.times[0]} (local time) x {nodes} nodes x {services} services, "
         f"{level:.0%} intervals calibrated on the run's validation days\npicture: {drawn}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
     )
 
 

@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from simmst.cli_common import disk, note, stoppable
+from simmst.cli_common import announce, disk, say, stoppable
 from simmst.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def simulate(
     with stoppable("the same command goes on"), disk(), _bar(console, "worlds") as watch:
         make_collection(config, out, _prior(prior), gains, workers or _cores(), watch)
     size = sum(file.stat().st_size for file in out.rglob("*.npz")) / 1e6
-    _say(console, f"{out}: {config.windows} windows of {config.worlds} worlds, {size:.0f} MB")
+    say(console, f"{out}: {config.windows} windows of {config.worlds} worlds, {size:.0f} MB")
 
 
 @simulate_app.command()
@@ -109,7 +109,7 @@ def validate(
     distribution = _prior(prior)
     if worlds < _FEW_WORLDS:
         warning = f"warning: --worlds {worlds}: the ends of a 5 to 95 % band need some {_FEW_WORLDS} worlds"
-        _say(Console(stderr=True), f"{warning}; with fewer they are mostly chance")
+        say(Console(stderr=True), f"{warning}; with fewer they are mostly chance")
     console = Console()
     found: list[Validation] = []
     with disk():
@@ -119,7 +119,7 @@ def validate(
         if not files:
             from simmst.simulator.agents import pseudo_reality
 
-            _say(console, "no real data: a pseudo-real town stands in (seed 0, 28 days)")
+            say(console, "no real data: a pseudo-real town stands in (seed 0, 28 days)")
             with _bar(console, "worlds") as watch:
                 found.append(
                     validate_traffic("pseudo-reality", pseudo_reality(0), worlds, seed, distribution, watch)
@@ -130,9 +130,9 @@ def validate(
     total = sum(len(validation.comparisons) for validation in found)
     inside = sum(validation.inside for validation in found)
     for validation in found:
-        _say(console, f"{validation.name}: {validation.inside} of {len(validation.comparisons)} inside")
-    _say(console, f"together {inside} of {total} inside the simulated 5 to 95 % ({100 * inside / total:.0f} %)")
-    _say(console, f"written: {', '.join(str(path) for path in paths)}")
+        say(console, f"{validation.name}: {validation.inside} of {len(validation.comparisons)} inside")
+    say(console, f"together {inside} of {total} inside the simulated 5 to 95 % ({100 * inside / total:.0f} %)")
+    say(console, f"written: {', '.join(str(path) for path in paths)}")
 
 
 @simulate_app.command("pseudo-reality")
@@ -154,7 +154,7 @@ def pseudo_reality_command(
     with disk():
         town = pseudo_reality(seed, days, nodes, people)
         town.save(out)
-    _say(console, f"{out}: {days} days of {nodes} places, {people} people, {', '.join(town.services)}")
+    say(console, f"{out}: {days} days of {nodes} places, {people} people, {', '.join(town.services)}")
 
 
 @simulate_app.command("path-gain")
@@ -175,7 +175,7 @@ def path_gain_command(
     with disk(), _bar(console, "cities") as watch:
         gain = traced_cities(maps, seed, cache, row, progress=watch)
         save_path_gain(gain, out)
-    _say(console, f"{out}: {maps} cities of {row} x {row} squares, {gain.gain_db.shape[2]} sites each")
+    say(console, f"{out}: {maps} cities of {row} x {row} squares, {gain.gain_db.shape[2]} sites each")
 
 
 def _print(console: Console, validation: Validation) -> None:
@@ -240,10 +240,6 @@ def _bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
             bars.update(task, completed=done, total=total)
             if 10 * done // total > said:  # elsewhere a line each tenth
                 said = 10 * done // total
-                note(console, f"{what}: {done} of {total}")
+                announce(console, f"{what}: {done} of {total}")
 
         yield watch
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from simmst.cli_common import stoppable
+from simmst.cli_common import say, stoppable
 
 
 def sweep(
@@ -50,7 +50,7 @@ def sweep(
     with stoppable("the same command goes on"):
         found = run_sweep(out, config, seeds, Workers(workers, ray), show)
     _print(found)
-    Console().print(str(out / "sweep.json"), highlight=False, markup=False, soft_wrap=True)
+    say(Console(), str(out / "sweep.json"))
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from simmst.cli_common import stoppable
+from simmst.cli_common import announce, say, stoppable
 from simmst.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def table(
     atomically(folder / "report.html", lambda path: path.write_text(text, encoding="utf-8"))
     console = Console()
     for line in (markdown(made), str(folder / "report.html")):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(console, line)
 
 
 def figure(
@@ -117,7 +117,7 @@ def figure(
     made = _made(2, "Figure 2", data, folder, models, 1, preset, budget, None, sources, service, protocol, horizon)
     text = figure_page(made)
     atomically(folder / "figure-2.html", lambda path: path.write_text(text, encoding="utf-8"))
-    Console().print(str(folder / "figure-2.html"), highlight=False, markup=False, soft_wrap=True)
+    say(Console(), str(folder / "figure-2.html"))
 
 
 def _made(
@@ -198,19 +198,15 @@ class _GridBars:
         seed = "" if cell.seed is None else f", seed {cell.seed}"
         self._bars.update(self._grid, completed=total - missing + done, total=total, note=left)
         self._bars.update(self._inner, description=cell.label + seed, completed=0)
-        if not self._console.is_terminal:
-            text = f"cell {total - missing + done + 1} of {total}: {cell.label}{seed}"
-            self._say(f"{text} ({left})" if left else text)
+        text = f"cell {total - missing + done + 1} of {total}: {cell.label}{seed}"
+        announce(self._console, f"{text} ({left})" if left else text)
         return lambda stage, at, of, note: self._bars.update(
             self._inner, completed=at, total=of, note=f"{stage} {note}"
         )
 
     def skip(self, cell: Cell, reason: str) -> None:
         """Say that a row is left out."""
-        self._say(f"left out: {cell.label}: {reason}")
-
-    def _say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        say(self._console, f"left out: {cell.label}: {reason}")
 
 
 def _duration(seconds: float) -> str:

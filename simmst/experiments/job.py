@@ -53,16 +53,28 @@ class Job:
             If the data cannot be used, or a setting contradicts them or another one.
         """
         target = load_target(config)
+        data = target.data
+        protocol = Protocol.proportional(len(data.values), data.step_minutes, config.horizon)
+        job = cls.of(config, mark_gaps(target, protocol), protocol)
+        # the ridge stands beside the network: refused now, not at the end
+        ridge_origins(data, protocol.fit_origins(config.horizon), config.horizon)
+        return job
+
+    @classmethod
+    def of(cls, config: RunConfig, target: Target, protocol: Protocol) -> Self:
+        """Fit scales and cut windows; `config` says how long they are.
+
+        Raises
+        ------
+        SimmstError
+            If gaps leave no windows.
+        """
         data, lookback, horizon = target.data, config.lookback, config.horizon
-        protocol = Protocol.proportional(len(data.values), data.step_minutes, horizon)
-        target = mark_gaps(target, protocol)
         scaler = NodeScaler.fit(data.values[protocol.train.steps], data.filled[protocol.train.steps])
         train, validation = (
             recorded(WindowDataset.cut(data, scaler, lookback, horizon, part.start, part.stop), data, name)
             for name, part in (("training", protocol.train), ("validation", protocol.validation))
         )
-        # the ridge stands beside the network: refused now, not at the end
-        ridge_origins(data, protocol.fit_origins(horizon), horizon)
         return cls(
             config,
             target,

@@ -8,15 +8,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from simmst.data.windows import NodeScaler, WindowDataset
 from simmst.experiments.config import RunConfig
-from simmst.experiments.gaps import recorded
 from simmst.experiments.job import Job
-from simmst.experiments.part import Part
 from simmst.experiments.rundir import CONFIG, RunDirectory
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.weighting import learn_weights
-from simmst.models.simmstnet import SimMSTNetConfig
 from simmst.simulator.windows import SimulatedWindows
 
 #: ``watch(stage, done, total, note)``.
@@ -56,16 +52,7 @@ class Simulated:
         self._windows: SimulatedWindows | None = None
 
     def _job(self) -> Job:
-        b = self.benchmark
-        steps = b.protocol.train.steps
-        scaler = NodeScaler.fit(b.data.values[steps], b.data.filled[steps])
-        train, validation = (
-            recorded(WindowDataset.cut(b.data, scaler, b.lookback, b.horizon, part.start, part.stop), b.data, name)
-            for name, part in (("training", b.protocol.train), ("validation", b.protocol.validation))
-        )
-        chosen = Part.draw(validation, self.config.validation_windows, self.config.seed)
-        network = SimMSTNetConfig.small(len(b.data.services), b.lookback, b.horizon)
-        return Job(self.config, b.target, b.protocol, scaler, train, chosen, network)
+        return Job.of(self.config, self.benchmark.target, self.benchmark.protocol)
 
     def windows(self, watch: Watch) -> SimulatedWindows:
         """Draw the worlds, the same each time, and cut their windows."""
