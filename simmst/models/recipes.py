@@ -43,7 +43,7 @@ def _recipes(
 _NODE_SMOKE = _training(1, 64, 1e-3, epoch_samples=256)
 _NODE_LAPTOP = _training(12, 256, 1e-3, epoch_samples=20_000)
 _GRAPH_SMOKE = _training(1, 16, 1e-3, epoch_samples=32)
-_GRAPH_LAPTOP = _training(20, 8, 1e-3)  # a training part of two weeks has no more than some 300 origins
+_GRAPH_LAPTOP = _training(20, 8, 1e-3, epoch_samples=320)  # two weeks hold no more than some 300 origins
 
 _TRANSFORMER = (
     {"width": 8, "heads": 2, "hidden": 8, "encoder_layers": 1},
@@ -77,7 +77,7 @@ RECIPES: Mapping[str, Mapping[Preset, Recipe]] = {
     ),
     "dcrnn": _recipes(
         {"hidden": 4, "layers": 1}, {"hidden": 32, "layers": 1}, {},
-        _GRAPH_SMOKE, _training(20, 8, 3e-3), _training(100, 64, 1e-2, clip=5.0, patience=20),
+        _GRAPH_SMOKE, _training(20, 8, 3e-3, epoch_samples=320), _training(100, 64, 1e-2, clip=5.0, patience=20),
     ),
     "staeformer": _recipes(
         {"value_width": 4, "day_width": 4, "week_width": 4, "adaptive_width": 4, "hidden": 8, "layers": 1},
