@@ -1,7 +1,7 @@
 """
 Growth: processor time and memory of a whole solve against the number of variables n and the number of planes L.
 
-    python benchmarks/growth.py --picture docs/pictures/growth.png
+    python benchmarks/growth.py --out results
     python benchmarks/growth.py --short
 
 The function is the largest of 20 affine pieces + 0.05‖x‖²/n on a box, its optimum in the span of 20 vectors
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from picture import COLOURS, MARKERS, draw
 from side_by_side import machine, print_machine, write
 
 METHODS = ("linear", "level", "proximal", "primal-dual")
@@ -105,21 +106,15 @@ def exponent(x: list[float], y: list[float], least: float) -> float:
     return float(np.polyfit(*np.array(pairs).T, 1)[0]) if len(pairs) > 1 else float("nan")
 
 
-def draw(rows: list[Row], slopes: dict[str, list[float]], path: Path) -> None:
+def paint(figure: Any, rows: list[Row], slopes: dict[str, list[float]]) -> None:
     """Time and memory against n and against L, with the exponents."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(2, 2, figsize=(9, 6.4), layout="constrained")
     panels = (("n", "seconds"), ("n", "mib"), ("L", "seconds"), ("L", "mib"))
-    for place, (axis, (x, y)) in enumerate(zip(axes.flat, panels, strict=True)):
-        for method in METHODS:
+    for place, (axis, (x, y)) in enumerate(zip(figure.subplots(2, 2).flat, panels, strict=True)):
+        for method, colour, marker in zip(METHODS, COLOURS, MARKERS, strict=False):
             mine = [r for r in rows if r["method"] == method and r["against"] == x and r[y] > 0]
             label = f"{method}: {slopes[method][place]:.2f}" if place < 3 else method
             each = [r[y] / (r["iterations"] if y == "seconds" else 1) for r in mine]
-            axis.plot([r[x] for r in mine], each, "o-", ms=4, label=label)
+            axis.plot([r[x] for r in mine], each, marker=marker, color=colour, label=label)
         what = "processor seconds an iteration" if y == "seconds" else "MiB above the data"
         named = "variables n" if x == "n" else f"most planes L, at n = {AGAINST_L}"
         axis.set(xscale="log", yscale="log", xlabel=named, ylabel=what)
@@ -127,16 +122,13 @@ def draw(rows: list[Row], slopes: dict[str, list[float]], path: Path) -> None:
             sizes = sorted({r["L"] for r in rows if r["against"] == "L"})
             axis.set_xticks(sizes, map(str, sizes))
             axis.minorticks_off()
-        axis.grid(alpha=0.3)
-        axis.legend(title="exponent" if place < 3 else None, fontsize=8)
-    figure.savefig(path, dpi=90)
+        axis.legend(title="exponent" if place < 3 else None)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="n up to 1e5, L up to 32")
-    parser.add_argument("--picture", type=Path, help="where to draw the picture")
-    parser.add_argument("--out", type=Path, help="folder for growth.json")
+    parser.add_argument("--out", type=Path, help="folder for growth.json and growth.png")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -169,8 +161,7 @@ def main() -> None:
         ]
         print(f"{method:<13}" + "".join(f"{s:>{w}.2f}" for s, w in zip(slopes[method], (10, 13, 11), strict=True)))
     write(options.out, "growth", facts, {"rows": rows, "exponents": slopes})
-    if options.picture:
-        draw(rows, slopes, options.picture)
+    draw(options.out, "growth", (9, 6.4), lambda figure: paint(figure, rows, slopes))
 
 
 if __name__ == "__main__":

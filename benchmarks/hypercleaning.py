@@ -26,6 +26,7 @@ import numpy as np
 from bilevel.data import Missing
 from bilevel.rows import ROWS, run_row
 from bilevel.tasks import TASKS, Referee, make
+from picture import COLOURS, MUTED, draw
 from side_by_side import machine, print_machine, write
 
 SMALL = ("digits", "digits penalties")
@@ -184,35 +185,39 @@ def print_table(name: str, lines: list[dict[str, Any]]) -> None:
         )
 
 
-def draw(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """One panel a task: share above the best value against processor seconds."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    columns = min(4, len(results))
-    rows = -(-len(results) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(3.4 * columns, 2.7 * rows), squeeze=False, layout="constrained"
-    )
+def looks() -> dict[str, dict[str, Any]]:
+    """Line of each row in the picture: thick ones are cutplane's, the others have a colour a library."""
     names = [n for n in ROWS if n not in ("equal", "truth", "one LP") and not n.endswith("joint")]
-    colours = {n: plt.get_cmap("tab20")(i / 20) for i, n in enumerate(names)}
+    ours = [name for name in names if name.startswith("cutplane")]
+    library = {"projected": COLOURS[6], "SciPy": COLOURS[6], "JAXopt": COLOURS[4], "BOAT": COLOURS[5]}
+    found: dict[str, dict[str, Any]] = {}
+    for name in (name for name in names if name not in ours):
+        colour = library.get(name.split()[0], MUTED)
+        dash = ("-", "--", ":", "-.")[sum(line["color"] == colour for line in found.values())]
+        found[name] = {"color": colour, "ls": dash, "lw": 1.0}
+    return found | {name: {"color": colour, "lw": 2.4} for name, colour in zip(ours, COLOURS, strict=False)}
+
+
+def paint(figure: Any, results: dict[str, list[dict[str, Any]]]) -> None:
+    """One panel a task: share above the best value against processor seconds."""
+    columns = min(4, len(results))
+    axes = figure.subplots(-(-len(results) // columns), columns, squeeze=False, sharey=True)
     for axis in axes.flat[len(results) :]:
         axis.axis("off")
+    shown = looks()
     for axis, (task, lines) in zip(axes.flat, results.items(), strict=False):
         best = min(p[2] for line in lines for p in line.get("path", []))
         for line in lines:
-            if line["row"] in colours and line.get("path"):
+            if line["row"] in shown and line.get("path"):
                 _, seconds, values = np.array(line["path"]).T
                 excess = np.maximum(np.minimum.accumulate(values) / best - 1, 1e-5)
-                width = 2.2 if line["row"].startswith("cutplane") else 0.9
-                axis.step(seconds, excess, where="post", color=colours[line["row"]], lw=width, label=line["row"])
-        axis.axhline(NEAR, color="grey", lw=0.7, ls=":")
-        axis.set(title=task, xscale="log", yscale="log", xlabel="processor seconds", ylabel="above the best")
+                axis.step(seconds, excess, where="post", label=line["row"], **shown[line["row"]])
+        axis.axhline(NEAR, color=MUTED, lw=0.7)
+        axis.set(title=task, xscale="log", yscale="log", xlabel="processor seconds")
+        if axis.get_subplotspec().is_first_col():
+            axis.set(ylabel="share above the best")
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
-    figure.savefig(path, dpi=90)
+    figure.legend(handles, labels, loc="outside lower center", ncols=5)
 
 
 def main() -> None:
@@ -226,8 +231,7 @@ def main() -> None:
     parser.add_argument(
         "--python", default=sys.executable, help="interpreter of the environment that has the peers"
     )
-    parser.add_argument("--out", type=Path, help="folder for hypercleaning.json, the traces and the picture")
-    parser.add_argument("--picture", type=Path, help="where to draw the picture")
+    parser.add_argument("--out", type=Path, help="folder for hypercleaning.json, hypercleaning.png and the traces")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -250,8 +254,9 @@ def main() -> None:
                 continue
             print_table(name, results[name])
             write(options.out, "hypercleaning", {**facts, "budget": budget}, results)
-    if options.picture and results:
-        draw(results, options.picture)
+    if results:
+        size = (3.0 * min(4, len(results)), 1.2 + 2.3 * -(-len(results) // 4))
+        draw(options.out, "hypercleaning", size, lambda figure: paint(figure, results))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from typing import Any
 import clarabel
 import highspy
 import numpy as np
+from picture import COLOURS, MARKERS, draw
 from scipy import sparse
 from side_by_side import machine, print_machine, write
 
@@ -231,12 +232,39 @@ ROWS: dict[str, Row] = {
 }
 
 
+def paint(figure: Any, rows: list[dict[str, Any]]) -> None:
+    """Evaluations and seconds of each row on each function; a hollow mark did not get there."""
+    functions = list(dict.fromkeys(row["function"] for row in rows))
+    methods = [name for name in ROWS if any(row["row"] == name for row in rows)]
+    axes = figure.subplots(1, 2, sharey=True)
+    for axis in axes:
+        axis.grid(visible=False, axis="y")
+        for place in range(0, len(functions), 2):
+            axis.axhspan(place - 0.5, place + 0.5, color="#F3F3F0", zorder=0)
+    for k, (method, colour, marker) in enumerate(zip(methods, COLOURS, MARKERS, strict=False)):
+        mine = [row for row in rows if row["row"] == method and row["evaluations"] > 0]
+        below = 0.1 * (k - (len(methods) - 1) / 2)  # side by side, so that no mark hides another
+        places = [functions.index(row["function"]) + below for row in mine]
+        for axis, column in zip(axes, ("evaluations", "seconds"), strict=True):
+            values = [row[column] for row in mine]
+            axis.plot(values, places, color=colour, marker=marker, ls="", label=method)
+            late = [(v, p) for v, p, row in zip(values, places, mine, strict=True) if row["evaluations"] >= LIMIT]
+            if late:
+                axis.plot(*zip(*late, strict=True), color=colour, marker=marker, ls="", mfc="white")
+    axes[0].set_yticks(range(len(functions)), functions)
+    axes[0].set(xscale="log", xlabel=f"evaluations to a gap of {GAP:g} (hollow: not in {LIMIT})")
+    axes[1].set(xscale="log", xlabel="processor seconds")
+    axes[0].set_ylim(len(functions) - 0.5, -0.5)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+
+
 def main() -> None:
     """Run all rows on all functions and print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="d = 10 and the three standard functions")
     parser.add_argument("--without", nargs="+", default=[], choices=list(ROWS), metavar="ROW", help="skip")
-    parser.add_argument("--out", type=Path, help="folder for nonsmooth.json")
+    parser.add_argument("--out", type=Path, help="folder for nonsmooth.json and nonsmooth.png")
     options = parser.parse_args()
     facts = machine("scipy", "highspy", "clarabel", "halfspace-optimizer")
     print_machine(facts)
@@ -259,6 +287,7 @@ def main() -> None:
             rows.append({"function": name, "row": row, "best": best, "evaluations": count, "seconds": seconds,
                          "status": status})  # fmt: skip
             print(f"{name:<20}{row:<22}{best:>14.6f}{count:>13}{seconds:>9.3f}  {status}", flush=True)
+    draw(options.out, "nonsmooth", (8.4, 5.6), lambda figure: paint(figure, rows))
     write(options.out, "nonsmooth", facts, rows)
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from picture import COLOURS, MARKERS, MUTED, draw
 from side_by_side import machine, print_machine, take_turns, write
 
 from cutplane import BilevelProblem, BilevelSolver, Box, Polyhedron, SolutionMap
@@ -123,11 +124,35 @@ def start_up() -> tuple[float, float]:
     return min(imports), min(solves)
 
 
+def paint(figure: Any, rows: list[dict[str, Any]]) -> None:
+    """Ratio and share of the read bandwidth against n, a line a number of planes."""
+    axes = figure.subplots(2, 2, sharex=True, sharey="row")
+    kinds = list(dict.fromkeys(row["dtype"] for row in rows))
+    for column, dtype in zip(axes.T, kinds, strict=False):
+        for planes, colour, marker in zip((8, 32, 64), COLOURS, MARKERS, strict=False):
+            mine = [row for row in rows if (row["dtype"], row["planes"]) == (dtype, planes)]
+            for axis, share in zip(column, ("ratio", "of_read"), strict=True):
+                values = [row[share] for row in mine]
+                axis.plot(
+                    [row["n"] for row in mine], values, marker=marker, color=colour, label=f"{planes} planes"
+                )
+        for axis, floor in zip(column, ("as fast as BLAS", "as fast as a plain read"), strict=True):
+            axis.axhline(1.0, color=MUTED, ls=":", lw=1.0)
+            axis.annotate(floor, (0.99, 1.0), xycoords=axis.get_yaxis_transform(), ha="right", va="bottom",
+                          color=MUTED, fontsize=8)  # fmt: skip
+        column[0].set(title=dtype, xscale="log")
+        column[1].set(xlabel="variables n")
+    axes[0, 0].set(ylabel="times as fast as two BLAS products", ylim=(0, None))
+    axes[1, 0].set(ylabel="share of the read bandwidth", ylim=(0, None))
+    axes[1, 0].yaxis.set_major_formatter("{x:.0%}")
+    axes[1, 0].legend(loc="lower left")
+
+
 def main() -> None:
     """Run the grid and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="three cells, few rounds")
-    parser.add_argument("--out", type=Path, help="folder for planes.json")
+    parser.add_argument("--out", type=Path, help="folder for planes.json and planes.png")
     options = parser.parse_args()
     facts = machine("numba", "scipy")
     print_machine(facts)
@@ -152,6 +177,7 @@ def main() -> None:
           f"{whole['iteration'] / whole['sweep']:.1f} sweeps, its oracle and the pool included")  # fmt: skip
     began = start_up()
     print(f"with a warm cache, processor seconds: import {began[0]:.2f} s, first solve {began[1]:.2f} s")
+    draw(options.out, "planes", (8, 5.6), lambda figure: paint(figure, rows))
     write(options.out, "planes", facts, {"sweep": rows, "pool": pool, "iteration": whole, "start": began})
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from picture import COLOURS, MUTED, draw
 
 WARM_UP = 3
 SIZES: dict[str, dict[str, int]] = {
@@ -174,13 +175,32 @@ def child(python: str, side: str, name: str, steps: int) -> dict[str, float] | s
     return answer
 
 
+def paint(figure: Any, rows: dict[str, Any]) -> None:
+    """Windows a second of each model, ours beside neuralforecast's where that ran."""
+    axis = figure.subplots()
+    for side, label, colour, beside in (
+        ("ours", "simmst", COLOURS[0], -0.19),
+        ("theirs", "neuralforecast", MUTED, 0.19),
+    ):
+        places = [k + beside for k, row in enumerate(rows.values()) if side in row]
+        rates = [row[side] for row in rows.values() if side in row]
+        axis.bar_label(axis.barh(places, rates, height=0.36, color=colour, label=label), fmt=" {:.0f}")
+    names = [f"{name}\n{row['ratio']:.2f} times" if "ratio" in row else name for name, row in rows.items()]
+    axis.set_yticks(range(len(rows)), names)
+    axis.set(xlabel="windows a second of processor time, training")
+    axis.grid(visible=False, axis="y")
+    axis.invert_yaxis()
+    axis.margins(x=0.1)
+    figure.legend(loc="outside lower center", ncols=2)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="one round of few steps")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--python", default=sys.executable, help="interpreter of neuralforecast's environment")
-    parser.add_argument("--out", type=Path, help="folder for throughput.json")
+    parser.add_argument("--out", type=Path, help="folder for throughput.json and throughput.png")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -219,6 +239,7 @@ def main() -> None:
         rows[name] |= {"theirs": other, "ratio": ratio}
         counts = " / ".join(f"{found[s][0]['parameters']:,}" for s in ("ours", "theirs"))
         print(f"{name:<14}{mine:>16.0f}{other:>16.0f}{ratio:>8.2f}{share:>9.1%}   {counts}", flush=True)
+    draw(options.out, "throughput", (6.4, 2.9), lambda figure: paint(figure, rows))
     write(options.out, "throughput", facts, rows)
 
 

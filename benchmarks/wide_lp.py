@@ -17,6 +17,7 @@ from typing import Any
 
 import highspy
 import numpy as np
+from picture import COLOURS, MARKERS, draw
 from side_by_side import machine, print_machine, take_turns, write
 
 from cutplane.wide_lp import solve_wide
@@ -80,11 +81,26 @@ def measure(kind: str, n: int, rows: int, rounds: int) -> dict[str, Any]:
     return row
 
 
+def paint(figure: Any, rows: list[dict[str, Any]]) -> None:
+    """Seconds here and by HiGHS against columns, a panel a kind of rows, a colour a number of rows."""
+    kinds = list(dict.fromkeys(row["kind"] for row in rows))
+    for axis, kind in zip(figure.subplots(1, len(kinds), sharey=True, squeeze=False).flat, kinds, strict=True):
+        for count, colour, marker in zip((8, 16, 64), COLOURS, MARKERS, strict=False):
+            for name, who, style in (("wide", "here", {}), ("highs", "HiGHS", {"ls": "--", "mfc": "white"})):
+                mine = [r for r in rows if (r["kind"], r["rows"]) == (kind, count) and name in r["seconds"]]
+                columns, seconds = [r["n"] for r in mine], [r["seconds"][name] for r in mine]
+                axis.plot(columns, seconds, color=colour, marker=marker, label=f"{who}, {count} rows", **style)
+        axis.set(title=f"{kind} rows", xscale="log", yscale="log", xlabel="columns")
+        if axis.get_subplotspec().is_first_col():
+            axis.set(ylabel="processor seconds")
+            axis.legend(loc="upper left")
+
+
 def main() -> None:
     """Run the table and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="1e5 columns x 16 rows only")
-    parser.add_argument("--out", type=Path, help="folder for wide_lp.json")
+    parser.add_argument("--out", type=Path, help="folder for wide_lp.json and wide_lp.png")
     options = parser.parse_args()
     facts = machine("scipy", "highspy")
     print_machine(facts)
@@ -102,6 +118,7 @@ def main() -> None:
                 peer = f"{s['highs']:>9.3f}{s['highs'] / s['wide']:>7.1f}{row['error']:>9.0e}"
             print(f"{kind:<10}{n:>9}{count:>4}{s['wide']:>9.3f}{peer}{row['violation']:>11.0e}"
                   f"{s['cold']:>9.3f}{s['warm']:>9.3f}{s['cold'] / s['warm']:>7.1f}", flush=True)  # fmt: skip
+    draw(options.out, "wide_lp", (8, 3.8), lambda figure: paint(figure, rows))
     write(options.out, "wide_lp", facts, rows)
 
 
