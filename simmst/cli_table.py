@@ -52,6 +52,9 @@ ProtocolName = Annotated[
     str | None, typer.Option(help="J, A, B, fedda or paper; default: J, from six weeks on A.")
 ]
 Horizon = Annotated[int, typer.Option(min=1, help="Hours to forecast.")]
+Lookback = Annotated[
+    int | None, typer.Option(min=1, help="Hours of history of rows without one of their own; default: 48.")
+]
 WorkerCount = Annotated[int, typer.Option("--workers", help="Processes that compute cells.")]
 RayAddress = Annotated[
     str | None, typer.Option("--ray", help="Compute on a Ray cluster: its address, or auto, or local.")
@@ -71,6 +74,7 @@ def table(
     service: Service = None,
     protocol: ProtocolName = None,
     horizon: Horizon = 24,
+    lookback: Lookback = None,
     workers: WorkerCount = 1,
     ray: RayAddress = None,
 ) -> None:
@@ -84,7 +88,7 @@ def table(
     folder = out or Path("tables") / str(number)
     made = _made(
         number, f"Table {number}", data, folder, models, seeds, preset, budget, scarce, sources, service, protocol,
-        horizon, workers, ray,
+        horizon, lookback, workers, ray,
     )  # fmt: skip
     write_table(made, folder)
     picture, text = standalone(error_figure(made.rows)), table_page(made)
@@ -106,6 +110,7 @@ def figure(
     service: FigureService = None,
     protocol: ProtocolName = None,
     horizon: Horizon = 24,
+    lookback: Lookback = None,
 ) -> None:
     """Draw truth, Sim-MSTNet and the best other row; cells that a table left in the folder are read."""
     from simmst.data.files import atomically
@@ -114,7 +119,9 @@ def figure(
     if number != 2:
         raise ConfigError(f"figure {number}: only figure 2 shows measurements")
     folder = out or Path("tables") / "2"
-    made = _made(2, "Figure 2", data, folder, models, 1, preset, budget, None, sources, service, protocol, horizon)
+    made = _made(
+        2, "Figure 2", data, folder, models, 1, preset, budget, None, sources, service, protocol, horizon, lookback
+    )
     text = figure_page(made)
     atomically(folder / "figure-2.html", lambda path: path.write_text(text, encoding="utf-8"))
     say(Console(), str(folder / "figure-2.html"))
@@ -134,6 +141,7 @@ def _made(
     service: str | None,
     protocol: str | None,
     horizon: int,
+    lookback: int | None,
     workers: int = 1,
     ray: str | None = None,
 ) -> Table:
@@ -156,6 +164,7 @@ def _made(
         service,
         protocol,
         horizon,
+        lookback,
         Workers(workers, ray),
     )
     console = Console(stderr=True)

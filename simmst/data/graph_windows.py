@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.data.dataset import TrafficData
-from simmst.data.windows import NodeScaler, WindowBatch, WindowDataset, WindowSource
+from simmst.data.windows import WindowBatch, WindowDataset, WindowSource
 
 IntArray = NDArray[np.int64]
 
@@ -28,19 +27,6 @@ class GraphWindows:
 
     windows: WindowDataset
 
-    @classmethod
-    def cut(
-        cls,
-        data: TrafficData,
-        scaler: NodeScaler,
-        lookback: int,
-        horizon: int,
-        first: int = 0,
-        stop: int | None = None,
-    ) -> GraphWindows:
-        """Cut all windows whose targets lie in the steps `first .. stop - 1`, as `WindowDataset.cut` does."""
-        return cls(WindowDataset.cut(data, scaler, lookback, horizon, first, stop, patch=1))
-
     def __len__(self) -> int:
         """Return the number of windows, one an origin."""
         return len(self.windows.origins)
@@ -49,7 +35,7 @@ class GraphWindows:
         """Cut the windows with these numbers, int `[B]`."""
         w = self.windows
         origin = w.origins[np.asarray(index)]
-        past = origin[:, None] + np.arange(-w.lookback, 0)
+        past = w.before(origin)
         future = origin[:, None] + np.arange(w.horizon)
         nodes = np.arange(w.scaled.shape[1])
         return WindowBatch(

@@ -277,6 +277,8 @@ class WindowDataset:
         Steps of the first targets, int64 `[O]`.
     lookback, horizon
         Steps of history L and of target H.
+    season
+        Where a history reaches back before the data, the first `season` steps stand repeated, values and marks.
     """
 
     scaled: FloatArray
@@ -285,6 +287,7 @@ class WindowDataset:
     origins: IntArray
     lookback: int
     horizon: int
+    season: int | None = None
 
     @classmethod
     def cut(
@@ -296,11 +299,13 @@ class WindowDataset:
         first: int = 0,
         stop: int | None = None,
         patch: int = 3,
+        season: int | None = None,
     ) -> WindowDataset:
         """
         All windows whose targets lie wholly in the steps `first .. stop - 1`.
 
-        The history may reach back before `first` (it is known at the origin), but not before the data.
+        The history may reach back before `first` (it is known at the origin), but not before the data, unless
+        there is a `season`.
 
         Parameters
         ----------
@@ -314,6 +319,10 @@ class WindowDataset:
             Part of the data that the targets come from; all by default.
         patch
             Side of the neighbour patch.
+        season
+            A history need only hold this many steps of data, a day say: before them they stand repeated, as often
+            as the lookback asks for. So a long lookback does not cost a short file its first days. None: a
+            history is of data alone.
 
         Raises
         ------
@@ -322,12 +331,15 @@ class WindowDataset:
         """
         total = len(data.values)
         stop = total if stop is None else stop
+        if season is not None and season < 1:
+            raise ConfigError(f"season={season}: must be at least 1 step, or None")
         if lookback < 1 or horizon < 1 or not 0 <= first < stop <= total:
             raise ConfigError(
                 f"lookback={lookback}, horizon={horizon}, first={first}, stop={stop}: need lookback and "
                 f"horizon >= 1 and 0 <= first < stop <= {total} steps"
             )
-        origins = np.arange(max(first, lookback), stop - horizon + 1)
+        needed = lookback if season is None else min(lookback, season)
+        origins = np.arange(max(first, needed), stop - horizon + 1)
         if not origins.size:
             raise ConfigError(
                 f"lookback={lookback}, horizon={horizon}: no window fits in steps {first}..{stop - 1}; "
@@ -340,17 +352,23 @@ class WindowDataset:
             origins=origins,
             lookback=lookback,
             horizon=horizon,
+            season=season,
         )
 
     def __len__(self) -> int:
         """Return the number of windows, `O * N`."""
         return len(self.origins) * len(self.patches)
 
+    def before(self, origin: IntArray) -> IntArray:
+        """Steps of the history of each origin: `[B, L]` from `[B]`."""
+        past: IntArray = origin[:, None] + np.arange(-self.lookback, 0)
+        return past if self.season is None else np.where(past < 0, past % self.season, past)
+
     def batch(self, index: IntArray) -> WindowBatch:
         """Cut the windows with these numbers, int `[B]`."""
         place, node = np.divmod(np.asarray(index), len(self.patches))
         origin = self.origins[place]
-        past = origin[:, None] + np.arange(-self.lookback, 0)
+        past = self.before(origin)
         future = origin[:, None] + np.arange(self.horizon)
         return WindowBatch(
             history=self.scaled[past[:, :, None], self.patches[node][:, None, :]],

@@ -103,7 +103,7 @@ class RunConfig(_Frozen):
         Tasks, in order; None for all of the file.
     seed : int
     horizon, lookback : int
-        Forecast steps H and history steps L, in hours.
+        Forecast steps H and history steps L, in hours. Attention sees the last 48 of them at most.
     validation_windows : int
         Windows of the validation days, drawn once, that the epoch is chosen by.
     """
@@ -115,7 +115,7 @@ class RunConfig(_Frozen):
     services: tuple[str, ...] | None = Field(default=None, min_length=1, strict=False)
     seed: int = Field(default=0, ge=0)
     horizon: int = Field(default=24, ge=1, le=168)
-    lookback: int = Field(default=48, ge=1, le=168)
+    lookback: int = Field(default=168, ge=1, le=168)
     target: TargetConfig
     simulate: SimulateConfig
     reweight: ReweightConfig

@@ -15,7 +15,12 @@ _BATCH = 512
 
 
 def forecast_windows(
-    data: TrafficData, scaler: NodeScaler, origins: npt.NDArray[np.int64], lookback: int, horizon: int
+    data: TrafficData,
+    scaler: NodeScaler,
+    origins: npt.NDArray[np.int64],
+    lookback: int,
+    horizon: int,
+    season: int | None = None,
 ) -> WindowDataset:
     """Windows for forecasting: their horizon may reach past the end of the data.
 
@@ -25,8 +30,10 @@ def forecast_windows(
     scaler : NodeScaler
         Fitted on the training part.
     origins : int array [O]
-        First forecast step of each, from `lookback` to the number of steps.
+        First forecast step of each, from `lookback` (or `season`, if that is less) to the number of steps.
     lookback, horizon : int
+    season : int, optional
+        As in `WindowDataset.cut`.
 
     Returns
     -------
@@ -42,6 +49,7 @@ def forecast_windows(
         origins=origins,
         lookback=lookback,
         horizon=horizon,
+        season=season,
     )
 
 

@@ -72,7 +72,13 @@ class Job:
         data, lookback, horizon = target.data, config.lookback, config.horizon
         scaler = NodeScaler.fit(data.values[protocol.train.steps], data.filled[protocol.train.steps])
         train, validation = (
-            recorded(WindowDataset.cut(data, scaler, lookback, horizon, part.start, part.stop), data, name)
+            recorded(
+                WindowDataset.cut(
+                    data, scaler, lookback, horizon, part.start, part.stop, season=data.steps_per_day
+                ),
+                data,
+                name,
+            )
             for name, part in (("training", protocol.train), ("validation", protocol.validation))
         )
         return cls(

@@ -120,14 +120,17 @@ def _training(record: Mapping[str, Any]) -> str:
     )
 
 
+_STAGES = {
+    "start": "as it started",
+    "train": "after training on simulated windows",
+    "fine-tune": "after fine-tuning",
+}
+
+
 def _kept(metrics: Mapping[str, Any]) -> str:
-    before, after = (metrics[stage]["validation_error"] for stage in ("training", "fine-tuning"))
-    if metrics["kept_stage"] == "train":
-        return (
-            f"kept as it was before fine-tuning, which did not make it better on the validation days (error "
-            f"{before:.4f} before, {after:.4f} after)"
-        )
-    return f"kept after fine-tuning (error on the validation days {after:.4f}, {before:.4f} before)"
+    errors = metrics["validation_errors"]
+    each = ", ".join(f"{error:.4f} {_STAGES[stage]}" for stage, error in errors.items())
+    return f"kept {_STAGES[metrics['kept_stage']]}: the lowest error on the validation days ({each})"
 
 
 def _days(job: Job, part: Span) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from simmst.data.windows import WindowSource
+from simmst.experiments.best import Best
 from simmst.experiments.config import TrainConfig
 from simmst.experiments.evaluate import evaluate
 from simmst.experiments.forecast import forecast_windows, network_forecast
@@ -23,6 +24,7 @@ from simmst.experiments.weighting import learn_weights
 from simmst.models.simmstnet import SimMSTNet
 from simmst.training.checkpoint import save_model
 from simmst.training.config import Progress, TrainingResult
+from simmst.training.highway import start_highway
 from simmst.training.trainer import Trainer
 
 #: ``watch(stage, done, total, note)``: called as a stage goes on, and with ``done == total`` at its end.
@@ -69,15 +71,16 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
             job, directory, simulated, lambda done, total, note: watch("re-weight", done, total, note)
         )
     model = SimMSTNet(job.network, job.config.seed)
+    best = Best()
     with _timed(directory, "train"):
+        start_highway(model, simulated, learned.weights)
+        started = Trainer(job.trainer(job.config.train)).errors(model, job.validation)
+        best.keep("start", model, float(started.mean()))
         trained = _train(job, directory, "train", model, simulated, job.config.train, watch, learned.weights)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
+        best.keep("train", model, trained.best_error)
     with _timed(directory, "fine-tune"):
         tuned = _train(job, directory, "fine-tune", model, job.train, job.config.finetune, watch)
-    kept = "fine-tune"
-    if not tuned.best_error < trained.best_error:  # it must earn its place, as in the tables
-        kept = "train"
-        model.load_state_dict(before)
+        best.keep("fine-tune", model, tuned.best_error)
     note = {"services": job.target.data.services, "units": job.target.data.units}
     save_model(directory.path / CHECKPOINT, model, note)
     serving = Serving.of(job.target.data, job.scaler, job.train, model, job.validation)
@@ -94,7 +97,8 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
         "re-weighting": learned.summary,
         "training": _record(trained, job.config.train),
         "fine-tuning": _record(tuned, job.config.finetune),
-        "kept_stage": kept,
+        "kept_stage": best.stage,
+        "validation_errors": best.errors,
         "parameters": sum(p.numel() for p in model.parameters()),
     }
     directory.write_json("metrics.json", metrics)

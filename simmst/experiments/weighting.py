@@ -47,13 +47,14 @@ def learn_weights(
 ) -> Weighting:
     """Learn the weights, going on from where the stage stopped, and write history.csv.
 
-    Above: a smoothed absolute error on real windows drawn from the training days. Below: a ridge on the
-    history of a window, fitted to the weighted simulated windows and solved exactly (training the network
-    below would take hours, and one gradient step of it finds no weights [M]). The ridge's solution stands in
-    the upper level (the reduced formulation), so that the constraint holds at every iteration; cuts are in the
-    weights, and a linear master moves on them. The joint form with the paper's primal-dual steps ended with a
-    larger error on the validation days and a gap far above its tolerance [M]. Weights lie in [0, 1] and keep a
-    fixed sum. Judge them by the error of the ridge retrained from them, which the summary holds.
+    Above: a smoothed absolute error on real windows drawn from the training days. Below: a ridge on the recent
+    hours of a window (those that the network's attention sees), all services, fitted to the weighted simulated
+    windows and solved exactly (training the network below would take hours, and one gradient step of it finds
+    no weights [M]). The ridge's solution stands in the upper level (the reduced formulation), so that the
+    constraint holds at every iteration; cuts are in the weights, and a linear master moves on them. The joint
+    form with the paper's primal-dual steps ended with a larger error on the validation days and a gap far
+    above its tolerance [M]. Weights lie in [0, 1] and keep a fixed sum. Judge them by the error of the ridge
+    retrained from them, which the summary holds.
 
     Parameters
     ----------
@@ -70,6 +71,7 @@ def learn_weights(
         real,
         SampleWeights.per_sample(len(simulated)),
         share=config.share,
+        steps=job.network.recent,
     )
     solver = BilevelSolver(
         method="linear",
@@ -103,7 +105,7 @@ def learn_weights(
 
 def _retrained(job: Job, task: Sim2Real, x: npt.NDArray[np.floating]) -> dict[str, float]:
     """Error of the proxy fitted to uniform and to learned weights, on real training and validation windows."""
-    validation = SmoothAbsoluteError(window_samples(job.validation))
+    validation = SmoothAbsoluteError(window_samples(job.validation, steps=job.network.recent))
     result = {}
     for name, weights in (("uniform", task.x0), ("learned", x)):
         theta = task.problem.lower.solution(weights)  # type: ignore[attr-defined]

@@ -23,10 +23,13 @@ class Recipe:
         Arguments of the model's constructor.
     training : mapping
         Arguments of `TrainerConfig`.
+    history : int or None
+        Steps that the model sees where that is its own choice; None leaves it to the protocol.
     """
 
     sizes: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    history: int | None = None
 
 
 def _training(epochs: int, batch: int, rate: float, decay: float = 0.0, **more: Any) -> dict[str, Any]:
@@ -99,7 +102,10 @@ RECIPES: Mapping[str, Mapping[Preset, Recipe]] = {
         {"hidden": 600, "node_width": 200, "value_width": 100, "day_width": 20, "week_width": 10},
         _GRAPH_SMOKE, _training(20, 8, 1e-3, epoch_samples=160), _training(10, 128, 1e-4, 1e-6, clip=2.0),
     ),
-    "simmstnet": _recipes(
-        {"paper": False}, {"paper": False}, {"paper": True}, _PATCH_SMOKE, _PATCH_LAPTOP, _PATCH_PAPER
-    ),
+    # A week, which costs next to nothing: attention sees two days of it, the highway all of them.
+    "simmstnet": {
+        "smoke": Recipe({"paper": False}, _PATCH_SMOKE, 168),
+        "laptop": Recipe({"paper": False}, _PATCH_LAPTOP, 168),
+        "paper": Recipe({"paper": True}, _PATCH_PAPER),
+    },
 }  # fmt: skip

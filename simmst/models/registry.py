@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -184,7 +184,9 @@ def _stnet(services: int, history: int, horizon: int, *, paper: bool, **changes:
 def _variant(name: str, label: str, weighting: str = "dynamic", **sizes: Any) -> ModelCard:
     """Sim-MSTNet, or an ablation of it."""
     recipes = {
-        preset: Recipe({**recipe.sizes, **sizes}, {**recipe.training, "weighting": weighting})
+        preset: replace(
+            recipe, sizes={**recipe.sizes, **sizes}, training={**recipe.training, "weighting": weighting}
+        )
         for preset, recipe in RECIPES["simmstnet"].items()
     }
     return ModelCard(name, label, _simmstnet, "patch", (), True, recipes)

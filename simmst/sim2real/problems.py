@@ -158,6 +158,7 @@ def proxy_problem(
     penalty: float = 1e-3,
     delta: float = 0.1,
     rescale: bool = True,
+    steps: int | None = None,
 ) -> Sim2Real:
     """Sim2Real with a ridge on window features as lower level, solved exactly: see `proxy`.
 
@@ -167,11 +168,11 @@ def proxy_problem(
     weights : SampleWeights
     share, floor : float, optional
         As in `Sim2Real.of`.
-    penalty, delta, rescale
+    penalty, delta, rescale, steps
         Of `RidgeLevel`, `SmoothAbsoluteError` and `window_samples`.
     """
-    lower = RidgeLevel(window_samples(simulated, rescale), _matching(weights, simulated), penalty)
-    upper = SmoothAbsoluteError(window_samples(real, rescale), delta)
+    below, above = (window_samples(windows, rescale, steps) for windows in (simulated, real))
+    lower, upper = RidgeLevel(below, _matching(weights, simulated), penalty), SmoothAbsoluteError(above, delta)
     return Sim2Real.of(upper, lower, weights, share, floor)
 
 

@@ -22,7 +22,7 @@ class Samples:
     targets: Array
 
 
-def window_samples(windows: WindowSource, rescale: bool = True) -> Samples:
+def window_samples(windows: WindowSource, rescale: bool = True, steps: int | None = None) -> Samples:
     """Features and targets of windows, cut batch by batch.
 
     Features are the history of the window's own cell, all services, and a constant: d = L · S + 1. Targets
@@ -34,16 +34,24 @@ def window_samples(windows: WindowSource, rescale: bool = True) -> Samples:
     rescale : bool
         Subtract from each window and service the mean of its history and divide by its deviation, so that
         windows of cells of any size are alike.
+    steps : int, optional
+        Only the last steps of the history are features; all by default.
     """
-    parts = [_features(batch, rescale) for _, batch in iterate_batches(windows, 1024)]
+    if steps is not None and steps < 1:
+        raise ConfigError(f"steps={steps}: features need at least one step of history")
+    parts = [_features(batch, rescale, steps) for _, batch in iterate_batches(windows, 1024)]
     if not parts:
         raise ConfigError("there are no windows to make features of")
     features, targets = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Samples(features, targets)
 
 
-def _features(batch: WindowBatch, rescale: bool) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _features(
+    batch: WindowBatch, rescale: bool, steps: int | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     own, target = batch.history[:, :, batch.history.shape[2] // 2], batch.target  # [B, L, S], [B, H, S]
+    if steps is not None:
+        own = own[:, -steps:]
     if rescale:
         mean, deviation = own.mean(1, keepdims=True), own.std(1, keepdims=True)
         deviation = np.where(deviation > 1e-3, deviation, np.float32(1))

@@ -66,6 +66,7 @@ def test_an_interrupted_table_says_how_to_go_on(simmst, monkeypatch):
         ("table 2 --models lstm2", "unknown lstm2"),
         ("table 2 --budget soon", "--budget soon"),
         ("table 2 --data gone.npz", "gone.npz"),
+        ("table 2 --preset smoke --protocol fedda --lookback 12", "--lookback 12"),
         ("figure 1", "figure 1"),
         ("forecast --checkpoint gone --data x.npz --out f.csv", "gone: no such directory"),
         ("forecast --checkpoint . --data x.npz --out f.csv", "holds no finished run"),

@@ -13,9 +13,12 @@ from simmst.data.dataset import TrafficData
 from simmst.errors import ConfigError
 from simmst.experiments.protocol import Protocol, Span
 from simmst.experiments.target import Target
+from simmst.models.recipes import Recipe
 from simmst.models.ridge import default_lags
 
 _WEEK = 7
+#: Hours that a row without a history of its own sees.
+_LOOKBACK = 48
 _FEDDA_CELLS, _FEDDA_SEED = 100, 1
 #: Lags of the FedDA protocol: three days at this hour, then the last three hours.
 FEDDA_LAGS = (72, 48, 24, 3, 2, 1)
@@ -53,6 +56,9 @@ class Benchmark:
         Lags of the ridge.
     lags
         Lags that a model sees, longest first; the last `lookback` steps by default.
+    season
+        Where the lookback reaches back before the data, the first `season` steps stand repeated; None: no origin
+        is that early.
     """
 
     name: str
@@ -62,6 +68,7 @@ class Benchmark:
     horizon: int
     ridge_lags: tuple[int, ...]
     lags: tuple[int, ...] = ()
+    season: int | None = None
 
     @property
     def data(self) -> TrafficData:
@@ -78,11 +85,17 @@ class Benchmark:
         """Which of the last `lookback` steps a model sees; None for all."""
         return self.lookback - np.array(self.lags) if self.lags else None
 
+    def seen_by(self, recipe: Recipe) -> Benchmark:
+        """Return the benchmark as a model sees it: with a history of its own, if its recipe has one."""
+        if recipe.history is None or self.lags:
+            return self
+        return replace(self, lookback=recipe.history, season=self.protocol.steps_per_day)
+
     def scarce(self, days: int) -> Benchmark:
         """
         Keep only the last days of the training part: nothing before them exists, for inputs neither.
 
-        The lookback shrinks where a day of origins would not fit else.
+        Without a `season` the lookback shrinks where a day of origins would not fit else.
 
         Raises
         ------
@@ -93,11 +106,12 @@ class Benchmark:
         kept, there = days * per_day, parts.train.stop - parts.train.start
         if kept > there:
             raise ConfigError(f"--scarce {days}d: the training part has {there // per_day} days")
-        lookback = min(self.lookback, kept - self.horizon - per_day)
-        if lookback < max(self.lags, default=1):
+        room = kept - self.horizon - per_day
+        if room < max(self.lags, default=1):
             raise ConfigError(
                 f"--scarce {days}d: too few for a history, a horizon of {self.horizon} steps and a day of origins"
             )
+        lookback = min(self.lookback, room) if self.season is None else self.lookback
         first = parts.train.stop - kept
         train, validation, test = (
             Span(part.start - first, part.stop - first)
@@ -108,7 +122,7 @@ class Benchmark:
             target=replace(self.target, data=self.data.select(start=first)),
             protocol=Protocol(train, validation, test, per_day),
             lookback=lookback,
-            ridge_lags=tuple(lag for lag in self.ridge_lags if lag <= lookback),
+            ridge_lags=tuple(lag for lag in self.ridge_lags if lag <= min(lookback, room)),
         )
 
     def describe(self) -> dict[str, Any]:
@@ -131,12 +145,15 @@ class Benchmark:
             "units": self.data.units,
             **parts,
             "history": list(self.lags) or self.lookback,
+            "season": self.season,
             "horizon": self.horizon,
             "ridge_lags": list(self.ridge_lags),
         }
 
 
-def make_benchmark(target: Target, name: str | None = None, horizon: int = 24, lookback: int = 48) -> Benchmark:
+def make_benchmark(
+    target: Target, name: str | None = None, horizon: int = 24, lookback: int | None = None
+) -> Benchmark:
     """
     Put traffic under a protocol.
 
@@ -146,8 +163,11 @@ def make_benchmark(target: Target, name: str | None = None, horizon: int = 24, l
         Hourly traffic.
     name
         A key of `PROTOCOLS`; by default "A" from six weeks on, "J" below.
-    horizon, lookback
-        Steps to forecast and to see; FedDA sets its own.
+    horizon
+        Steps to forecast; FedDA sets its own.
+    lookback
+        Steps to see; None for the protocol's. A chosen one does not cost the data its first days: before them
+        the first day stands repeated.
 
     Raises
     ------
@@ -160,9 +180,12 @@ def make_benchmark(target: Target, name: str | None = None, horizon: int = 24, l
     name = name or ("A" if days >= 6 * _WEEK else "J")
     if name not in PROTOCOLS:
         raise ConfigError(f"--protocol {name}: unknown; known: {', '.join(PROTOCOLS)}")
+    if name == "fedda" and lookback is not None:
+        raise ConfigError(f"--lookback {lookback}: protocol fedda says itself which hours are seen; leave it out")
+    seen, season = (_LOOKBACK, None) if lookback is None else (lookback, per_day)
     if name == "J":
         parts = Protocol.proportional(len(data.values), data.step_minutes, horizon)
-        return Benchmark(name, target, parts, lookback, horizon, default_lags(per_day))
+        return Benchmark(name, target, parts, seen, horizon, default_lags(per_day), season=season)
     if name in ("fedda", "paper"):
         target = replace(target, data=_sampled(data))
     if name == "paper":
@@ -172,7 +195,7 @@ def make_benchmark(target: Target, name: str | None = None, horizon: int = 24, l
     parts = _weeks(days, per_day, 1 if name == "B" else 0)
     if horizon > _WEEK * per_day:
         raise ConfigError(f"--horizon {horizon}: longer than the test week")
-    return Benchmark(name, target, parts, lookback, horizon, _MILANO_RIDGE)
+    return Benchmark(name, target, parts, seen, horizon, _MILANO_RIDGE, season=season)
 
 
 def _weeks(days: int, per_day: int, left_out: int) -> Protocol:

@@ -58,7 +58,7 @@ class Grid:
     folder: Path
     _data: str = ""
     _parts: dict[int | None, Benchmark] = field(default_factory=dict)
-    _simulated: dict[tuple[int | None, int], Simulated] = field(default_factory=dict)
+    _simulated: dict[str, Simulated] = field(default_factory=dict)
 
     def of(self, days: int | None) -> Benchmark:
         """Return the benchmark with so many training days."""
@@ -66,9 +66,16 @@ class Grid:
             self._parts[days] = self.benchmark if days is None else self.benchmark.scarce(days)
         return self._parts[days]
 
+    def seen_by(self, cell: Cell) -> Benchmark:
+        """Return the benchmark as the cell's model sees it."""
+        benchmark = self.of(cell.days)
+        if cell.model in CLOSED_FORM:
+            return benchmark
+        return benchmark.seen_by(REGISTRY[cell.model].recipes[self.preset])
+
     def refusal(self, cell: Cell) -> str | None:
         """Say why a cell cannot be computed, or return None if it can."""
-        benchmark = self.of(cell.days)
+        benchmark = self.seen_by(cell)
         if cell.model in CLOSED_FORM:
             return refusal(cell.model, benchmark)
         card = REGISTRY[cell.model]
@@ -83,7 +90,7 @@ class Grid:
         content: dict[str, Any] = {
             "cell": [*cell.row, cell.seed],
             "reference": [self.benchmark.protocol.train.start, self.benchmark.protocol.train.stop],
-            **self._shared_key(cell.days, key.sources(cell.model)),
+            **self._shared_key(self.seen_by(cell), key.sources(cell.model)),
         }
         if cell.model not in CLOSED_FORM:
             card = REGISTRY[cell.model]
@@ -96,18 +103,18 @@ class Grid:
             }
             if cell.kind != "real":
                 assert cell.seed is not None
-                content["simulation"] = self._simulation_key(cell.days, cell.seed)
+                content["simulation"] = self._simulation_key(self.seen_by(cell), cell.seed)
         return key.digest(content)
 
-    def _simulation_key(self, days: int | None, seed: int) -> str:
+    def _simulation_key(self, benchmark: Benchmark, seed: int) -> str:
         """Hash what the simulated windows and their weights depend on."""
-        config = simulation_config(self.of(days), self.preset, seed).model_dump(mode="json")
-        return key.digest({"config": config, **self._shared_key(days, key.simulation_sources())})
+        config = simulation_config(benchmark, self.preset, seed).model_dump(mode="json")
+        return key.digest({"config": config, **self._shared_key(benchmark, key.simulation_sources())})
 
-    def _shared_key(self, days: int | None, sources: frozenset[str]) -> dict[str, Any]:
+    def _shared_key(self, benchmark: Benchmark, sources: frozenset[str]) -> dict[str, Any]:
         """What both hashes hold of data, protocol, code and packages."""
         self._data = self._data or key.data_digest(self.benchmark.data)
-        described = self.of(days).describe()
+        described = benchmark.describe()
         return {
             "benchmark": {k: v for k, v in described.items() if k not in ("data", "rule")},
             "data": self._data,
@@ -152,7 +159,7 @@ class Grid:
 
     def _compute(self, cell: Cell, place: Path, clock: Clock, watch: Watch) -> Finished:
         torch.set_num_threads(1)
-        benchmark = self.of(cell.days)
+        benchmark = self.seen_by(cell)
         result: dict[str, Any] = {"cell": {"model": cell.model, "kind": cell.kind, "days": cell.days}}
         result |= {"seed": cell.seed, "label": cell.label, "key": self.key(cell)}
         reference = Reference.of(self.benchmark)  # the same for every row, however few days it trains on
@@ -164,7 +171,7 @@ class Grid:
             training = self._training(cell, place, watch)
             forecast = training.forecast()
             outcome = score(benchmark, lambda horizon: forecast, reference)
-            result |= {"parameters": training.parameters, "training": training.records}
+            result |= {"parameters": training.parameters, "training": training.records, "kept": training.kept}
         result |= {
             "benchmark": benchmark.describe(),
             "horizons": {str(h): figures for h, figures in outcome.horizons.items()},
@@ -181,17 +188,14 @@ class Grid:
     def _training(self, cell: Cell, place: Path, watch: Watch) -> Training:
         assert cell.seed is not None
         recipe = Recipe(REGISTRY[cell.model], cell.kind, self.preset, self.budget, cell.seed)  # type: ignore[arg-type]
-        simulated = None
+        simulated, benchmark = None, self.seen_by(cell)
         if cell.kind != "real":
-            where = (cell.days, cell.seed)
-            if where not in self._simulated:
-                name = f"weights-s{cell.seed}-{self._simulation_key(*where)[:12]}"
-                self._simulated.clear()  # the worlds of one seed and day count in memory are enough
-                self._simulated[where] = Simulated(
-                    self.of(cell.days), self.preset, cell.seed, self.folder / "cells" / name
-                )
-            simulated = self._simulated[where]
-        return Training(recipe, self.of(cell.days), place, simulated, watch)
+            name = f"weights-s{cell.seed}-{self._simulation_key(benchmark, cell.seed)[:12]}"
+            if name not in self._simulated:
+                self._simulated.clear()  # the worlds of one seed, day count and history in memory are enough
+                self._simulated[name] = Simulated(benchmark, self.preset, cell.seed, self.folder / "cells" / name)
+            simulated = self._simulated[name]
+        return Training(recipe, benchmark, place, simulated, watch)
 
 
 def run_grid(

@@ -40,7 +40,7 @@ class Options:
         1, 2 or 3, and the title's beginning.
     data, folder
         Traffic file (None for a synthetic city), and folder of results and cells.
-    models, seeds, preset, budget, scarce, sources, service, protocol, horizon
+    models, seeds, preset, budget, scarce, sources, service, protocol, horizon, lookback
         As the options of these names.
     workers
         Who computes the cells.
@@ -59,6 +59,7 @@ class Options:
     service: str | None = None
     protocol: str | None = None
     horizon: int = 24
+    lookback: int | None = None
     workers: Workers = field(default_factory=Workers)
 
 
@@ -123,7 +124,8 @@ def _grid(options: Options) -> Grid:
     if options.preset not in PRESETS:
         raise ConfigError(f"--preset {options.preset}: unknown; known: {', '.join(PRESETS)}")
     budget = Budget() if options.budget is None else Budget.parse(options.budget)
-    benchmark = _narrowed(make_benchmark(_target(options), options.protocol, options.horizon), options)
+    made = make_benchmark(_target(options), options.protocol, options.horizon, options.lookback)
+    benchmark = _narrowed(made, options)
     benchmark = replace(benchmark, target=mark_gaps(benchmark.target, benchmark.protocol))
     return Grid(benchmark, options.preset, budget, options.folder)
 

@@ -63,6 +63,16 @@ class Table:
             f"traffic; figures are in {hourly_units(b.data)}. Preset {self.settings['preset']}, budget a model "
             f"{self.settings['budget']}, seeds {self.settings['seeds']} (figures: mean ± standard deviation).",
         ]
+        own: dict[str, list[str]] = {}
+        for cell in (row.cells[0] for row in self.rows):
+            seen = cell.result["benchmark"]["history"]
+            if cell.cell.days is None and seen != described["history"]:
+                own.setdefault(f"{seen} h", []).append(cell.cell.label)
+        for seen, labels in own.items():
+            notes.append(
+                f"The last {seen} instead are seen by {', '.join(labels)}; before the first known day that day "
+                "stands repeated."
+            )
         if any(row.cells[0].cell.kind != "real" for row in self.rows):
             notes.append(PRIOR_NOTICE)
         for scarce in sorted({row.cells[0].cell.days or 0 for row in self.rows} - {0}):

@@ -159,6 +159,23 @@ class RawScale(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
+class OneService:
+    """Windows of one service of several."""
+
+    source: WindowSource
+    service: int
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return len(self.source)
+
+    def batch(self, index: npt.NDArray[np.int64]) -> WindowBatch:
+        """Cut the windows with these numbers."""
+        batch, one = self.source.batch(index), slice(self.service, self.service + 1)
+        return replace(batch, history=batch.history[..., one], target=batch.target[..., one])
+
+
+@dataclass(frozen=True, slots=True)
 class Pooled:
     """Windows of several sources, one after the other."""
 

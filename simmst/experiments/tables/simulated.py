@@ -37,7 +37,7 @@ class Simulated:
     Parameters
     ----------
     benchmark
-        Its training days are the upper level's data.
+        As the model sees it; its training days are the upper level's data.
     preset
         See `simulation_config`.
     seed

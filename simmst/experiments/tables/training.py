@@ -15,16 +15,26 @@ import torch
 from simmst.data.files import atomically
 from simmst.data.windows import NodeScaler, WindowDataset, WindowSource
 from simmst.errors import DataError
+from simmst.experiments.best import Best
 from simmst.experiments.forecast import forecast_windows
 from simmst.experiments.gaps import recorded
 from simmst.experiments.part import Part
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.budget import Budget
-from simmst.experiments.tables.raw_scale import Pooled, RawScale, RawWindows, RealScales, SimulatedScales
+from simmst.experiments.tables.raw_scale import (
+    OneService,
+    Pooled,
+    RawScale,
+    RawWindows,
+    RealScales,
+    SimulatedScales,
+)
 from simmst.experiments.tables.simulated import Simulated, Watch
 from simmst.models.recipes import Preset
 from simmst.models.registry import ModelCard, Setting
+from simmst.models.simmstnet import SimMSTNet
 from simmst.training.config import Progress, TrainerConfig
+from simmst.training.highway import start_highway
 from simmst.training.trainer import Trainer, to_tensors
 
 #: What a model is trained on: real windows; simulated and real ones together, unweighted; or weighted simulated
@@ -55,7 +65,7 @@ class Training:
     recipe
         What is trained, and on what.
     benchmark
-        Data and parts.
+        Data and parts, as the model sees them.
     folder
         Of the checkpoints.
     simulated
@@ -77,6 +87,7 @@ class Training:
         several = len(data.services) > 1 and not recipe.card.multi_task
         self.groups: list[int | None] = list(range(len(data.services))) if several else [None]
         self.records: list[dict[str, Any]] = []
+        self.kept: list[str] = []
         self.parameters = 0
 
     def forecast(self) -> npt.NDArray[np.float32]:
@@ -89,7 +100,9 @@ class Training:
     def _part(self, name: str, service: int | None) -> RawWindows:
         b = self.benchmark
         span = getattr(b.protocol, name)
-        cut = WindowDataset.cut(b.data, self.scaler, b.lookback, b.horizon, span.start, span.stop)
+        cut = WindowDataset.cut(
+            b.data, self.scaler, b.lookback, b.horizon, span.start, span.stop, season=b.season
+        )
         return self._real(recorded(cut, b.data, "training" if name == "train" else name), service)
 
     def _stages(self, service: int | None) -> Iterator[tuple[str, WindowSource, npt.NDArray[Any] | None]]:
@@ -118,14 +131,22 @@ class Training:
         if r.card.feed != "graph":
             validation = Part.draw(validation, _VALIDATION[r.preset], r.seed)
         share = r.budget.share(len(self.groups) * (2 if r.kind == "reweighted" else 1))
-        best, kept = float("inf"), {}
+        best = Best()
+        if r.kind != "real" and isinstance(model.model, SimMSTNet) and model.model.highway is not None:
+            self._start(model.model, service)
+            best.keep("start", model, float(Trainer().errors(model, validation).mean()))
         for stage, windows, weights in self._stages(service):
             name = stage if service is None else f"{self.benchmark.data.services[service]}-{stage}"
-            error = self._fit(name, model, windows, validation, weights, share)
-            if error < best:  # a later stage must earn its place on the validation part
-                best, kept = error, {key: value.clone() for key, value in model.state_dict().items()}
-        model.load_state_dict(kept)
+            best.keep(name, model, self._fit(name, model, windows, validation, weights, share))
+        self.kept.append(best.stage)
         return model
+
+    def _start(self, model: SimMSTNet, service: int | None) -> None:
+        """Start the highway as the ridge of the simulated windows, with their weights where there are some."""
+        assert self.simulated is not None
+        weights = self.simulated.weights(self.watch) if self.recipe.kind == "reweighted" else None
+        worlds: WindowSource = self.simulated.windows(self.watch)
+        start_highway(model, worlds if service is None else OneService(worlds, service), weights)
 
     def _fit(
         self,
@@ -185,7 +206,8 @@ class Training:
     def _forecast(self, model: RawScale, service: int | None) -> npt.NDArray[np.float32]:
         b = self.benchmark
         origins = b.protocol.test.origins(1)
-        windows = self._real(forecast_windows(b.data, self.scaler, origins, b.lookback, b.horizon), service)
+        cut = forecast_windows(b.data, self.scaler, origins, b.lookback, b.horizon, b.season)
+        windows = self._real(cut, service)
         size = 16 if self.recipe.card.feed == "graph" else _BATCH
         parts = []
         model.eval()

@@ -1,6 +1,7 @@
 """Windows of the whole city and of single nodes hold what the windows of patches hold."""
 
 import numpy as np
+import pytest
 
 from simmst.data.dataset import TrafficData
 from simmst.data.graph_windows import GraphWindows, NodeWindows
@@ -17,11 +18,13 @@ def traffic(seed: int = 0) -> TrafficData:
     )
 
 
-def test_a_window_of_the_city_is_the_windows_of_its_nodes_side_by_side() -> None:
+@pytest.mark.parametrize("season", [None, 5])
+def test_a_window_of_the_city_is_the_windows_of_its_nodes_side_by_side(season: int | None) -> None:
     data = traffic()
     scaler = NodeScaler.fit(data.values[:40])
-    patches = WindowDataset.cut(data, scaler, 12, 4, 20, 50)
-    city = GraphWindows.cut(data, scaler, 12, 4, 20, 50)
+    first = 20 if season is None else 5  # histories of 12 steps begin before the data
+    patches = WindowDataset.cut(data, scaler, 12, 4, first, 50, season=season)
+    city = GraphWindows(patches)
     assert len(city) * 9 == len(patches)
     batch = city.batch(np.array([3, 0]))
     assert batch.history.shape == (2, 12, 9, 2) and batch.target.shape == (2, 4, 9, 2)

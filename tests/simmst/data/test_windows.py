@@ -148,6 +148,28 @@ def test_windows_are_what_naive_slicing_gives(lookback, horizon, first, seed):
     )
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 24), st.integers(0, 30), st.integers(0, 10_000))
+def test_before_the_data_its_first_season_stands_repeated(lookback, season, first, seed):
+    data = grid(2, 2, steps=60, seed=seed)
+    scaler = NodeScaler.fit(data.values)
+    windows = WindowDataset.cut(data, scaler, lookback, 3, first=first, season=season)
+    assert windows.origins[0] == max(first, min(lookback, season))
+    scaled, marks = scaler.transform(data.values), calendar_marks(data.times)
+    often = -(-lookback // season)
+    longer, longer_marks = (np.concatenate([*[series[:season]] * often, series]) for series in (scaled, marks))
+    batch = windows.batch(np.arange(len(windows)))
+    for i in range(len(windows)):
+        t = int(batch.origin[i]) + often * season
+        np.testing.assert_array_equal(batch.history[i, :, 4], longer[t - lookback : t, batch.node[i]])
+        np.testing.assert_array_equal(batch.history_marks[i], longer_marks[t - lookback : t])
+
+
+def test_a_season_is_a_step_at_least():
+    with pytest.raises(ConfigError, match="season=0: must be at least 1 step"):
+        WindowDataset.cut(grid(), NodeScaler.fit(grid().values), 5, 1, season=0)
+
+
 def test_protocol_j_has_an_origin_for_every_hour_whose_horizon_fits():
     data = grid(2, 2, steps=528)
     scaler = NodeScaler.fit(data.values[:336])

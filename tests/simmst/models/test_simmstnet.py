@@ -1,5 +1,7 @@
 """The whole network: shapes, ablations, what it may and may not see."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -59,11 +61,11 @@ def test_any_number_of_tasks_any_horizon(
 
 def test_small_presets_parameter_count() -> None:
     counts = {s: sum(p.numel() for p in SimMSTNet(SimMSTNetConfig.small(s)).parameters()) for s in (1, 3, 4)}
-    assert counts == {1: 13_105, 3: 41_523, 4: 54_628}
+    assert counts == {1: 15_985, 3: 50_163, 4: 66_148}
 
 
 def test_medium_presets_parameter_count() -> None:
-    assert sum(p.numel() for p in SimMSTNet(SimMSTNetConfig.medium(3)).parameters()) == 558_147
+    assert sum(p.numel() for p in SimMSTNet(SimMSTNetConfig.medium(3)).parameters()) == 566_787
 
 
 FORMS = {
@@ -134,7 +136,7 @@ def test_interaction_alone_joins_the_tasks(interaction: bool) -> None:
     model = moved(config)
     history, a, b = inputs(config)
     changed = history.clone()
-    changed[..., 0] += 1.0
+    changed[:, -1, :, 0] += 1.0
     same = torch.allclose(model(changed, a, b)[..., 1:], model(history, a, b)[..., 1:])
     assert same is not interaction
 
@@ -145,7 +147,7 @@ def test_the_spatial_branch_alone_reads_the_neighbours(spatial: bool) -> None:
     model = moved(config)
     history, a, b = inputs(config)
     changed = history.clone()
-    changed[:, :, 0] += 1.0
+    changed[:, -1, 0] += 1.0
     assert torch.allclose(model(changed, a, b), model(history, a, b)) is not spatial
 
 
@@ -167,14 +169,62 @@ def test_with_its_highway_the_network_starts_as_same_hour_yesterday() -> None:
     config = SimMSTNetConfig.small(2, horizon=30)
     batch = inputs(config)
     own = batch[0][:, :, 4]  # [B, L, S]
-    yesterday = torch.cat([own[:, 24:48], own[:, 24:30]], dim=1)
+    yesterday = torch.cat([own[:, -24:], own[:, -24:-18]], dim=1)
     torch.testing.assert_close(SimMSTNet(config)(*batch), yesterday)
 
 
 def test_without_highway_it_does_not() -> None:
     config = SimMSTNetConfig.small(2, highway=None)
     batch = inputs(config)
-    assert not torch.allclose(SimMSTNet(config)(*batch), batch[0][:, 24:48, 4], atol=0.1)
+    assert not torch.allclose(SimMSTNet(config)(*batch), batch[0][:, -24:, 4], atol=0.1)
+
+
+@settings(max_examples=20, deadline=None)
+@given(scale=st.floats(0.1, 10), shift=st.floats(-5, 5), patch=st.sampled_from([1, 9]))
+def test_a_normalised_network_turns_shifted_and_scaled_traffic_into_a_shifted_and_scaled_forecast(
+    scale: float, shift: float, patch: int
+) -> None:
+    config = SimMSTNetConfig.small(2, 30, 5, patch=patch)
+    model = moved(config)
+    history, a, b = inputs(config)
+    torch.testing.assert_close(
+        model(scale * history + shift, a, b), scale * model(history, a, b) + shift, rtol=1e-3, atol=1e-3
+    )
+
+
+def test_without_normalisation_it_does_not() -> None:
+    config = SimMSTNetConfig.small(2, 30, 5, normalise=False)
+    model = moved(config)
+    history, a, b = inputs(config)
+    assert not torch.allclose(model(history + 5.0, a, b), model(history, a, b) + 5.0, atol=0.1)
+
+
+def test_a_constant_series_is_forecast_near_its_value_with_finite_gradients() -> None:
+    config = SimMSTNetConfig.small(2, 30, 5)
+    history, a, b = inputs(config)
+    history = torch.full_like(history, 3.0).requires_grad_()
+    model = SimMSTNet(config)
+    out = model(history, a, b)
+    torch.testing.assert_close(out, torch.full_like(out, 3.0))
+    out.sum().backward()
+    assert history.grad is not None and torch.isfinite(history.grad).all()
+
+
+def test_attention_and_neighbours_see_the_recent_steps_and_the_highway_all_of_them() -> None:
+    config = SimMSTNetConfig.small(2, 60, 5, recent=20, normalise=False)
+    history, a, b = inputs(config)
+    older, marks = history.clone(), a.clone()
+    older[:, :40] += 1.0
+    marks[:, :40] += 1.0
+    alone = moved(replace(config, highway=None))
+    assert torch.equal(alone(older, marks, b), alone(history, a, b))
+    changed = history.clone()
+    changed[:, 40] += 1.0
+    assert not torch.allclose(alone(changed, a, b), alone(history, a, b))
+    beside = moved(config)
+    assert beside.highway is not None
+    torch.nn.init.ones_(beside.highway.weight)
+    assert not torch.allclose(beside(older, a, b), beside(history, a, b))
 
 
 def test_training_draws_differ_and_evaluation_repeats() -> None:
@@ -190,6 +240,9 @@ def test_training_draws_differ_and_evaluation_repeats() -> None:
         ({"services": 0}, "services must be a whole number"),
         ({"heads": 3}, "heads must divide width"),
         ({"label": 100}, "label"),
+        ({"label": 20, "recent": 12}, r"label \(20\) must not exceed the steps that attention sees \(12\)"),
+        ({"recent": 100}, "recent must lie in"),
+        ({"recent": 0}, "recent must lie in"),
         ({"highway": 100}, "highway"),
         ({"dropout": 1.0}, "dropout"),
     ],
@@ -202,5 +255,5 @@ def test_a_meaningless_configuration_is_refused(changes: dict, message: str) -> 
 def test_a_wrong_shape_is_named() -> None:
     config = SimMSTNetConfig.small(2)
     history, a, b = inputs(config)
-    with pytest.raises(ValueError, match=r"history must have shape \(2, 48, 9, 2\), got \(2, 40, 9, 2\)"):
+    with pytest.raises(ValueError, match=r"history must have shape \(2, 168, 9, 2\), got \(2, 40, 9, 2\)"):
         SimMSTNet(config)(history[:, :40], a, b)

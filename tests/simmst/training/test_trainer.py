@@ -16,7 +16,7 @@ from simmst.training.checkpoint import load_checkpoint, load_model, save_checkpo
 from simmst.training.config import Progress, TrainerConfig
 from simmst.training.trainer import Trainer
 
-TINY = SimMSTNetConfig.small(2, 12, 4, width=4, heads=2, hidden=8, encoder_layers=1, dropout=0.1, highway=None)
+TINY = SimMSTNetConfig(2, 12, 4, width=4, heads=2, hidden=8, encoder_layers=1, dropout=0.1, highway=None)
 FAST = TrainerConfig(epochs=3, batch_size=16, learning_rate=5e-3)
 
 

@@ -13,6 +13,7 @@ from simmst.experiments.tables.cell import score
 from simmst.experiments.tables.closed_form import closed_form_forecast, refusal
 from simmst.experiments.tables.measures import Reference
 from simmst.experiments.target import Target
+from simmst.models.recipes import RECIPES
 
 
 def test_protocol_j_is_14_3_5_days_of_22(city):
@@ -65,6 +66,27 @@ def test_scarce_data_begin_with_the_days_that_may_be_used(city, days):
 def test_three_days_leave_a_history_of_one(city):
     assert make_benchmark(city(22)).scarce(3).lookback == 24
     assert make_benchmark(city(22)).scarce(7).lookback == 48
+
+
+def test_a_model_with_a_history_of_its_own_sees_it_however_few_days_are_known(city):
+    week = RECIPES["simmstnet"]["laptop"]
+    for benchmark in (make_benchmark(city(22)), make_benchmark(city(22)).scarce(3)):
+        seen = benchmark.seen_by(week)
+        assert (seen.lookback, seen.season, seen.protocol) == (168, 24, benchmark.protocol)
+        assert seen.data is benchmark.data
+    whole = make_benchmark(city(22))
+    assert whole.seen_by(RECIPES["mttc"]["laptop"]) is whole
+    lags = make_benchmark(city(28), "fedda")
+    assert lags.seen_by(week) is lags
+
+
+def test_a_chosen_lookback_is_that_of_all_days(city):
+    chosen = make_benchmark(city(22), lookback=168)
+    assert (chosen.lookback, chosen.season) == (168, 24)
+    scarce = chosen.scarce(3)
+    assert scarce.lookback == 168 and scarce.ridge_lags == make_benchmark(city(22)).scarce(3).ridge_lags
+    with pytest.raises(ConfigError, match="--lookback 12: protocol fedda says itself which hours are seen"):
+        make_benchmark(city(28), "fedda", lookback=12)
 
 
 @pytest.mark.parametrize(("days", "message"), [(15, "has 14 days"), (2, "too few for a history")])

@@ -98,6 +98,26 @@ def test_the_rows_are_the_models_with_each_source(made):
     ]  # fmt: skip
 
 
+def test_a_row_that_sees_another_history_is_named(made):
+    notes = [note for note in made.notes() if "instead are seen by" in note]
+    assert len(notes) == 1 and "168 h instead are seen by Sim-MSTNet, Sim-MSTNet (re-weighted" in notes[0]
+
+
+def test_training_starts_from_the_simulated_windows_ridge_and_keeps_the_best_stage(made):
+    cells = {cell.cell.label: cell.result for row in made.rows for cell in row.cells}
+    for label in ("Sim-MSTNet (simulated + real, 7 d)", "Sim-MSTNet (re-weighted simulated, then real)"):
+        stages = [record["stage"] for record in cells[label]["training"]]
+        assert len(cells[label]["kept"]) == 1 and cells[label]["kept"][0] in ("start", *stages)
+    assert cells["Sim-MSTNet"]["kept"] == ["real"]  # no simulated windows, so nothing to start from
+
+
+def test_all_rows_can_be_given_a_longer_history(file, tmp_path):
+    given = options(file, tmp_path, models="dlinear,mttc", scarce="3d", sources="real", lookback=100)
+    table = Watched().make(given)
+    assert {cell.result["benchmark"]["history"] for row in table.rows for cell in row.cells} == {100}
+    assert not [note for note in table.notes() if "instead are seen by" in note]
+
+
 def test_a_model_that_cannot_run_is_left_out_with_its_reason(file, tmp_path):
     watched = Watched()
     made = watched.make(options(file, tmp_path, models="daily,convlstm", scarce=None))

@@ -8,7 +8,14 @@ from torch import nn
 from simmst.data.dataset import TrafficData
 from simmst.data.graph_windows import GraphWindows, NodeWindows
 from simmst.data.windows import NodeScaler, WindowDataset, calendar_marks, neighbour_patches
-from simmst.experiments.tables.raw_scale import Pooled, RawScale, RawWindows, RealScales, SimulatedScales
+from simmst.experiments.tables.raw_scale import (
+    OneService,
+    Pooled,
+    RawScale,
+    RawWindows,
+    RealScales,
+    SimulatedScales,
+)
 from simmst.simulator.city import SimulatedWorlds
 from simmst.training.trainer import to_tensors
 
@@ -121,3 +128,13 @@ def test_marks_and_patches_are_those_of_the_windows(data, scales, windows):
     batch = RawWindows(windows, scales).batch(np.array([5]))
     assert batch.history.shape == (1, L + 3, neighbour_patches(data).shape[1], 2)
     np.testing.assert_array_equal(batch.future_marks[0], calendar_marks(data.times)[101:104])
+
+
+@pytest.mark.parametrize("service", [0, 1])
+def test_one_service_of_windows_is_that_slice_of_them(windows, service):
+    index = np.array([3, 0, 7])
+    whole, one = windows.batch(index), OneService(windows, service).batch(index)
+    assert len(OneService(windows, service)) == len(windows)
+    np.testing.assert_array_equal(one.history, whole.history[..., service : service + 1])
+    np.testing.assert_array_equal(one.target, whole.target[..., service : service + 1])
+    np.testing.assert_array_equal(one.history_marks, whole.history_marks)

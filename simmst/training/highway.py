@@ -1,0 +1,60 @@
+"""The closed-form start of a network's highway: a ridge on weighted windows in place of "same hour yesterday"."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from simmst.data.windows import WindowSource, iterate_batches
+from simmst.errors import ConfigError
+from simmst.models.simmstnet import SimMSTNet, normalised
+
+_BATCH = 1024
+
+
+def start_highway(
+    model: SimMSTNet, windows: WindowSource, weights: NDArray[np.floating] | None = None, penalty: float = 1e-3
+) -> None:
+    """
+    Put into each task's highway the ridge of its own past that is fitted to weighted windows.
+
+    Each task's L x H map minimises Σ_j s_j ‖Θᵀa_j − y_j‖² / Σ_j s_j + penalty ‖Θ‖², with a_j the history of the
+    window's own cell and y_j its target, both normalised as the network does. It is the lower level of the
+    linear proxy (`simmst.sim2real.proxy`) for one service at a time, so with learned weights the network starts at
+    what they were learned for.
+
+    Parameters
+    ----------
+    model
+        A network with a highway; whatever was in it is overwritten.
+    windows
+        Simulated or real windows, n of them.
+    weights
+        Weight of each window, at least 0, `[n]`; None: all equal.
+    penalty
+        In units of a normalised window's mean square.
+
+    Raises
+    ------
+    ConfigError
+        If the network has no highway, or the weights do not fit the windows.
+    """
+    if model.highway is None:
+        raise ConfigError("the network has no highway to start: its configuration says highway=None")
+    s = np.ones(len(windows)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if s.shape != (len(windows),) or not np.isfinite(s).all() or s.min(initial=0.0) < 0 or not s.any():
+        raise ConfigError(f"weights must be {len(windows)} numbers of at least 0, not all 0: one a window")
+    c = model.config
+    normal = torch.zeros(c.services, c.history, c.history, dtype=torch.float64)
+    moment = torch.zeros(c.services, c.history, c.horizon, dtype=torch.float64)
+    for index, batch in iterate_batches(windows, _BATCH):
+        own, target = torch.from_numpy(batch.history[:, :, c.patch // 2]), torch.from_numpy(batch.target)
+        if c.normalise:
+            own, mean, deviation = normalised(own)
+            target = (target - mean) / deviation
+        past, future = (x.permute(2, 0, 1).double() for x in (own, target))  # [S, B, L], [S, B, H]
+        weighted = past * torch.from_numpy(s[index])[:, None]
+        normal += weighted.mT @ past
+        moment += weighted.mT @ future
+    normal.diagonal(dim1=1, dim2=2).add_(penalty * s.sum())
+    with torch.no_grad():
+        model.highway.weight.copy_(torch.cholesky_solve(moment, torch.linalg.cholesky(normal)))
