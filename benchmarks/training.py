@@ -77,7 +77,7 @@ def measure(preset: str, kind: str, steps: int, batch: int) -> dict[str, Any]:
 
 
 def recipes(data: Path) -> list[dict[str, Any]]:
-    """Time three steps of each model's `laptop` recipe on the training days of a file, 48 hours to 24."""
+    """Time three steps of each model's `laptop` recipe on the training days of a file, 24 hours ahead."""
     import torch
 
     from simmst.data.windows import NodeScaler, WindowDataset
@@ -95,13 +95,15 @@ def recipes(data: Path) -> list[dict[str, Any]]:
         if card.name in ("ointer", "ospatial", "average"):
             continue  # ablations cost what the whole costs, or less
         b = make_benchmark(load_target(RunConfig.of_preset("laptop", data=str(data))))
+        b = b.seen_by(card.recipes["laptop"])
         chosen = b.data if card.multi_task else b.data.select(services=b.data.services[:1])
         setting, span = Setting.of(chosen, b.history, b.horizon), b.protocol.train
         if (reason := card.refusal(setting)) is not None:
             print(f"left out: {reason}")
             continue
         scaler = NodeScaler.fit(chosen.values[span.steps])
-        windows = card.windows(WindowDataset.cut(chosen, scaler, b.lookback, b.horizon, span.start, span.stop))
+        cut = WindowDataset.cut(chosen, scaler, b.lookback, b.horizon, span.start, span.stop, season=b.season)
+        windows = card.windows(cut)
         recipe, marks = TrainerConfig(**card.recipes["laptop"].training), []
         size = min(recipe.batch_size, len(windows))
         few = TrainerConfig(epochs=1, batch_size=size, epoch_samples=min((WARM_UP + 5) * size, len(windows)))
