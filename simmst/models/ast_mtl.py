@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from simmst.data.windows import N_MARKS
 from simmst.models.forecaster import Forecaster
+from simmst.nn.dropout import Dropout
 from simmst.nn.graph import GraphConvolution, self_looped
 
 
@@ -69,7 +70,7 @@ class ASTMTL(Forecaster):
         )
         self.attention = nn.ModuleList([TaskAttention(hidden, heads, key_width) for _ in range(services)])
         self.ahead = nn.ModuleList([nn.GRU(hidden + N_MARKS, hidden, batch_first=True) for _ in range(services)])
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.heads = nn.ModuleList([nn.Linear(hidden, horizon * nodes) for _ in range(services)])
 
     def forecast(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> Tensor:

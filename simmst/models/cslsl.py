@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from simmst.errors import ConfigError
 from simmst.models.forecaster import Forecaster, join_nodes
 from simmst.nn.calendar import week_places
+from simmst.nn.dropout import Dropout
 
 
 class CSLSL(Forecaster):
@@ -71,7 +72,7 @@ class CSLSL(Forecaster):
         width = node_width + value_width + day_width + week_width
         self.long = nn.ModuleList([nn.GRU(width, hidden, batch_first=True) for _ in range(services)])
         self.short = nn.ModuleList([nn.GRU(width, hidden, batch_first=True) for _ in range(services)])
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.label = nn.ModuleList([nn.Linear(horizon, horizon) for _ in range(services - 1)])
         self.heads = nn.ModuleList(
             [nn.Linear(hidden + (horizon if task else 0), horizon) for task in range(services)]

@@ -8,6 +8,7 @@ from simmst.errors import ConfigError
 from simmst.models.forecaster import Forecaster, join_nodes, split_nodes, window_scale
 from simmst.nn.attention import Distilling, MultiHeadAttention
 from simmst.nn.causal_sparse import CausalSparseAttention
+from simmst.nn.dropout import Dropout
 from simmst.nn.series import SeriesEmbedding, start_token
 
 
@@ -112,7 +113,7 @@ class InformerEncoderLayer(nn.Module):
         self.attention = MultiHeadAttention(1, width, heads, factor=factor)
         self.mlp = _mlp(width, hidden, dropout)
         self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(2)])
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode `[1, B, L, D]`."""
@@ -130,7 +131,7 @@ class InformerDecoderLayer(nn.Module):
         self.cross = MultiHeadAttention(1, width, heads)
         self.mlp = _mlp(width, hidden, dropout)
         self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(3)])
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
         """Decode `[1, B, Q, D]` against memory `[1, B, K, D]`."""
@@ -142,4 +143,4 @@ class InformerDecoderLayer(nn.Module):
 
 def _mlp(width: int, hidden: int, dropout: float) -> nn.Sequential:
     inner, outer = nn.Linear(width, hidden), nn.Linear(hidden, width)
-    return nn.Sequential(inner, nn.GELU(), nn.Dropout(dropout), outer, nn.Dropout(dropout))
+    return nn.Sequential(inner, nn.GELU(), Dropout(dropout), outer, Dropout(dropout))

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from simmst.models.forecaster import Forecaster, window_scale
+from simmst.nn.dropout import Dropout
+from simmst.nn.token_encoder import TokenEncoderLayer
 
 
 class ITransformer(Forecaster):
@@ -37,13 +39,8 @@ class ITransformer(Forecaster):
     ) -> None:
         super().__init__(services, history, horizon)
         self.token = nn.Linear(history, width)
-        self.dropout = nn.Dropout(dropout)
-        self.layers = nn.ModuleList(
-            [
-                nn.TransformerEncoderLayer(width, heads, hidden, dropout, activation="gelu", batch_first=True)
-                for _ in range(layers)
-            ]
-        )
+        self.dropout = Dropout(dropout)
+        self.layers = nn.ModuleList([TokenEncoderLayer(width, heads, hidden, dropout) for _ in range(layers)])
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, horizon)
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from simmst.models.forecaster import Forecaster
+from simmst.nn.dropout import Dropout
 from simmst.nn.graph import ChebyshevConvolution, scaled_laplacian
 
 _KERNEL = 3
@@ -54,7 +55,7 @@ class STGCN(Forecaster):
         self.last = GatedConvolution(width, head, rest)
         self.norm = nn.LayerNorm((nodes, head))
         self.head = nn.Sequential(
-            nn.Linear(head, head), nn.ReLU(), nn.Dropout(dropout), nn.Linear(head, horizon * services)
+            nn.Linear(head, head), nn.ReLU(), Dropout(dropout), nn.Linear(head, horizon * services)
         )
 
     def forecast(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> Tensor:
@@ -80,7 +81,7 @@ class SpaceTimeBlock(nn.Module):
         self.graph = ChebyshevConvolution(bottleneck, bottleneck, laplacian, order)
         self.after = GatedConvolution(bottleneck, width, _KERNEL)
         self.norm = nn.LayerNorm((len(laplacian), width))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B, L, N, I]` -> `[B, L - 4, N, width]`."""

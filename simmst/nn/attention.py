@@ -7,14 +7,20 @@ S = 1 they are the ordinary layers, and a model that is not Sim-MSTNet may use t
 """
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from simmst.nn.blocks import in_blocks
+from simmst.nn.dropout import Dropout
+from simmst.nn.dropout import dropout as drop
 from simmst.nn.per_task import TaskConv1d, TaskLinear, TaskMLP, TaskNorm
 
 
-def full_attention(query: Tensor, key: Tensor, value: Tensor, causal: bool = False) -> Tensor:
+def full_attention(
+    query: Tensor, key: Tensor, value: Tensor, causal: bool = False, dropout: float = 0.0
+) -> Tensor:
     """Scaled dot-product attention.
 
     Written out instead of `scaled_dot_product_attention`: that one's fused CPU kernel has no second
@@ -26,16 +32,26 @@ def full_attention(query: Tensor, key: Tensor, value: Tensor, causal: bool = Fal
     key, value : Tensor `[..., K, D]`
     causal : bool
         Hide keys that lie after the query's own position.
+    dropout : float
+        Share of the weights that is dropped, see `simmst.nn.dropout`.
 
     Returns
     -------
     Tensor `[..., Q, D]`
     """
+    return in_blocks(partial(attend, causal=causal, dropout=dropout), query, key, value)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, causal: bool = False, dropout: float = 0.0) -> Tensor:
+    """`full_attention` all at once."""
     scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
     if causal:
         hidden = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
         scores = scores.masked_fill(hidden, -math.inf)
-    return torch.softmax(scores, dim=-1) @ value
+    weights = torch.softmax(scores, dim=-1)
+    if dropout:
+        weights = drop(weights, dropout)
+    return weights @ value
 
 
 def sample_keys(queries: int, keys: int, count: int, generator: torch.Generator | None = None) -> Tensor:
@@ -46,6 +62,28 @@ def sample_keys(queries: int, keys: int, count: int, generator: torch.Generator 
 def sparse_count(length: int, factor: int) -> int:
     """Informer's u = factor * ceil(ln length), at least 1 and at most `length`."""
     return max(1, min(length, factor * math.ceil(math.log(length)))) if length > 1 else 1
+
+
+@torch.no_grad()
+def stand_out(query: Tensor, key: Tensor, sample: Tensor, count: int) -> Tensor:
+    """Informer's measure: the `count` queries of largest max - mean of their scores on sampled keys.
+
+    Parameters
+    ----------
+    query, key : Tensor `[B, Q, D]`, `[B, K, D]`
+    sample : Tensor `[Q, u]`
+        Key positions of each query.
+    count : int
+
+    Returns
+    -------
+    Tensor `[B, count, D]`
+        Positions of queries, repeated over the channels, as `gather` and `scatter` take them.
+    """
+    scores = query @ key.transpose(-1, -2)  # [B, Q, K]; the scale sqrt(D) would not change the order
+    scores = scores.gather(-1, sample.expand(len(scores), -1, -1))
+    top = (scores.amax(-1) - scores.mean(-1)).topk(count, dim=-1).indices
+    return top.unsqueeze(-1).expand(-1, -1, query.shape[-1])
 
 
 def prob_sparse_attention(
@@ -78,15 +116,13 @@ def prob_sparse_attention(
     if selected == queries:
         return full_attention(query, key, value)
     sample = sample_keys(queries, keys, sparse_count(keys, factor), generator).to(key.device)
-    with torch.no_grad():
-        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])  # [..., Q, K]
-        scores = scores.gather(-1, sample.expand(*scores.shape[:-1], -1))  # [..., Q, u_K]
-        sparsity = scores.amax(-1) - scores.mean(-1)
-        top = sparsity.topk(selected, dim=-1).indices  # [..., u_Q]
-    rows = top.unsqueeze(-1).expand(*top.shape, query.shape[-1])
-    active = full_attention(query.gather(-2, rows), key, value)  # [..., u_Q, D]
-    lazy = value.mean(-2, keepdim=True).expand(*query.shape[:-1], value.shape[-1])
-    return lazy.scatter(-2, rows, active)
+
+    def sparse(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        rows = stand_out(query, key, sample, selected)
+        active = attend(query.gather(-2, rows), key, value)  # [B, u_Q, D]
+        return value.mean(-2, keepdim=True).expand_as(query).scatter(-2, rows, active)
+
+    return in_blocks(sparse, query, key, value)
 
 
 class MultiHeadAttention(nn.Module):
@@ -139,8 +175,8 @@ class MultiHeadAttention(nn.Module):
         return out
 
     def _split(self, x: Tensor) -> Tensor:
-        """`[..., L, D]` -> `[..., heads, L, D / heads]`."""
-        return x.reshape(*x.shape[:-1], self.heads, -1).transpose(-2, -3)
+        """`[..., L, D]` -> `[..., heads, L, D / heads]`, laid out once here, or each product of it would do it."""
+        return x.reshape(*x.shape[:-1], self.heads, -1).transpose(-2, -3).contiguous()
 
 
 class EncoderLayer(nn.Module):
@@ -151,7 +187,7 @@ class EncoderLayer(nn.Module):
         self.attention = MultiHeadAttention(tasks, width, heads)
         self.mlp = TaskMLP(tasks, width, hidden, width, dropout)
         self.norms = nn.ModuleList([TaskNorm(tasks, width) for _ in range(2)])
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode `[S, B, L, D]`."""

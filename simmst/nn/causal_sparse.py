@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from simmst.nn.attention import MultiHeadAttention, full_attention, sample_keys, sparse_count
+from simmst.nn.attention import MultiHeadAttention, full_attention, sample_keys, sparse_count, stand_out
+from simmst.nn.blocks import in_blocks
 
 
 def causal_prob_sparse_attention(
@@ -35,15 +36,15 @@ def causal_prob_sparse_attention(
     if selected == length:
         return full_attention(query, key, value, causal=True)
     sample = sample_keys(length, length, selected, generator).to(key.device)
-    scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])  # [..., L, L]
-    with torch.no_grad():
-        seen = scores.gather(-1, sample.expand(*scores.shape[:-1], -1))  # [..., L, u]
-        top = (seen.amax(-1) - seen.mean(-1)).topk(selected, dim=-1).indices  # [..., u]
-    hidden = torch.ones(length, length, dtype=torch.bool, device=key.device).triu(1)
-    weights = torch.softmax(scores.masked_fill(hidden, -math.inf), dim=-1)
-    rows = top.unsqueeze(-1)
-    active = weights.gather(-2, rows.expand(*top.shape, length)) @ value  # [..., u, D]
-    return value.cumsum(-2).scatter(-2, rows.expand(*top.shape, value.shape[-1]), active)
+
+    def sparse(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        rows = stand_out(query, key, sample, selected)  # [B, u, D]
+        scores = query.gather(-2, rows) @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])  # [B, u, L]
+        hidden = torch.arange(length, device=key.device) > rows[..., :1]
+        active = torch.softmax(scores.masked_fill(hidden, -math.inf), dim=-1) @ value  # [B, u, D]
+        return value.cumsum(-2).scatter(-2, rows, active)
+
+    return in_blocks(sparse, query, key, value)
 
 
 class CausalSparseAttention(MultiHeadAttention):

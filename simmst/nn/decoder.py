@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from simmst.nn.attention import MultiHeadAttention
+from simmst.nn.dropout import Dropout
 from simmst.nn.embedding import Embedding
 from simmst.nn.per_task import TaskLinear, TaskMLP, TaskNorm
 
@@ -17,7 +18,7 @@ class DecoderLayer(nn.Module):
         self.cross = MultiHeadAttention(tasks, width, heads, factor=factor)
         self.mlp = TaskMLP(tasks, width, hidden, width, dropout)
         self.norms = nn.ModuleList([TaskNorm(tasks, width) for _ in range(3)])
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
         """Decode `[S, B, Q, D]` against memory `[S, B, K, D]`."""

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from simmst.nn.dropout import Dropout
 from simmst.nn.per_task import TaskConv1d, TaskLinear
 
 
@@ -34,7 +35,7 @@ class Embedding(nn.Module):
         super().__init__()
         self.value = TaskConv1d(tasks, 1, width)
         self.external = TaskLinear(tasks, marks, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, values: Tensor, marks: Tensor) -> Tensor:
         """Embed values `[S, B, L]` at marks `[B, L, M]` as `[S, B, L, D]`."""

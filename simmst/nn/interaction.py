@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from simmst.nn.attention import MultiHeadAttention
+from simmst.nn.dropout import Dropout
 from simmst.nn.per_task import TaskMLP
 
 
@@ -18,7 +19,7 @@ class CrossTaskAttention(nn.Module):
         super().__init__()
         self.attention = MultiHeadAttention(1, width, heads)
         self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[S, B, L, D]` -> `[S, B, L, D]`."""

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from simmst.nn.dropout import Dropout
+
 
 class TaskLinear(nn.Module):
     """One affine map a task: `[S, ..., I]` -> `[S, ..., O]`.
@@ -77,7 +79,7 @@ class TaskMLP(nn.Module):
         super().__init__()
         self.inner = TaskLinear(tasks, inputs, hidden)
         self.outer = TaskLinear(tasks, hidden, outputs)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `[S, ..., I]` to `[S, ..., O]`."""

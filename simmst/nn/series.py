@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from simmst.nn.dropout import Dropout
 from simmst.nn.embedding import sinusoid
 
 
@@ -22,11 +23,13 @@ class SeriesEmbedding(nn.Module):
         super().__init__()
         self.value = nn.Conv1d(channels, width, 3, padding=1, padding_mode="circular")
         self.external = nn.Linear(marks, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, values: Tensor, marks: Tensor) -> Tensor:
         """Embed values `[B, L, C]` at marks `[B, L, M]` as `[B, L, D]`."""
-        value = self.value(values.transpose(1, 2)).transpose(1, 2)
+        # The convolution as one product: no other layout than [B, L, D] is made, which would have to be copied.
+        near = torch.stack([values.roll(1, 1), values, values.roll(-1, 1)], dim=-1).flatten(2)  # [B, L, C * 3]
+        value = nn.functional.linear(near, self.value.weight.flatten(1), self.value.bias)
         position = sinusoid(value.shape[1], value.shape[2]).to(value)
         out: Tensor = self.dropout(value + self.external(marks) + position)
         return out
