@@ -100,7 +100,7 @@ def test_the_rows_are_the_models_with_each_source(made):
 
 def test_a_row_that_sees_another_history_is_named(made):
     notes = [note for note in made.notes() if "instead are seen by" in note]
-    assert len(notes) == 1 and "168 h instead are seen by Sim-MSTNet, Sim-MSTNet (re-weighted" in notes[0]
+    assert len(notes) == 1 and "168 h instead are seen by DLinear, Sim-MSTNet, Sim-MSTNet (re-weighted" in notes[0]
 
 
 def test_training_starts_from_the_simulated_windows_ridge_and_keeps_the_best_stage(made):
@@ -112,7 +112,7 @@ def test_training_starts_from_the_simulated_windows_ridge_and_keeps_the_best_sta
 
 
 def test_all_rows_can_be_given_a_longer_history(file, tmp_path):
-    given = options(file, tmp_path, models="dlinear,mttc", scarce="3d", sources="real", lookback=100)
+    given = options(file, tmp_path, models="lstm,mttc", scarce="3d", sources="real", lookback=100)
     table = Watched().make(given)
     assert {cell.result["benchmark"]["history"] for row in table.rows for cell in row.cells} == {100}
     assert not [note for note in table.notes() if "instead are seen by" in note]
