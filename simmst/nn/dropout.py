@@ -9,9 +9,9 @@ _LEVELS = 1 << 16
 def dropout(x: Tensor, p: float) -> Tensor:
     """Set elements to 0 with probability p and divide the others by 1 − p, as in training.
 
-    On the CPU one draw of 64 bits from torch's default generator serves four elements, where torch's own dropout
-    takes a draw an element and three to four times the processor time. There p is rounded to a multiple of 1/65536, in the
-    scale as well. Elsewhere this is torch's own.
+    On the CPU one draw of 64 bits from torch's default generator serves four elements; torch's own dropout takes
+    a draw an element, and three to four times the processor time. There p is rounded to a multiple of 1/65536,
+    in the scale as well. Elsewhere this is torch's own.
     """
     if x.device.type != "cpu" or not 0 < p < 1:
         return nn.functional.dropout(x, p)
