@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from simmst.errors import ConfigError, short
 
 #: Raised with every change after which an older program could not read the file, or would read it wrongly.
-FORMAT = 2
+FORMAT = 3
 #: What a reader must know before the figures of the preset "smoke".
 SMOKE = "Preset “smoke”: a check that the program works, with far too little training to forecast well."
 Count = Field(ge=1)
+#: Hours of history that a network of the main job can see.
+LONGEST_LOOKBACK = 168
 
 
 class _Frozen(BaseModel):
@@ -115,7 +117,7 @@ class RunConfig(_Frozen):
     services: tuple[str, ...] | None = Field(default=None, min_length=1, strict=False)
     seed: int = Field(default=0, ge=0)
     horizon: int = Field(default=24, ge=1, le=168)
-    lookback: int = Field(default=168, ge=1, le=168)
+    lookback: int = Field(default=168, ge=1, le=LONGEST_LOOKBACK)
     target: TargetConfig
     simulate: SimulateConfig
     reweight: ReweightConfig
@@ -161,6 +163,11 @@ class RunConfig(_Frozen):
             raise ConfigError(
                 f"{path}: written by a newer version (format {short(version)}, this program knows {FORMAT}); "
                 "update it"
+            )
+        if version < FORMAT:
+            raise ConfigError(
+                f"{path}: written by an older program (format {short(version)}, this one knows {FORMAT}), whose "
+                "network was another: it cannot go on here; begin a new run"
             )
         config = cls._checked(content, f"{path}: ")
         if config.data is not None and not (Path(config.data).is_absolute() and config.data_sha256):

@@ -9,6 +9,7 @@ from torch import nn
 
 from simmst.data.dataset import TrafficData
 from simmst.data.windows import NodeScaler, WindowDataset, calendar_marks, neighbour_patches
+from simmst.errors import ConfigError
 from simmst.training.trainer import to_tensors
 
 _BATCH = 512
@@ -40,6 +41,12 @@ def forecast_windows(
     WindowDataset
         Its targets past the end are 0 and mean nothing; the calendar marks go on.
     """
+    needed = lookback if season is None else min(lookback, season)
+    if len(origins) and not needed <= origins.min() <= origins.max() <= len(data.values):
+        raise ConfigError(
+            f"origins {origins.min()} to {origins.max()}: must lie between {needed}, the history that a forecast "
+            f"needs, and {len(data.values)}, the end of the data"
+        )
     steps = np.timedelta64(data.step_minutes, "m") * np.arange(len(data.values) + horizon)
     scaled = scaler.transform(data.values)
     return WindowDataset(

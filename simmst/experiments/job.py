@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from simmst.data.windows import NodeScaler, WindowDataset
@@ -55,14 +56,14 @@ class Job:
         target = load_target(config)
         data = target.data
         protocol = Protocol.proportional(len(data.values), data.step_minutes, config.horizon)
-        job = cls.of(config, mark_gaps(target, protocol), protocol)
+        job = cls.of(config, mark_gaps(target, protocol), protocol, data.steps_per_day)
         # the ridge stands beside the network: refused now, not at the end
         ridge_origins(data, protocol.fit_origins(config.horizon), config.horizon)
         return job
 
     @classmethod
-    def of(cls, config: RunConfig, target: Target, protocol: Protocol) -> Self:
-        """Fit scales and cut windows; `config` says how long they are.
+    def of(cls, config: RunConfig, target: Target, protocol: Protocol, season: int | None) -> Self:
+        """Fit scales and cut windows; `config` says how long they are, `season` is that of `WindowDataset.cut`.
 
         Raises
         ------
@@ -71,14 +72,9 @@ class Job:
         """
         data, lookback, horizon = target.data, config.lookback, config.horizon
         scaler = NodeScaler.fit(data.values[protocol.train.steps], data.filled[protocol.train.steps])
+        cut = partial(WindowDataset.cut, data, scaler, lookback, horizon, season=season)
         train, validation = (
-            recorded(
-                WindowDataset.cut(
-                    data, scaler, lookback, horizon, part.start, part.stop, season=data.steps_per_day
-                ),
-                data,
-                name,
-            )
+            recorded(cut(part.start, part.stop), data, name)
             for name, part in (("training", protocol.train), ("validation", protocol.validation))
         )
         return cls(

@@ -121,7 +121,8 @@ def _training(record: Mapping[str, Any]) -> str:
 
 
 _STAGES = {
-    "start": "as it started",
+    "yesterday": "as “same hour yesterday”",
+    "start": "as the closed-form start",
     "train": "after training on simulated windows",
     "fine-tune": "after fine-tuning",
 }

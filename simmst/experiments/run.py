@@ -73,9 +73,10 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
     model = SimMSTNet(job.network, job.config.seed)
     best = Best()
     with _timed(directory, "train"):
+        trainer = Trainer(job.trainer(job.config.train))
+        best.keep("yesterday", model, float(trainer.errors(model, job.validation).mean()))
         start_highway(model, simulated, learned.weights)
-        started = Trainer(job.trainer(job.config.train)).errors(model, job.validation)
-        best.keep("start", model, float(started.mean()))
+        best.keep("start", model, float(trainer.errors(model, job.validation).mean()))
         trained = _train(job, directory, "train", model, simulated, job.config.train, watch, learned.weights)
         best.keep("train", model, trained.best_error)
     with _timed(directory, "fine-tune"):

@@ -26,12 +26,6 @@ class SimMSTNetConfig:
         Number of tasks S.
     history, horizon : int
         Input length L and forecast length H, in steps.
-    recent : int or None
-        The last steps of the history that attention and neighbours see; only the highway sees all of it. None
-        means all.
-    normalise : bool
-        Subtract from each series of a window the mean of its history, divide by its deviation, and turn the
-        forecast back: RevIN without its affine map (Kim et al., ICLR 2022). A departure from the paper.
     patch : int
         Cells in the neighbour patch P, an odd number squared; the centre slot is the cell itself.
     marks : int
@@ -54,6 +48,12 @@ class SimMSTNetConfig:
     interaction, spatial : bool
         False switches off the cross-task attention, or the spatial branch: the paper's ablations (see
         `ablated`). One service has no other to interact with, and its network is the single-task form, STNet.
+    recent : int or None
+        The last steps of the history that attention and neighbours see; the highway, and the normalisation,
+        see all of it. None means all.
+    normalise : bool
+        Subtract from each series of a window the mean of its history, divide by its deviation, and turn the
+        forecast back: RevIN without its affine map (Kim et al., ICLR 2022). A departure from the paper.
     """
 
     services: int

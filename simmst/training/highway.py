@@ -18,9 +18,8 @@ def start_highway(
     Put into each task's highway the ridge of its own past that is fitted to weighted windows.
 
     Each task's L x H map minimises Σ_j s_j ‖Θᵀa_j − y_j‖² / Σ_j s_j + penalty ‖Θ‖², with a_j the history of the
-    window's own cell and y_j its target, both normalised as the network does. It is the lower level of the
-    linear proxy (`simmst.sim2real.proxy`) for one service at a time, so with learned weights the network starts at
-    what they were learned for.
+    window's own cell and y_j its target, both normalised as the network does: a model of the kind that weights are
+    learned for (`simmst.sim2real.proxy`), of each service alone and without a constant.
 
     Parameters
     ----------
@@ -36,17 +35,25 @@ def start_highway(
     Raises
     ------
     ConfigError
-        If the network has no highway, or the weights do not fit the windows.
+        If the network has no highway, or windows, weights or penalty do not fit.
     """
     if model.highway is None:
         raise ConfigError("the network has no highway to start: its configuration says highway=None")
     s = np.ones(len(windows)) if weights is None else np.asarray(weights, dtype=np.float64)
     if s.shape != (len(windows),) or not np.isfinite(s).all() or s.min(initial=0.0) < 0 or not s.any():
         raise ConfigError(f"weights must be {len(windows)} numbers of at least 0, not all 0: one a window")
+    if not penalty > 0:
+        raise ConfigError(f"penalty must be positive, got {penalty}")
     c = model.config
     normal = torch.zeros(c.services, c.history, c.history, dtype=torch.float64)
     moment = torch.zeros(c.services, c.history, c.horizon, dtype=torch.float64)
     for index, batch in iterate_batches(windows, _BATCH):
+        shapes = batch.history.shape[1:], batch.target.shape[1:]
+        if shapes != ((c.history, c.patch, c.services), (c.horizon, c.services)):
+            raise ConfigError(
+                f"windows: history and target of a window have the shapes {shapes[0]} and {shapes[1]}, the "
+                f"network takes {(c.history, c.patch, c.services)} and {(c.horizon, c.services)}"
+            )
         own, target = torch.from_numpy(batch.history[:, :, c.patch // 2]), torch.from_numpy(batch.target)
         if c.normalise:
             own, mean, deviation = normalised(own)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from simmst.errors import ConfigError, DataError
+from simmst.models.simmstnet import SimMSTNet
 from simmst.training.checkpoint import load_checkpoint, save_checkpoint
 from simmst.training.config import EpochRecord, TrainerConfig
 
@@ -57,12 +58,14 @@ def fingerprint(
 ) -> dict[str, Any]:
     """Return what must agree for a resumed run to be the same run; `windows` counts both parts."""
     shapes = [tuple(p.shape) for p in model.parameters()]
+    # settings that no shape shows, where the network keeps them
+    network = [part.config for part in model.modules() if isinstance(part, SimMSTNet)]
     settings = {key: value for key, value in asdict(config).items() if key not in _PLACE}
     return settings | {
         "windows": windows[0],
         "validation windows": windows[1],
         "sample_weights": None if weights is None else zlib.crc32(weights.tobytes()),
-        "parameters": zlib.crc32(repr(shapes).encode()),
+        "parameters": zlib.crc32(repr((shapes, network)).encode()),
     }
 
 

@@ -122,6 +122,11 @@ class Grid:
             "versions": key.versions(sources),
         }
 
+    def weights_of(self, cell: Cell) -> str:
+        """Return the name of the folder of the weights that a cell on simulated windows uses."""
+        assert cell.seed is not None
+        return f"weights-s{cell.seed}-{self._simulation_key(self.seen_by(cell), cell.seed)[:12]}"
+
     def place(self, cell: Cell) -> Path:
         """Return the cell's folder."""
         days = f"-{cell.days}d" if cell.days else ""
@@ -190,7 +195,7 @@ class Grid:
         recipe = Recipe(REGISTRY[cell.model], cell.kind, self.preset, self.budget, cell.seed)  # type: ignore[arg-type]
         simulated, benchmark = None, self.seen_by(cell)
         if cell.kind != "real":
-            name = f"weights-s{cell.seed}-{self._simulation_key(benchmark, cell.seed)[:12]}"
+            name = self.weights_of(cell)
             if name not in self._simulated:
                 self._simulated.clear()  # the worlds of one seed, day count and history in memory are enough
                 self._simulated[name] = Simulated(benchmark, self.preset, cell.seed, self.folder / "cells" / name)

@@ -138,12 +138,13 @@ def _elsewhere(options: Options) -> Callable[[Sequence[Cell], Callable[[Cell], N
     def compute(cells: Sequence[Cell], done: Callable[[Cell], None]) -> None:
         first: list[Cell] = []
         then: list[Cell] = []
-        learned: set[tuple[int | None, int | None]] = set()
+        learned: set[str] = set()
+        grid = _kept_grid(there)
         for cell in cells:
-            shared = cell.kind == "reweighted" and (cell.days, cell.seed) in learned
-            (then if shared else first).append(cell)
-            if cell.kind == "reweighted":
-                learned.add((cell.days, cell.seed))
+            weights = grid.weights_of(cell) if cell.kind == "reweighted" else ""
+            (then if weights in learned else first).append(cell)
+            if weights:
+                learned.add(weights)
         for wave in (first, then):
             tasks = [(there, cell) for cell in wave]
             spread(_compute, tasks, options.workers, there.folder, lambda i, wave=wave: done(wave[i]))  # type: ignore[misc]

@@ -22,6 +22,14 @@ from simmst.experiments.versions import versions
 _COLUMNS = {"mae": "MAE", "rmse": "RMSE"}
 
 
+#: States of a network before any training, see `simmst.experiments.tables.training.Training`.
+STARTS: Mapping[str, str] = {
+    "yesterday": "“same hour yesterday”",
+    "start": "the ridge of the simulated windows in its highway",
+}
+_CELL_KEYS = ("label", "seed", "key", "parameters", "training", "kept", "time")
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """
@@ -64,21 +72,27 @@ class Table:
             f"{self.settings['budget']}, seeds {self.settings['seeds']} (figures: mean ± standard deviation).",
         ]
         own: dict[str, list[str]] = {}
-        for cell in (row.cells[0] for row in self.rows):
-            seen = cell.result["benchmark"]["history"]
-            if cell.cell.days is None and seen != described["history"]:
-                own.setdefault(f"{seen} h", []).append(cell.cell.label)
-        for seen, labels in own.items():
-            notes.append(
-                f"The last {seen} instead are seen by {', '.join(labels)}; before the first known day that day "
-                "stands repeated."
-            )
+        for row in self.rows:
+            seen = row.cells[0].result["benchmark"]
+            if seen["season"] is not None:
+                own.setdefault(f"{seen['history']} h", []).append(row.label)
+        notes += [
+            f"The last {seen} are seen by {', '.join(labels)}; before the first known day that day is repeated."
+            for seen, labels in own.items()
+        ]
+        for row in self.rows:
+            kept = [one["stage"] for cell in row.cells for one in cell.result.get("kept", ())]
+            if early := [stage for stage in kept if stage in STARTS]:
+                notes.append(
+                    f"{row.label}: in {len(early)} of {len(kept)} networks no training lowered the error on the "
+                    f"validation days below that of the start, which is what the row shows ({STARTS[early[0]]})."
+                )
         if any(row.cells[0].cell.kind != "real" for row in self.rows):
             notes.append(PRIOR_NOTICE)
         for scarce in sorted({row.cells[0].cell.days or 0 for row in self.rows} - {0}):
             notes.append(
                 f"Rows marked “{scarce} d” know only the last {scarce} training days: scales, training and inputs "
-                "see nothing before them, so their history may be shorter."
+                "see nothing before them, so their history may be shorter than the others'."
             )
         return notes
 
@@ -103,7 +117,7 @@ def write_table(table: Table, folder: Path) -> None:
         "rows": records,
         "comparisons": [{**asdict(one), "real": one.real} for one in table.comparisons],
         "cells": [
-            {key: cell.result.get(key) for key in ("label", "seed", "key", "parameters", "training", "time")}
+            {key: cell.result.get(key) for key in _CELL_KEYS}
             for row in table.rows
             for cell in row.cells
         ],

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from simmst.experiments.config import RunConfig
+from simmst.experiments.config import LONGEST_LOOKBACK, RunConfig
 from simmst.experiments.job import Job
 from simmst.experiments.rundir import CONFIG, RunDirectory
 from simmst.experiments.tables.benchmark import Benchmark
@@ -52,7 +52,7 @@ class Simulated:
         self._windows: SimulatedWindows | None = None
 
     def _job(self) -> Job:
-        return Job.of(self.config, self.benchmark.target, self.benchmark.protocol)
+        return Job.of(self.config, self.benchmark.target, self.benchmark.protocol, self.benchmark.season)
 
     def windows(self, watch: Watch) -> SimulatedWindows:
         """Draw the worlds, the same each time, and cut their windows."""
@@ -84,4 +84,6 @@ def without_simulation(benchmark: Benchmark) -> str | None:
     """Say why a protocol cannot use simulated windows, or return None if it can."""
     if benchmark.lags:
         return "simulated windows are of the last hours, and this protocol sees chosen lags"
+    if benchmark.lookback > LONGEST_LOOKBACK:
+        return f"simulated windows reach back {LONGEST_LOOKBACK} h at most, this row sees {benchmark.lookback} h"
     return None

@@ -87,7 +87,7 @@ class Training:
         several = len(data.services) > 1 and not recipe.card.multi_task
         self.groups: list[int | None] = list(range(len(data.services))) if several else [None]
         self.records: list[dict[str, Any]] = []
-        self.kept: list[str] = []
+        self.kept: list[dict[str, Any]] = []
         self.parameters = 0
 
     def forecast(self) -> npt.NDArray[np.float32]:
@@ -133,12 +133,13 @@ class Training:
         share = r.budget.share(len(self.groups) * (2 if r.kind == "reweighted" else 1))
         best = Best()
         if r.kind != "real" and isinstance(model.model, SimMSTNet) and model.model.highway is not None:
+            best.keep("yesterday", model, float(Trainer().errors(model, validation).mean()))
             self._start(model.model, service)
             best.keep("start", model, float(Trainer().errors(model, validation).mean()))
         for stage, windows, weights in self._stages(service):
             name = stage if service is None else f"{self.benchmark.data.services[service]}-{stage}"
             best.keep(name, model, self._fit(name, model, windows, validation, weights, share))
-        self.kept.append(best.stage)
+        self.kept.append({"stage": best.stage, "validation_errors": best.errors})
         return model
 
     def _start(self, model: SimMSTNet, service: int | None) -> None:

@@ -49,6 +49,7 @@ def test_an_unknown_preset_names_the_known_ones():
         ("{", "cannot be read as JSON"),
         ("[1]", "is no configuration of a run"),
         ("{}", "is no configuration of a run"),
+        (json.dumps({"format": FORMAT - 1}), f"older program .format {FORMAT - 1}.*begin a new run"),
         (json.dumps({"format": FORMAT + 1}), f"newer version .format {FORMAT + 1}, this program knows {FORMAT}"),
         (json.dumps({"format": FORMAT, "preset": "smoke"}), "target: Field required.*more"),
     ],

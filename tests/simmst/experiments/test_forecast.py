@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from simmst.data.dataset import TrafficData
 from simmst.data.windows import NodeScaler
+from simmst.errors import ConfigError
 from simmst.experiments.forecast import forecast_windows, network_forecast
 from simmst.experiments.protocol import truth
 from simmst.models.naive import seasonal_naive
@@ -50,3 +51,13 @@ def test_the_last_origins_forecast_past_the_end_and_read_nothing_from_there(city
     marks = windows.batch(np.array([0])).future_marks
     week_earlier = forecast_windows(city, scaler, last - 24, 48, 6).batch(np.array([0])).future_marks
     np.testing.assert_allclose(marks[..., :2], week_earlier[..., :2], atol=1e-6)  # the same hours of the day
+
+
+def test_before_the_data_the_first_season_is_repeated_and_no_forecast_is_earlier(city):
+    scaler = NodeScaler.fit(city.values[:60])
+    windows = forecast_windows(city, scaler, np.array([24, 30]), 48, 6, season=24)
+    history = windows.batch(np.array([0])).history[0]
+    np.testing.assert_array_equal(history[:24], history[24:])
+    for origin, season, needed in ((23, 24, 24), (47, None, 48), (101, 24, 24)):
+        with pytest.raises(ConfigError, match=f"must lie between {needed}, the history"):
+            forecast_windows(city, scaler, np.array([origin]), 48, 6, season=season)

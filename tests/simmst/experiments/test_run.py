@@ -11,12 +11,14 @@ import torch
 from safetensors.torch import load_file
 
 from simmst.errors import ConfigError, SimmstError
+from simmst.experiments import run as run_module
 from simmst.experiments.config import RunConfig
 from simmst.experiments.job import Job
 from simmst.experiments.report import OURS
 from simmst.experiments.run import STAGES, run
 from simmst.experiments.rundir import RunDirectory
 from simmst.experiments.versions import versions
+from simmst.simulator.windows import SimulatedWindows
 from simmst.training.checkpoint import load_model
 
 CONFIG = RunConfig.of_preset("smoke", seed=1)
@@ -97,7 +99,7 @@ def test_the_stage_that_is_best_on_the_validation_days_is_kept(request, name):
     directory = request.getfixturevalue(name)
     metrics = directory.read_json("metrics.json")
     errors, kept = metrics["validation_errors"], metrics["kept_stage"]
-    assert list(errors) == ["start", "train", "fine-tune"] and kept == min(errors, key=errors.get)
+    assert list(errors) == ["yesterday", "start", "train", "fine-tune"] and kept == min(errors, key=errors.get)
     assert errors["train"] == metrics["training"]["validation_error"]
     assert errors["fine-tune"] == metrics["fine-tuning"]["validation_error"]
     network = load_model(directory.path / "checkpoint.safetensors")[0].state_dict()
@@ -105,14 +107,27 @@ def test_the_stage_that_is_best_on_the_validation_days_is_kept(request, name):
         theirs = best_of(directory, stage)
         assert network.keys() == theirs.keys()
         assert all(torch.equal(network[name], theirs[name]) for name in network) is (stage == kept)
-    words = {"start": "as it started", "train": "after training", "fine-tune": "after fine-tuning"}
+    words = {"yesterday": "as “same", "start": "as the closed", "train": "after train", "fine-tune": "after fine"}
     assert f"kept {words[kept]}" in (directory.path / "report.html").read_text()
 
 
 def test_fine_tuning_goes_on_from_the_start_where_training_did_harm(mended):
     metrics = mended.read_json("metrics.json")
     errors = metrics["validation_errors"]
-    assert errors["train"] > 2 * errors["start"] > errors["fine-tune"]
+    assert errors["train"] > 2 * min(errors["yesterday"], errors["start"]) > errors["fine-tune"]
+
+
+def test_the_network_starts_from_the_weighted_windows_and_sees_the_first_days(tmp_path, monkeypatch):
+    config = RunConfig.of_preset("smoke", seed=1, lookback=48)
+    job, seen = Job.prepare(config), []
+    assert job.train.origins[0] == 24  # before it the first day is repeated
+    monkeypatch.setattr(run_module, "start_highway", lambda model, *given: seen.append(given))
+    directory = RunDirectory.create(tmp_path / "run", config)
+    run(job, directory, lambda *_: None)
+    [(windows, weights)] = seen
+    assert isinstance(windows, SimulatedWindows) and windows.lookback == 48
+    np.testing.assert_array_equal(weights.mean(), directory.read_json("metrics.json")["weights"]["mean"])
+    assert weights.std() > 0
 
 
 def interrupt_at(stage: str, call: int):

@@ -1,5 +1,7 @@
 """The exact linear proxy: its solution, its hypergradient, and the budget of its weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -181,6 +183,19 @@ def test_plain_features_are_the_centre_cells_history() -> None:
     s, batch = window_samples(TwoWindows(), rescale=False), TwoWindows().batch(np.arange(2))
     np.testing.assert_array_equal(s.features[:, :-1], batch.history[:, :, 4].reshape(2, -1))
     np.testing.assert_array_equal(s.targets, batch.target.reshape(2, -1))
+
+
+def test_features_of_the_last_steps_alone_are_scaled_by_them_alone() -> None:
+    class Shorter(TwoWindows):
+        def batch(self, index: np.ndarray) -> WindowBatch:
+            whole = super().batch(index)
+            return replace(whole, history=whole.history[:, -3:])
+
+    last, short = window_samples(TwoWindows(), steps=3), window_samples(Shorter())
+    np.testing.assert_array_equal(last.features, short.features)
+    np.testing.assert_array_equal(last.targets, short.targets)
+    with pytest.raises(ConfigError, match="steps=0: features need at least one step"):
+        window_samples(TwoWindows(), steps=0)
 
 
 def test_a_floor_outside_0_to_1_is_refused() -> None:

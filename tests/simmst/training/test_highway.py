@@ -85,3 +85,13 @@ def test_weights_that_do_not_fit_are_refused(weights: np.ndarray) -> None:
 def test_a_network_without_highway_is_refused() -> None:
     with pytest.raises(ConfigError, match="no highway to start"):
         start_highway(network(highway=None), Walks(40))
+
+
+def test_windows_of_another_shape_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"shapes \(6, 9, 2\) and \(2, 2\), the network takes \(6, 9, 3\)"):
+        start_highway(SimMSTNet(SimMSTNetConfig.small(3, L, H)), Walks(40))
+
+
+def test_a_penalty_of_zero_is_refused() -> None:
+    with pytest.raises(ConfigError, match="penalty must be positive, got 0"):
+        start_highway(network(), Walks(40), penalty=0.0)

@@ -14,11 +14,11 @@ import torch
 from simmst.errors import SimmstError
 from simmst.experiments.config import SMOKE
 from simmst.experiments.figures import standalone
-from simmst.experiments.tables import clock
+from simmst.experiments.tables import clock, training
 from simmst.experiments.tables.grid import Grid
 from simmst.experiments.tables.make import Options, make_table
 from simmst.experiments.tables.measures import MEASURES
-from simmst.experiments.tables.output import Table, markdown, write_table
+from simmst.experiments.tables.output import STARTS, Table, markdown, write_table
 from simmst.experiments.tables.page import figure_page, table_page
 from simmst.experiments.tables.picture import error_figure
 from simmst.experiments.tables.summary import compare
@@ -98,24 +98,55 @@ def test_the_rows_are_the_models_with_each_source(made):
     ]  # fmt: skip
 
 
-def test_a_row_that_sees_another_history_is_named(made):
-    notes = [note for note in made.notes() if "instead are seen by" in note]
-    assert len(notes) == 1 and "168 h instead are seen by DLinear, Sim-MSTNet, Sim-MSTNet (re-weighted" in notes[0]
+def test_rows_that_see_a_week_are_named_and_a_row_without_training_too(made):
+    [note] = [note for note in made.notes() if "The last 168 h are seen by" in note]
+    for label in ("DLinear (7 d)", "DLinear", "Sim-MSTNet (7 d)", "Sim-MSTNet (simulated + real, 7 d)"):
+        assert label in note
+    assert "MTTC" not in note
+    for row in made.rows:
+        stages = [one["stage"] for cell in row.cells for one in cell.result.get("kept", ())]
+        shown = [note for note in made.notes() if note.startswith(f"{row.label}: in")]
+        assert bool(shown) is any(stage in STARTS for stage in stages)
 
 
-def test_training_starts_from_the_simulated_windows_ridge_and_keeps_the_best_stage(made):
+def test_what_is_kept_is_the_best_on_the_validation_days(made):
     cells = {cell.cell.label: cell.result for row in made.rows for cell in row.cells}
-    for label in ("Sim-MSTNet (simulated + real, 7 d)", "Sim-MSTNet (re-weighted simulated, then real)"):
-        stages = [record["stage"] for record in cells[label]["training"]]
-        assert len(cells[label]["kept"]) == 1 and cells[label]["kept"][0] in ("start", *stages)
-    assert cells["Sim-MSTNet"]["kept"] == ["real"]  # no simulated windows, so nothing to start from
+    for label, stages in {
+        "Sim-MSTNet": ["real"],  # no simulated windows, so nothing to start from
+        "Sim-MSTNet (simulated + real, 7 d)": ["yesterday", "start", "pooled"],
+        "Sim-MSTNet (re-weighted simulated, then real)": ["yesterday", "start", "weighted", "real"],
+    }.items():
+        [kept] = cells[label]["kept"]
+        errors = kept["validation_errors"]
+        assert list(errors) == stages and kept["stage"] == min(errors, key=errors.get)
+
+
+@pytest.mark.parametrize("sources", ["pooled", "reweighted"])
+def test_each_networks_start_is_of_its_own_service_and_weights(file, tmp_path, monkeypatch, sources):
+    seen = []
+    monkeypatch.setattr(training, "start_highway", lambda *given: seen.append(given))
+    given = options(file, tmp_path, models="simmstnet,stnet", scarce=None, sources=sources)
+    Watched().make(given)
+    (_, whole, weights), *apart = seen
+    assert (weights is None) is (sources == "pooled")
+    batch = whole.batch(np.array([0, 5]))
+    assert len(apart) == batch.target.shape[-1] == 2
+    for service, (_, windows, own) in enumerate(apart):
+        np.testing.assert_array_equal(windows.batch(np.array([0, 5])).target[..., 0], batch.target[..., service])
+        assert own is weights or np.array_equal(own, weights)
 
 
 def test_all_rows_can_be_given_a_longer_history(file, tmp_path):
     given = options(file, tmp_path, models="lstm,mttc", scarce="3d", sources="real", lookback=100)
     table = Watched().make(given)
     assert {cell.result["benchmark"]["history"] for row in table.rows for cell in row.cells} == {100}
-    assert not [note for note in table.notes() if "instead are seen by" in note]
+    assert "The last 100 h are seen by LSTM (3 d), LSTM, MTTC (3 d), MTTC" in "".join(table.notes())
+
+
+def test_simulated_windows_are_no_longer_than_a_week(file, tmp_path):
+    watched = Watched()
+    watched.make(options(file, tmp_path, models="daily,mttc", scarce=None, sources="reweighted", lookback=200))
+    assert "168 h at most, this row sees 200 h" in dict(watched.skipped)["MTTC (re-weighted simulated, then real)"]
 
 
 def test_a_model_that_cannot_run_is_left_out_with_its_reason(file, tmp_path):
