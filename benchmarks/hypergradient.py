@@ -178,8 +178,8 @@ def agreement(path: str | None) -> dict:
 def on_simmstnet(steps: int, rounds: int) -> dict:
     """Cost of h and both gradients in units of the K plain SGD steps, by memory mode."""
     g = torch.Generator().manual_seed(0)
-    model = SimMSTNet(SimMSTNetConfig.small(4, 48, 24), 0)
-    shapes = ((WINDOWS, 48, 9, 4), (WINDOWS, 48, 4), (WINDOWS, 24, 4), (WINDOWS, 24, 4))
+    model = SimMSTNet(SimMSTNetConfig.small(4), 0)
+    shapes = ((WINDOWS, 168, 9, 4), (WINDOWS, 168, 4), (WINDOWS, 24, 4), (WINDOWS, 24, 4))
     *inputs, target = (torch.randn(shape, generator=g) for shape in shapes)
 
     def losses(predict: Callable[..., torch.Tensor], index: slice) -> torch.Tensor:
