@@ -178,9 +178,11 @@ def agreement(path: str | None) -> dict:
 def on_simmstnet(steps: int, rounds: int) -> dict:
     """Cost of h and both gradients in units of the K plain SGD steps, by memory mode."""
     g = torch.Generator().manual_seed(0)
-    model = SimMSTNet(SimMSTNetConfig.small(4), 0)
-    shapes = ((WINDOWS, 168, 9, 4), (WINDOWS, 168, 4), (WINDOWS, 24, 4), (WINDOWS, 24, 4))
-    *inputs, target = (torch.randn(shape, generator=g) for shape in shapes)
+    c = SimMSTNetConfig.small(4)
+    model = SimMSTNet(c, 0)
+    past, future = (c.history, c.patch, c.services), (c.horizon, c.services)
+    shapes = (past, (c.history, c.marks), (c.horizon, c.marks), future)
+    *inputs, target = (torch.randn(WINDOWS, *shape, generator=g) for shape in shapes)
 
     def losses(predict: Callable[..., torch.Tensor], index: slice) -> torch.Tensor:
         return (predict(*(t[index] for t in inputs)) - target[index]).abs().mean((1, 2))

@@ -260,6 +260,11 @@ def iterate_batches(
         yield index, windows.batch(index)
 
 
+def needed_steps(lookback: int, season: int | None) -> int:
+    """Steps of data that a history needs before its origin, see `WindowDataset.cut`."""
+    return lookback if season is None else min(lookback, season)
+
+
 @dataclass(frozen=True, slots=True)
 class WindowDataset:
     """
@@ -338,8 +343,7 @@ class WindowDataset:
                 f"lookback={lookback}, horizon={horizon}, first={first}, stop={stop}: need lookback and "
                 f"horizon >= 1 and 0 <= first < stop <= {total} steps"
             )
-        needed = lookback if season is None else min(lookback, season)
-        origins = np.arange(max(first, needed), stop - horizon + 1)
+        origins = np.arange(max(first, needed_steps(lookback, season)), stop - horizon + 1)
         if not origins.size:
             raise ConfigError(
                 f"lookback={lookback}, horizon={horizon}: no window fits in steps {first}..{stop - 1}; "

@@ -1,8 +1,15 @@
 """Training in stages: what a stage changed is kept only where the validation error fell."""
 
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from simmst.data.windows import WindowSource
 from simmst.errors import SimmstError
+from simmst.models.simmstnet import SimMSTNet
+from simmst.training.highway import start_highway
 
 
 class Best:
@@ -40,3 +47,27 @@ class Best:
             raise SimmstError(f"{stage}: the validation error is {error}, so there is no network to keep")
         else:
             model.load_state_dict(self._state)
+
+    def keep_starts(
+        self,
+        model: nn.Module,
+        network: SimMSTNet,
+        windows: WindowSource,
+        weights: NDArray[np.floating] | None,
+        error: Callable[[], float],
+    ) -> None:
+        """
+        Compare the network as it was built, "yesterday", with its closed-form start, "start".
+
+        Parameters
+        ----------
+        model
+            The network, or a module that wraps it.
+        network, windows, weights
+            As in `start_highway`.
+        error
+            Measures the model on the validation part.
+        """
+        self.keep("yesterday", model, error())
+        start_highway(network, windows, weights)
+        self.keep("start", model, error())

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from simmst.data.dataset import TrafficData
-from simmst.data.windows import NodeScaler, WindowDataset, calendar_marks, neighbour_patches
+from simmst.data.windows import NodeScaler, WindowDataset, calendar_marks, needed_steps, neighbour_patches
 from simmst.errors import ConfigError
 from simmst.training.trainer import to_tensors
 
@@ -41,7 +41,7 @@ def forecast_windows(
     WindowDataset
         Its targets past the end are 0 and mean nothing; the calendar marks go on.
     """
-    needed = lookback if season is None else min(lookback, season)
+    needed = needed_steps(lookback, season)
     if len(origins) and not needed <= origins.min() <= origins.max() <= len(data.values):
         raise ConfigError(
             f"origins {origins.min()} to {origins.max()}: must lie between {needed}, the history that a forecast "

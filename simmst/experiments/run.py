@@ -24,7 +24,6 @@ from simmst.experiments.weighting import learn_weights
 from simmst.models.simmstnet import SimMSTNet
 from simmst.training.checkpoint import save_model
 from simmst.training.config import Progress, TrainingResult
-from simmst.training.highway import start_highway
 from simmst.training.trainer import Trainer
 
 #: ``watch(stage, done, total, note)``: called as a stage goes on, and with ``done == total`` at its end.
@@ -74,9 +73,9 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
     best = Best()
     with _timed(directory, "train"):
         trainer = Trainer(job.trainer(job.config.train))
-        best.keep("yesterday", model, float(trainer.errors(model, job.validation).mean()))
-        start_highway(model, simulated, learned.weights)
-        best.keep("start", model, float(trainer.errors(model, job.validation).mean()))
+        best.keep_starts(
+            model, model, simulated, learned.weights, lambda: float(trainer.errors(model, job.validation).mean())
+        )
         trained = _train(job, directory, "train", model, simulated, job.config.train, watch, learned.weights)
         best.keep("train", model, trained.best_error)
     with _timed(directory, "fine-tune"):

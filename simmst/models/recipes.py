@@ -38,9 +38,14 @@ def _training(epochs: int, batch: int, rate: float, decay: float = 0.0, **more: 
 
 def _recipes(
     smoke: Mapping[str, Any], laptop: Mapping[str, Any], paper: Mapping[str, Any],
-    short: Mapping[str, Any], middle: Mapping[str, Any], long: Mapping[str, Any],
+    short: Mapping[str, Any], middle: Mapping[str, Any], long: Mapping[str, Any], history: int | None = None,
 ) -> Mapping[Preset, Recipe]:  # fmt: skip
-    return {"smoke": Recipe(smoke, short), "laptop": Recipe(laptop, middle), "paper": Recipe(paper, long)}
+    """Recipes by preset; the published one leaves the history to the protocol."""
+    return {
+        "smoke": Recipe(smoke, short, history),
+        "laptop": Recipe(laptop, middle, history),
+        "paper": Recipe(paper, long),
+    }
 
 
 _NODE_SMOKE = _training(1, 64, 1e-3, epoch_samples=256)
@@ -62,11 +67,9 @@ _WEEK = 168
 _PATCH_PAPER = _training(6, 32, 1e-4, patience=3)
 
 RECIPES: Mapping[str, Mapping[Preset, Recipe]] = {
-    "dlinear": {
-        "smoke": Recipe({}, _GRAPH_SMOKE, _WEEK),
-        "laptop": Recipe({}, _training(40, 8, 5e-3, patience=10), _WEEK),
-        "paper": Recipe({}, _training(10, 32, 1e-3)),
-    },
+    "dlinear": _recipes(
+        {}, {}, {}, _GRAPH_SMOKE, _training(40, 8, 5e-3, patience=10), _training(10, 32, 1e-3), history=_WEEK
+    ),
     "lstm": _recipes(
         {"hidden": 8, "layers": 1}, {}, {"dropout": 0.2, "normalise": False},
         _NODE_SMOKE, _NODE_LAPTOP, _training(100, 256, 1e-3, patience=10),
@@ -109,9 +112,8 @@ RECIPES: Mapping[str, Mapping[Preset, Recipe]] = {
         {"hidden": 600, "node_width": 200, "value_width": 100, "day_width": 20, "week_width": 10},
         _GRAPH_SMOKE, _training(20, 8, 1e-3, epoch_samples=160), _training(10, 128, 1e-4, 1e-6, clip=2.0),
     ),
-    "simmstnet": {
-        "smoke": Recipe({"paper": False}, _PATCH_SMOKE, _WEEK),
-        "laptop": Recipe({"paper": False}, _PATCH_LAPTOP, _WEEK),
-        "paper": Recipe({"paper": True}, _PATCH_PAPER),
-    },
+    "simmstnet": _recipes(
+        {"paper": False}, {"paper": False}, {"paper": True},
+        _PATCH_SMOKE, _PATCH_LAPTOP, _PATCH_PAPER, history=_WEEK,
+    ),
 }  # fmt: skip

@@ -111,7 +111,7 @@ class Benchmark:
             raise ConfigError(
                 f"--scarce {days}d: too few for a history, a horizon of {self.horizon} steps and a day of origins"
             )
-        lookback = min(self.lookback, room) if self.season is None else self.lookback
+        shrunk = min(self.lookback, room)
         first = parts.train.stop - kept
         train, validation, test = (
             Span(part.start - first, part.stop - first)
@@ -121,8 +121,8 @@ class Benchmark:
             self,
             target=replace(self.target, data=self.data.select(start=first)),
             protocol=Protocol(train, validation, test, per_day),
-            lookback=lookback,
-            ridge_lags=tuple(lag for lag in self.ridge_lags if lag <= min(lookback, room)),
+            lookback=shrunk if self.season is None else self.lookback,
+            ridge_lags=tuple(lag for lag in self.ridge_lags if lag <= shrunk),
         )
 
     def describe(self) -> dict[str, Any]:

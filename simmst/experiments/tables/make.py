@@ -97,7 +97,8 @@ def make_table(options: Options, begin: Begin, skip: Callable[[Cell, str], None]
         skip(cell, reason)
 
     started = time.perf_counter()
-    finished = run_grid(grid, wanted, begin, leave_out, _elsewhere(options) if options.workers.several else None)
+    elsewhere = _elsewhere(options, grid) if options.workers.several else None
+    finished = run_grid(grid, wanted, begin, leave_out, elsewhere)
     ours = [name for name in models if name not in CLOSED_FORM and REGISTRY[name].feed == "patch"]
     rows = rows_of(finished, ours)
     cost = {key: sum(one.result["time"][key] for one in finished) for key in ("wall_seconds", "processor_seconds")}
@@ -130,7 +131,7 @@ def _grid(options: Options) -> Grid:
     return Grid(benchmark, options.preset, budget, options.folder)
 
 
-def _elsewhere(options: Options) -> Callable[[Sequence[Cell], Callable[[Cell], None]], None]:
+def _elsewhere(options: Options, grid: Grid) -> Callable[[Sequence[Cell], Callable[[Cell], None]], None]:
     """Compute cells by the workers: those that learn the weights which others use before those others."""
     data = None if options.data is None else str(Path(options.data).absolute())
     there = replace(options, folder=options.folder.absolute(), data=data)
@@ -139,7 +140,6 @@ def _elsewhere(options: Options) -> Callable[[Sequence[Cell], Callable[[Cell], N
         first: list[Cell] = []
         then: list[Cell] = []
         learned: set[str] = set()
-        grid = _kept_grid(there)
         for cell in cells:
             weights = grid.weights_of(cell) if cell.kind == "reweighted" else ""
             (then if weights in learned else first).append(cell)

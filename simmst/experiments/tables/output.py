@@ -20,8 +20,6 @@ from simmst.experiments.target import PRIOR_NOTICE, hourly_units
 from simmst.experiments.versions import versions
 
 _COLUMNS = {"mae": "MAE", "rmse": "RMSE"}
-
-
 #: States of a network before any training, see `simmst.experiments.tables.training.Training`.
 STARTS: Mapping[str, str] = {
     "yesterday": "“same hour yesterday”",
@@ -71,22 +69,7 @@ class Table:
             f"traffic; figures are in {hourly_units(b.data)}. Preset {self.settings['preset']}, budget a model "
             f"{self.settings['budget']}, seeds {self.settings['seeds']} (figures: mean ± standard deviation).",
         ]
-        own: dict[str, list[str]] = {}
-        for row in self.rows:
-            seen = row.cells[0].result["benchmark"]
-            if seen["season"] is not None:
-                own.setdefault(f"{seen['history']} h", []).append(row.label)
-        notes += [
-            f"The last {seen} are seen by {', '.join(labels)}; before the first known day that day is repeated."
-            for seen, labels in own.items()
-        ]
-        for row in self.rows:
-            kept = [one["stage"] for cell in row.cells for one in cell.result.get("kept", ())]
-            if early := [stage for stage in kept if stage in STARTS]:
-                notes.append(
-                    f"{row.label}: in {len(early)} of {len(kept)} networks no training lowered the error on the "
-                    f"validation days below that of the start, which is what the row shows ({STARTS[early[0]]})."
-                )
+        notes += [*_own_histories(self.rows), *_only_started(self.rows)]
         if any(row.cells[0].cell.kind != "real" for row in self.rows):
             notes.append(PRIOR_NOTICE)
         for scarce in sorted({row.cells[0].cell.days or 0 for row in self.rows} - {0}):
@@ -95,6 +78,32 @@ class Table:
                 "see nothing before them, so their history may be shorter than the others'."
             )
         return notes
+
+
+def _own_histories(rows: Sequence[Row]) -> list[str]:
+    """Name the rows whose history may begin before the data."""
+    labels: dict[str, list[str]] = {}
+    for row in rows:
+        seen = row.cells[0].result["benchmark"]
+        if seen["season"] is not None:
+            labels.setdefault(f"{seen['history']} h", []).append(row.label)
+    return [
+        f"The last {history} are seen by {', '.join(who)}; before the first known day that day is repeated."
+        for history, who in labels.items()
+    ]
+
+
+def _only_started(rows: Sequence[Row]) -> list[str]:
+    """Name the rows whose networks, or some of them, no training made better."""
+    found = []
+    for row in rows:
+        kept = [one["stage"] for cell in row.cells for one in cell.result.get("kept", ())]
+        if early := [stage for stage in kept if stage in STARTS]:
+            found.append(
+                f"{row.label}: in {len(early)} of {len(kept)} networks no training lowered the error on the "
+                f"validation days below that of the start, which is what the row shows ({STARTS[early[0]]})."
+            )
+    return found
 
 
 def write_table(table: Table, folder: Path) -> None:

@@ -34,7 +34,6 @@ from simmst.models.recipes import Preset
 from simmst.models.registry import ModelCard, Setting
 from simmst.models.simmstnet import SimMSTNet
 from simmst.training.config import Progress, TrainerConfig
-from simmst.training.highway import start_highway
 from simmst.training.trainer import Trainer, to_tensors
 
 #: What a model is trained on: real windows; simulated and real ones together, unweighted; or weighted simulated
@@ -133,21 +132,19 @@ class Training:
         share = r.budget.share(len(self.groups) * (2 if r.kind == "reweighted" else 1))
         best = Best()
         if r.kind != "real" and isinstance(model.model, SimMSTNet) and model.model.highway is not None:
-            best.keep("yesterday", model, float(Trainer().errors(model, validation).mean()))
-            self._start(model.model, service)
-            best.keep("start", model, float(Trainer().errors(model, validation).mean()))
+            assert self.simulated is not None
+            weights = self.simulated.weights(self.watch) if r.kind == "reweighted" else None
+            worlds: WindowSource = self.simulated.windows(self.watch)
+            if service is not None:
+                worlds = OneService(worlds, service)
+            best.keep_starts(
+                model, model.model, worlds, weights, lambda: float(Trainer().errors(model, validation).mean())
+            )
         for stage, windows, weights in self._stages(service):
             name = stage if service is None else f"{self.benchmark.data.services[service]}-{stage}"
             best.keep(name, model, self._fit(name, model, windows, validation, weights, share))
         self.kept.append({"stage": best.stage, "validation_errors": best.errors})
         return model
-
-    def _start(self, model: SimMSTNet, service: int | None) -> None:
-        """Start the highway as the ridge of the simulated windows, with their weights where there are some."""
-        assert self.simulated is not None
-        weights = self.simulated.weights(self.watch) if self.recipe.kind == "reweighted" else None
-        worlds: WindowSource = self.simulated.windows(self.watch)
-        start_highway(model, worlds if service is None else OneService(worlds, service), weights)
 
     def _fit(
         self,

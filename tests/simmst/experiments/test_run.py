@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from simmst.errors import ConfigError, SimmstError
-from simmst.experiments import run as run_module
+from simmst.experiments import best
 from simmst.experiments.config import RunConfig
 from simmst.experiments.job import Job
 from simmst.experiments.report import OURS
@@ -121,7 +121,7 @@ def test_the_network_starts_from_the_weighted_windows_and_sees_the_first_days(tm
     config = RunConfig.of_preset("smoke", seed=1, lookback=48)
     job, seen = Job.prepare(config), []
     assert job.train.origins[0] == 24  # before it the first day is repeated
-    monkeypatch.setattr(run_module, "start_highway", lambda model, *given: seen.append(given))
+    monkeypatch.setattr(best, "start_highway", lambda model, *given: seen.append(given))
     directory = RunDirectory.create(tmp_path / "run", config)
     run(job, directory, lambda *_: None)
     [(windows, weights)] = seen

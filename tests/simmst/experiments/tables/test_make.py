@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from simmst.errors import SimmstError
+from simmst.experiments import best
 from simmst.experiments.config import SMOKE
 from simmst.experiments.figures import standalone
-from simmst.experiments.tables import clock, training
+from simmst.experiments.tables import clock
 from simmst.experiments.tables.grid import Grid
 from simmst.experiments.tables.make import Options, make_table
 from simmst.experiments.tables.measures import MEASURES
@@ -124,7 +125,7 @@ def test_what_is_kept_is_the_best_on_the_validation_days(made):
 @pytest.mark.parametrize("sources", ["pooled", "reweighted"])
 def test_each_networks_start_is_of_its_own_service_and_weights(file, tmp_path, monkeypatch, sources):
     seen = []
-    monkeypatch.setattr(training, "start_highway", lambda *given: seen.append(given))
+    monkeypatch.setattr(best, "start_highway", lambda *given: seen.append(given))
     given = options(file, tmp_path, models="simmstnet,stnet", scarce=None, sources=sources)
     Watched().make(given)
     (_, whole, weights), *apart = seen

@@ -35,7 +35,7 @@ def test_the_weights_are_learned_by_one_cell_before_the_others_of_its_seed(monke
         ("simmstnet", "reweighted", None, 1), ("average", "reweighted", 7, 0), ("ointer", "reweighted", None, 1),
     ]]  # fmt: skip
     options = Options(3, "Table 3", None, tmp_path, workers=Workers(2))
-    make._elsewhere(options)(cells, lambda cell: None)
+    make._elsewhere(options, make._grid(options))(cells, lambda cell: None)
     assert waves == [[cells[0], cells[1], cells[3], cells[4]], [cells[2], cells[5]]]
 
 
