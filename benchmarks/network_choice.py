@@ -24,7 +24,8 @@ from typing import Any
 import torch
 
 from simmst.data.dataset import TrafficData
-from simmst.data.windows import NodeScaler, WindowDataset
+from simmst.data.scaling import NodeScaler
+from simmst.data.windows import WindowDataset
 from simmst.experiments.part import Part
 from simmst.experiments.protocol import Protocol
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
@@ -43,9 +44,7 @@ def train(
     """Train on the training days, and return the error on the validation days, which choose the epoch."""
     scaler = NodeScaler.fit(data.values[protocol.train.steps])
     windows, validation = (
-        WindowDataset.cut(
-            data, scaler, network.history, HORIZON, part.start, part.stop, season=data.steps_per_day
-        )
+        WindowDataset.cut(data, scaler, network.history, HORIZON, part.start, part.stop, season=data.steps_per_day)
         for part in (protocol.train, protocol.validation)
     )
     chosen_by = Part.draw(validation, VALIDATION_WINDOWS, seed=0)
@@ -86,9 +85,7 @@ def rate(data: TrafficData) -> Iterator[tuple[dict[str, Any], Any]]:
         for learning_rate in (4e-3, 2e-3, 8e-3, 1e-3):
             for highway in (24, None):
                 key = {"highway": highway, "learning_rate": learning_rate, "seed": seed}
-                network = SimMSTNetConfig.small(
-                    len(data.services), 48, HORIZON, highway=highway, normalise=False
-                )
+                network = SimMSTNetConfig.small(len(data.services), 48, HORIZON, highway=highway, normalise=False)
                 training = replace(TRAINING, learning_rate=learning_rate, seed=seed)
                 yield key, lambda n=network, t=training: train(known, protocol, n, t)
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from simmst.data.dataset import TrafficData
-from simmst.data.windows import NodeScaler, WindowBatch, WindowDataset, iterate_batches
+from simmst.data.scaling import NodeScaler
+from simmst.data.windows import WindowBatch, WindowDataset, iterate_batches
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.nn.draws import frozen_draws
 from simmst.sim2real.proxy import Samples, window_samples

@@ -32,7 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.data.dataset import TrafficData
-from simmst.data.windows import NodeScaler, WindowDataset
+from simmst.data.scaling import NodeScaler
+from simmst.data.windows import WindowDataset
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.collection import CollectionConfig, make_collection
 from simmst.simulator.transfer import compare_transfer

@@ -63,7 +63,8 @@ def ours(name: str, steps: int) -> dict[str, float]:
     import torch
 
     from simmst.data.dataset import TrafficData
-    from simmst.data.windows import NodeScaler, WindowDataset
+    from simmst.data.scaling import NodeScaler
+    from simmst.data.windows import WindowDataset
     from simmst.models.registry import Setting, model_card
     from simmst.training.config import TrainerConfig
     from simmst.training.trainer import Trainer

@@ -80,7 +80,8 @@ def recipes(data: Path) -> list[dict[str, Any]]:
     """Time three steps of each model's `laptop` recipe on the training days of a file, 24 hours ahead."""
     import torch
 
-    from simmst.data.windows import NodeScaler, WindowDataset
+    from simmst.data.scaling import NodeScaler
+    from simmst.data.windows import WindowDataset
     from simmst.experiments.config import RunConfig
     from simmst.experiments.part import Part
     from simmst.experiments.tables.benchmark import make_benchmark

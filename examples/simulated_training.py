@@ -3,7 +3,8 @@
 import numpy as np
 from gallery import BLACK, BLUE, ORANGE, picture, save
 
-from simmst.data.windows import NodeScaler, WindowDataset
+from simmst.data.scaling import NodeScaler
+from simmst.data.windows import WindowDataset
 from simmst.sim2real.proxy import RidgeLevel, window_samples
 from simmst.sim2real.weights import SampleWeights
 from simmst.simulator.city import SimulatedWorlds, synthetic_target

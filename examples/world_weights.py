@@ -3,7 +3,8 @@
 import numpy as np
 from gallery import BLUE, ORANGE, picture, save
 
-from simmst.data.windows import NodeScaler, WindowDataset
+from simmst.data.scaling import NodeScaler
+from simmst.data.windows import WindowDataset
 from simmst.sim2real.problems import proxy_problem
 from simmst.sim2real.reweighting import default_solver, reweight
 from simmst.sim2real.weights import SampleWeights

@@ -1,4 +1,4 @@
-"""Windows of traffic for training: scaling, calendar marks, neighbours, and lazy cutting."""
+"""Windows of traffic for training: calendar marks, and lazy cutting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.data.dataset import TrafficData
-from simmst.errors import ConfigError, DataError
+from simmst.data.neighbours import neighbour_patches
+from simmst.data.scaling import NodeScaler
+from simmst.errors import ConfigError
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -37,157 +39,6 @@ def calendar_marks(times: NDArray[np.datetime64]) -> FloatArray:
     day = 2 * np.pi * (minutes % 1440) / 1440
     week = 2 * np.pi * (minutes % 10080) / 10080
     return np.stack([np.sin(day), np.cos(day), np.sin(week), np.cos(week)], axis=-1).astype(np.float32)
-
-
-def neighbour_patches(data: TrafficData, size: int = 3) -> IntArray:
-    """
-    Indices of the nodes in a square patch around each node.
-
-    See `patches_from_positions`; positions come from the coordinates. Without coordinates no neighbour is
-    known, so every slot repeats the centre.
-
-    Parameters
-    ----------
-    data
-        The traffic, for its `coordinates`.
-    size
-        Side of the patch, odd.
-
-    Returns
-    -------
-    ndarray
-        int64 `[N, P]` with `P = size * size`, row-major from the north-west; slot `P // 2` is the node.
-    """
-    n_nodes = data.values.shape[1]
-    if data.coordinates is None:
-        _check_size(size)
-        return np.repeat(np.arange(n_nodes)[:, None], size * size, axis=1)
-    longitude, latitude = data.coordinates.T
-    east = (longitude - longitude.mean()) * np.cos(np.deg2rad(latitude.mean()))
-    return patches_from_positions(np.stack([east, latitude - latitude.mean()], axis=1), size)
-
-
-def patches_from_positions(positions: NDArray[np.float64], size: int = 3) -> IntArray:
-    """
-    Indices of the nodes in a square patch around each node of the plane.
-
-    The slots of ring r (r = 1 .. size // 2) look in the directions of a square lattice's ring r. Each slot
-    takes the nearest node of its sector that no inner ring has taken; an empty sector repeats the centre. On
-    a regular grid this gives exactly the grid's neighbours, elsewhere the slots keep their direction.
-
-    Parameters
-    ----------
-    positions
-        East and north, float `[N, 2]`, in any one unit.
-    size
-        Side of the patch, odd.
-
-    Returns
-    -------
-    ndarray
-        int64 `[N, P]` with `P = size * size`, row-major from the north-west; slot `P // 2` is the node.
-    """
-    _check_size(size)
-    half = size // 2
-    rings = [_ring(r, half) for r in range(1, half + 1)]
-    patches = np.repeat(np.arange(len(positions))[:, None], size * size, axis=1)
-    for node in range(len(positions)):
-        east, north = (positions - positions[node]).T
-        order = np.argsort(np.hypot(east, north), kind="stable")
-        order = order[order != node]
-        bearing = np.arctan2(north[order], east[order])
-        free = np.ones(len(order), dtype=bool)
-        for slots, angles in rings:
-            candidates = np.flatnonzero(free)
-            turn = np.abs(np.angle(np.exp(1j * (bearing[candidates, None] - angles))))
-            # The first of each sector is the nearest, because the candidates are ordered by distance.
-            sectors, first = np.unique(turn.argmin(axis=1), return_index=True)
-            patches[node, slots[sectors]] = order[candidates[first]]
-            free[candidates[first]] = False
-    return patches
-
-
-def _ring(r: int, half: int) -> tuple[IntArray, NDArray[np.float64]]:
-    """Slots of ring `r` and the directions in which they look."""
-    side = np.arange(-r, r + 1)
-    east, north = (axis.ravel() for axis in np.meshgrid(side, side))
-    edge = np.maximum(np.abs(east), np.abs(north)) == r
-    east, north = east[edge], north[edge]
-    return (half - north) * (2 * half + 1) + half + east, np.arctan2(north, east)
-
-
-def _check_size(size: int) -> None:
-    if size < 1 or size % 2 == 0:
-        raise ConfigError(f"patch size={size}: must be an odd number, so that a node is its patch's centre")
-
-
-@dataclass(frozen=True, slots=True)
-class NodeScaler:
-    """
-    Per-node and per-service z-scores of log(1 + traffic).
-
-    Parameters
-    ----------
-    mean, scale
-        Mean and standard deviation of log(1 + traffic) over the steps it was fitted on, float64 `[N, S]`. A
-        series that was constant there has scale 1.
-    """
-
-    mean: NDArray[np.float64]
-    scale: NDArray[np.float64]
-
-    @classmethod
-    def fit(cls, values: NDArray[np.floating], filled: NDArray[np.bool_] | None = None) -> NodeScaler:
-        """
-        Fit on a training part only.
-
-        Parameters
-        ----------
-        values
-            Traffic of the training part, `[T, N, S]`; cut it before the call, so that nothing later leaks in.
-        filled
-            Steps that were not recorded, `[T, S]`: they are left out.
-
-        Raises
-        ------
-        DataError
-            If there are fewer than two recorded steps.
-        """
-        if values.ndim != 3 or len(values) < 2:
-            raise DataError(f"values: two or more steps [T, N, S] are needed for a scale, not {values.shape}")
-        logs = np.log1p(values, dtype=np.float64)
-        if filled is None or not filled.any():
-            mean, spread = logs.mean(axis=0), logs.std(axis=0)
-        else:
-            if (~filled).sum(axis=0).min() < 2:
-                raise DataError(
-                    "values: a service has fewer than two recorded steps in the training part; choose other "
-                    "services or a file with other days"
-                )
-            used = np.broadcast_to(~filled[:, None], logs.shape)
-            mean, spread = logs.mean(axis=0, where=used), logs.std(axis=0, where=used)
-        return cls(mean, np.where(spread > 1e-6, spread, 1.0))
-
-    def transform(self, values: NDArray[np.floating]) -> FloatArray:
-        """Scale traffic `[..., N, S]` to z-scores of the same shape."""
-        scaled = (np.log1p(values, dtype=np.float64) - self.mean) / self.scale
-        return np.asarray(scaled, dtype=np.float32)
-
-    def inverse(self, scaled: NDArray[np.floating], node: IntArray | None = None) -> NDArray[np.float64]:
-        """
-        Traffic from z-scores; what would be negative becomes 0.
-
-        Parameters
-        ----------
-        scaled
-            z-scores: `[..., N, S]` without `node`, else `[B, H, S]`.
-        node
-            The node of each sample, int `[B]`.
-        """
-        mean, scale = self.mean, self.scale
-        if node is not None:
-            mean, scale = mean[node][:, None], scale[node][:, None]
-        return np.maximum(np.expm1(np.asarray(scaled, dtype=np.float64) * scale + mean), 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 from simmst.data.dataset import TrafficData
-from simmst.data.windows import NodeScaler, WindowDataset, calendar_marks, needed_steps, neighbour_patches
+from simmst.data.neighbours import neighbour_patches
+from simmst.data.scaling import NodeScaler
+from simmst.data.windows import WindowDataset, calendar_marks, needed_steps
 from simmst.errors import ConfigError
 from simmst.training.trainer import to_tensors
 

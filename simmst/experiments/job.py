@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
-from simmst.data.windows import NodeScaler, WindowDataset
+from simmst.data.scaling import NodeScaler
+from simmst.data.windows import WindowDataset
 from simmst.experiments.config import RunConfig, TrainConfig
 from simmst.experiments.gaps import mark_gaps, recorded, ridge_origins
 from simmst.experiments.part import Part

@@ -14,7 +14,8 @@ from torch import nn
 
 from simmst.data.dataset import TrafficData
 from simmst.data.npz import check_array
-from simmst.data.windows import NodeScaler, WindowDataset, WindowSource, iterate_batches
+from simmst.data.scaling import NodeScaler
+from simmst.data.windows import WindowDataset, WindowSource, iterate_batches
 from simmst.errors import ConfigError, DataError
 from simmst.experiments.forecast import forecast_windows, network_forecast
 from simmst.experiments.rundir import Arrays, load_npz, save_npz

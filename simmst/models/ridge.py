@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve
 
-from simmst.data.windows import NodeScaler
+from simmst.data.scaling import NodeScaler
 from simmst.errors import SimmstError
 
 Array = npt.NDArray[np.float64]

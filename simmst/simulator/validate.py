@@ -14,6 +14,7 @@ from simmst.simulator import statistics as st
 from simmst.simulator.city import SimulatedWorlds, simulate_world
 from simmst.simulator.distributions import Choice
 from simmst.simulator.scenario import Prior, default_prior
+from simmst.simulator.two_sample import day_vectors, maximum_mean_discrepancy, sliced_wasserstein, two_sample_auc
 
 FloatArray = NDArray[np.float64]
 
@@ -241,17 +242,17 @@ def compare_days(real: TrafficData, worlds: SimulatedWorlds, seed: int) -> list[
     found = []
     for s, service in enumerate(real.services):
         halves = [
-            _some(st.day_vectors(real.values[midnight:, half, s].astype(np.float64)), rng)
+            _some(day_vectors(real.values[midnight:, half, s].astype(np.float64)), rng)
             for half in np.array_split(nodes, 2)
         ]
         simulated = _some(
-            np.concatenate([st.day_vectors(t.values[first:, :, s].astype(np.float64)) for t, first in traffic]),
+            np.concatenate([day_vectors(t.values[first:, :, s].astype(np.float64)) for t, first in traffic]),
             rng,
         )
         for name, distance in (
-            ("MMD", st.maximum_mean_discrepancy),
-            ("sliced Wasserstein", lambda x, y: st.sliced_wasserstein(x, y, rng)),
-            ("classifier AUC", lambda x, y: st.two_sample_auc(x, y, rng)),
+            ("MMD", maximum_mean_discrepancy),
+            ("sliced Wasserstein", lambda x, y: sliced_wasserstein(x, y, rng)),
+            ("classifier AUC", lambda x, y: two_sample_auc(x, y, rng)),
         ):
             found.append(DayDistance(name, service, distance(halves[0], simulated), distance(*halves)))
     return found

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.data.windows import WindowBatch, calendar_marks, patches_from_positions
+from simmst.data.neighbours import patches_from_positions
+from simmst.data.windows import WindowBatch, calendar_marks
 from simmst.errors import ConfigError
 
 if TYPE_CHECKING:

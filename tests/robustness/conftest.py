@@ -16,8 +16,8 @@ import yaml
 from cutplane import BilevelProblem, BilevelSolver, SolutionMap, State
 from cutplane.errors import CutplaneError
 from simmst.data.dataset import Gap, TrafficData
+from simmst.data.scaling import NodeScaler
 from simmst.data.telecom_day import read_day
-from simmst.data.windows import NodeScaler
 from simmst.errors import SimmstError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.rundir import RunDirectory

@@ -125,11 +125,7 @@ def write_table(table: Table, folder: Path) -> None:
         "skipped": dict(table.skipped),
         "rows": records,
         "comparisons": [{**asdict(one), "real": one.real} for one in table.comparisons],
-        "cells": [
-            {key: cell.result.get(key) for key in _CELL_KEYS}
-            for row in table.rows
-            for cell in row.cells
-        ],
+        "cells": [{key: cell.result.get(key) for key in _CELL_KEYS} for row in table.rows for cell in row.cells],
     }
     _write(folder / "results.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from simmst.data.windows import NodeScaler, WindowBatch, WindowSource
+from simmst.data.scaling import NodeScaler
+from simmst.data.windows import WindowBatch, WindowSource
 from simmst.simulator.windows import SimulatedWindows
 
 Floats = npt.NDArray[np.float32]

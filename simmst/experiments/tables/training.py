@@ -13,7 +13,8 @@ import numpy.typing as npt
 import torch
 
 from simmst.data.files import atomically
-from simmst.data.windows import NodeScaler, WindowDataset, WindowSource
+from simmst.data.scaling import NodeScaler
+from simmst.data.windows import WindowDataset, WindowSource
 from simmst.errors import DataError
 from simmst.experiments.best import Best
 from simmst.experiments.forecast import forecast_windows
@@ -99,9 +100,7 @@ class Training:
     def _part(self, name: str, service: int | None) -> RawWindows:
         b = self.benchmark
         span = getattr(b.protocol, name)
-        cut = WindowDataset.cut(
-            b.data, self.scaler, b.lookback, b.horizon, span.start, span.stop, season=b.season
-        )
+        cut = WindowDataset.cut(b.data, self.scaler, b.lookback, b.horizon, span.start, span.stop, season=b.season)
         return self._real(recorded(cut, b.data, "training" if name == "train" else name), service)
 
     def _stages(self, service: int | None) -> Iterator[tuple[str, WindowSource, npt.NDArray[Any] | None]]:

@@ -5,7 +5,8 @@ import pytest
 
 from simmst.data.dataset import TrafficData
 from simmst.data.graph_windows import GraphWindows, NodeWindows
-from simmst.data.windows import NodeScaler, WindowDataset
+from simmst.data.scaling import NodeScaler
+from simmst.data.windows import WindowDataset
 
 
 def traffic(seed: int = 0) -> TrafficData:

@@ -5,7 +5,7 @@ import pytest
 from torch import Tensor, nn
 
 from simmst.data.dataset import TrafficData
-from simmst.data.windows import NodeScaler
+from simmst.data.scaling import NodeScaler
 from simmst.errors import ConfigError
 from simmst.experiments.forecast import forecast_windows, network_forecast
 from simmst.experiments.protocol import truth

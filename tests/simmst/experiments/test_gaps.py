@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simmst.data.dataset import Gap, TrafficData
-from simmst.data.windows import NodeScaler
+from simmst.data.scaling import NodeScaler
 from simmst.errors import DataError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.evaluate import evaluate

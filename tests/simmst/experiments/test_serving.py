@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simmst.data.dataset import Gap, TrafficData
-from simmst.data.windows import NodeScaler, WindowDataset
+from simmst.data.scaling import NodeScaler
+from simmst.data.windows import WindowDataset
 from simmst.errors import SimmstError
 from simmst.experiments.issued import as_table, draw_forecast, write_forecast
 from simmst.experiments.serving import CHECKPOINT, SERVING, Issued, Serving, issue

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from simmst.data.dataset import TrafficData
-from simmst.data.windows import NodeScaler, WindowDataset, calendar_marks
+from simmst.data.scaling import NodeScaler
+from simmst.data.windows import WindowDataset, calendar_marks
 from simmst.models.registry import REGISTRY, ModelCard, Setting
 from simmst.training.checkpoint import load_checkpoint, save_checkpoint
 from simmst.training.config import TrainerConfig

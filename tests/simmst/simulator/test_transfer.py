@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from simmst.data.dataset import TrafficData
-from simmst.data.windows import NodeScaler, WindowBatch, WindowDataset
+from simmst.data.scaling import NodeScaler
+from simmst.data.windows import WindowBatch, WindowDataset
 from simmst.errors import ConfigError
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.transfer import compare_transfer

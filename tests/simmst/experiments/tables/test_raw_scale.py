@@ -7,7 +7,9 @@ from torch import nn
 
 from simmst.data.dataset import TrafficData
 from simmst.data.graph_windows import GraphWindows, NodeWindows
-from simmst.data.windows import NodeScaler, WindowDataset, calendar_marks, neighbour_patches
+from simmst.data.neighbours import neighbour_patches
+from simmst.data.scaling import NodeScaler
+from simmst.data.windows import WindowDataset, calendar_marks
 from simmst.experiments.tables.raw_scale import (
     OneService,
     Pooled,

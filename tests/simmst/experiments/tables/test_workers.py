@@ -42,8 +42,6 @@ def test_the_weights_are_learned_by_one_cell_before_the_others_of_its_seed(monke
 def test_a_worker_that_computed_something_else_is_an_error(city, tmp_path, monkeypatch):
     city(22).data.save(tmp_path / "town.npz")
     monkeypatch.setattr(make, "spread", lambda *rest: None)
-    options = Options(
-        2, "Table 2", str(tmp_path / "town.npz"), tmp_path, "daily", horizon=6, workers=Workers(2)
-    )
+    options = Options(2, "Table 2", str(tmp_path / "town.npz"), tmp_path, "daily", horizon=6, workers=Workers(2))
     with pytest.raises(SimmstError, match="other code or data"):
         make_table(options, lambda *at: None, lambda *at: None)
