@@ -35,7 +35,8 @@ from simmst.data.dataset import TrafficData
 from simmst.data.files import atomic_file
 from simmst.data.graph_windows import GraphWindows
 from simmst.data.windows import WindowDataset, calendar_marks, iterate_batches
-from simmst.models.registry import Setting, model_card
+from simmst.models.card import Setting
+from simmst.models.registry import model_card
 from simmst.nn.draws import frozen_draws
 from simmst.training.trainer import to_tensors
 

@@ -65,7 +65,8 @@ def ours(name: str, steps: int) -> dict[str, float]:
     from simmst.data.dataset import TrafficData
     from simmst.data.scaling import NodeScaler
     from simmst.data.windows import WindowDataset
-    from simmst.models.registry import Setting, model_card
+    from simmst.models.card import Setting
+    from simmst.models.registry import model_card
     from simmst.training.config import TrainerConfig
     from simmst.training.trainer import Trainer
 

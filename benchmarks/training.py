@@ -86,7 +86,8 @@ def recipes(data: Path) -> list[dict[str, Any]]:
     from simmst.experiments.part import Part
     from simmst.experiments.tables.benchmark import make_benchmark
     from simmst.experiments.target import load_target
-    from simmst.models.registry import REGISTRY, Setting
+    from simmst.models.card import Setting
+    from simmst.models.registry import REGISTRY
     from simmst.training.config import TrainerConfig
     from simmst.training.trainer import Trainer
 

@@ -40,7 +40,11 @@ Sources = Annotated[
 ]
 Service = Annotated[
     str | None,
-    typer.Option("--service", "--services", help="Services, comma-separated; table 1: one, by default the first."),
+    typer.Option(
+        "--service",
+        "--services",
+        help="Services, comma-separated; table 1: one, by default internet or the first.",
+    ),
 ]
 FigureOut = Annotated[
     Path | None, typer.Option(help="Folder of the figure and of table 2's finished cells; default: tables/2.")

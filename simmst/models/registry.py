@@ -1,23 +1,17 @@
-"""Every row of the tables by name: its class, what it is fed, what it needs of the data, its recipes."""
+"""Every row of the tables by name; adding a model is a card here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import nn
 
-from simmst.data.dataset import TrafficData
-from simmst.data.graph_windows import GraphWindows, NodeWindows
-from simmst.data.graphs import city_graph, city_grid
-from simmst.data.windows import WindowDataset, WindowSource
 from simmst.errors import ConfigError
 from simmst.models.ast_mtl import ASTMTL
+from simmst.models.card import Feed, ModelCard
 from simmst.models.convlstm import ConvLSTM
 from simmst.models.cslsl import CSLSL
 from simmst.models.dcrnn import DCRNN
@@ -26,17 +20,11 @@ from simmst.models.informer import Informer
 from simmst.models.itransformer import ITransformer
 from simmst.models.lstm import LSTM
 from simmst.models.mttc import MTTC
-from simmst.models.recipes import RECIPES, Preset, Recipe
-from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
+from simmst.models.recipes import RECIPES
+from simmst.models.simmstnet import make_simmstnet, make_stnet
 from simmst.models.staeformer import STAEformer
 from simmst.models.stgcn import STGCN
 from simmst.models.transformer import Transformer
-from simmst.nn.draws import frozen_draws
-
-#: What a batch holds. "graph": `GraphWindows`, history [B, L, N, S], forecast [B, H, N, S]. "node":
-#: `NodeWindows`, the same with N = 1; the model may be asked for whole cities too. "patch": `WindowDataset`,
-#: history [B, L, P, S], forecast [B, H, S].
-Feed = Literal["graph", "node", "patch"]
 
 #: Rows without training, and the row of `simmst.experiments.protocol.baseline_forecasts` each is.
 CLOSED_FORM: Mapping[str, str] = MappingProxyType(
@@ -49,138 +37,6 @@ CLOSED_FORM: Mapping[str, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What the data and the task dictate to a model.
-
-    Parameters
-    ----------
-    services, history, horizon, nodes : int
-        S, L, H, N.
-    steps_per_day : int
-    adjacency : float32 array `[N, N]`, optional
-    grid : int64 array `[R, C]`, optional
-        Number of the node at each place.
-    """
-
-    services: int
-    history: int
-    horizon: int
-    nodes: int
-    steps_per_day: int
-    adjacency: NDArray[np.float32] | None = None
-    grid: NDArray[np.int64] | None = None
-
-    @classmethod
-    def of(cls, data: TrafficData, history: int, horizon: int) -> Setting:
-        """Read the setting off the data; graph and grid come from the coordinates, where there are any."""
-        _, nodes, services = data.values.shape
-        graph, grid = city_graph(data), city_grid(data)
-        return cls(services, history, horizon, nodes, data.steps_per_day, graph, grid)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelCard:
-    """One trained row.
-
-    Attributes
-    ----------
-    name, label : str
-        Name on the command line, and in a table.
-    make : callable
-        ``make(services=, history=, horizon=, **takes, **sizes) -> Module``.
-    feed : {"graph", "node", "patch"}
-    takes : tuple of str
-        Further attributes of a `Setting` that `make` takes; "adjacency" or "grid" among them is a need.
-    multi_task : bool
-        Forecasts all services together; a single-task model is trained on one service at a time.
-    recipes : mapping of preset to Recipe
-    adaptation : str
-        Why the row is nobody's published model; empty for published ones.
-    """
-
-    name: str
-    label: str
-    make: Callable[..., nn.Module]
-    feed: Feed
-    takes: tuple[str, ...]
-    multi_task: bool
-    recipes: Mapping[Preset, Recipe]
-    adaptation: str = ""
-
-    def refusal(self, setting: Setting) -> str | None:
-        """Say why the model cannot be built for this setting, or return None if it can."""
-        if "adjacency" in self.takes and setting.adjacency is None:
-            return f"{self.label} needs a graph, and no coordinates of the nodes are known"
-        if "grid" in self.takes and setting.grid is None:
-            return f"{self.label} needs nodes that fill a regular grid, and these are scattered"
-        return None
-
-    def windows(self, windows: WindowSource) -> WindowSource:
-        """Put windows of neighbour patches into the shape the model is fed.
-
-        Parameters
-        ----------
-        windows : WindowSource
-            Real ones, or simulated ones for a model that is not fed whole cities.
-
-        Raises
-        ------
-        ConfigError
-            Where a model of whole cities is given windows that are not of one.
-        """
-        if self.feed == "patch":
-            return windows
-        if self.feed == "node":
-            return NodeWindows(windows)
-        if not isinstance(windows, WindowDataset):
-            raise ConfigError(f"{self.label} reads a whole city: it cannot be fed {type(windows).__name__}")
-        return GraphWindows(windows)
-
-    def build(self, setting: Setting, preset: Preset = "laptop", seed: int = 0, **changes: Any) -> nn.Module:
-        """Build the model of a preset, its first weights drawn from `seed`.
-
-        Parameters
-        ----------
-        setting : Setting
-        preset : {"smoke", "laptop", "paper"}
-        seed : int
-        **changes
-            Sizes other than the preset's.
-
-        Raises
-        ------
-        ConfigError
-            Where the data lack what the model needs, or a size has no meaning.
-        """
-        reason = self.refusal(setting)
-        if reason is not None:
-            raise ConfigError(reason)
-        if preset not in self.recipes:
-            raise ConfigError(f"preset must be one of {', '.join(self.recipes)}, got {preset!r}")
-        names = ("services", "history", "horizon", *self.takes)
-        given = {name: _tensor(getattr(setting, name)) for name in names}
-        with frozen_draws(torch.device("cpu"), seed):
-            return self.make(**given, **{**self.recipes[preset].sizes, **changes})
-
-
-def _tensor(value: Any) -> Any:
-    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-
-
-def _simmstnet(services: int, history: int, horizon: int, *, paper: bool, **changes: Any) -> nn.Module:
-    """Build the network; the seed of its weights is drawn from torch's generator, which the caller has seeded."""
-    make = SimMSTNetConfig.paper if paper else SimMSTNetConfig.small
-    return SimMSTNet(make(services, history, horizon, **changes), int(torch.randint(2**31, ())))
-
-
-def _stnet(services: int, history: int, horizon: int, *, paper: bool, **changes: Any) -> nn.Module:
-    """Build the single-task form, which is the network of one service."""
-    if services != 1:
-        raise ConfigError(f"STNet forecasts one service, got services={services}: train one a service")
-    return _simmstnet(services, history, horizon, paper=paper, **changes)
-
-
 def _variant(name: str, label: str, weighting: str = "dynamic", **sizes: Any) -> ModelCard:
     """Sim-MSTNet, or an ablation of it."""
     recipes = {
@@ -189,7 +45,7 @@ def _variant(name: str, label: str, weighting: str = "dynamic", **sizes: Any) ->
         )
         for preset, recipe in RECIPES["simmstnet"].items()
     }
-    return ModelCard(name, label, _simmstnet, "patch", (), True, recipes)
+    return ModelCard(name, label, make_simmstnet, "patch", (), True, recipes, ours=True)
 
 
 def _card(
@@ -222,7 +78,7 @@ _CARDS = (
     ),
     _card("cslsl", "CSLSL", CSLSL, "graph", _TIED, True, "a model of a person's next place, made a forecaster"),
     _variant("simmstnet", "Sim-MSTNet"),
-    ModelCard("stnet", "STNet", _stnet, "patch", (), False, RECIPES["simmstnet"]),
+    ModelCard("stnet", "STNet", make_stnet, "patch", (), False, RECIPES["simmstnet"], ours=True),
     _variant("ointer", "oInter", interaction=False),
     _variant("ospatial", "oSpatial", spatial=False),
     _variant("average", "Average", weighting="equal"),

@@ -250,3 +250,35 @@ class SimMSTNet(nn.Module):
         for name, (tensor, shape) in expected.items():
             if tuple(tensor.shape) != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {tuple(tensor.shape)}")
+
+
+def make_simmstnet(services: int, history: int, horizon: int, *, paper: bool, **changes: Any) -> SimMSTNet:
+    """Build a row of the tables; the seed of its weights is drawn from torch's generator, which is seeded.
+
+    Parameters
+    ----------
+    services, history, horizon : int
+        S, L, H.
+    paper : bool
+        Sizes of `SimMSTNetConfig.paper`, else of `SimMSTNetConfig.small`.
+    **changes
+        Other fields of the configuration.
+    """
+    make = SimMSTNetConfig.paper if paper else SimMSTNetConfig.small
+    return SimMSTNet(make(services, history, horizon, **changes), int(torch.randint(2**31, ())))
+
+
+def make_stnet(services: int, history: int, horizon: int, *, paper: bool, **changes: Any) -> SimMSTNet:
+    """Build the single-task form, which is the network of one service.
+
+    Parameters
+    ----------
+    services, history, horizon : int
+        1, L, H.
+    paper : bool
+    **changes
+        As in `make_simmstnet`.
+    """
+    if services != 1:
+        raise ConfigError(f"STNet forecasts one service, got services={services}: train one a service")
+    return make_simmstnet(services, history, horizon, paper=paper, **changes)

@@ -22,8 +22,8 @@ _LOOKBACK = 48
 _FEDDA_CELLS, _FEDDA_SEED = 100, 1
 #: Lags of the FedDA protocol: three days at this hour, then the last three hours.
 FEDDA_LAGS = (72, 48, 24, 3, 2, 1)
-#: Lags of the ridge of Protocol M.
-_MILANO_RIDGE = (*range(1, 25), 48, 72, 168)
+#: Lags of the ridge where whole weeks validate and test: A, B and paper.
+_RIDGE_OF_WEEKS = (*range(1, 25), 48, 72, 168)
 
 PROTOCOLS: Mapping[str, str] = {
     "J": "whole days as 14 : 3 : 5 (train : validate : test)",
@@ -195,7 +195,7 @@ def make_benchmark(
     parts = _weeks(days, per_day, 1 if name == "B" else 0)
     if horizon > _WEEK * per_day:
         raise ConfigError(f"--horizon {horizon}: longer than the test week")
-    return Benchmark(name, target, parts, seen, horizon, _MILANO_RIDGE, season=season)
+    return Benchmark(name, target, parts, seen, horizon, _RIDGE_OF_WEEKS, season=season)
 
 
 def _weeks(days: int, per_day: int, left_out: int) -> Protocol:

@@ -24,8 +24,9 @@ from simmst.experiments.tables.measures import Reference
 from simmst.experiments.tables.simulated import Simulated, Watch, simulation_config, without_simulation
 from simmst.experiments.tables.training import Recipe, Training
 from simmst.experiments.versions import versions
+from simmst.models.card import Setting
 from simmst.models.recipes import Preset
-from simmst.models.registry import CLOSED_FORM, REGISTRY, Setting
+from simmst.models.registry import CLOSED_FORM, REGISTRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +94,8 @@ class Grid:
             **self._shared_key(self.seen_by(cell), key.sources(cell.model)),
         }
         if cell.model not in CLOSED_FORM:
-            card = REGISTRY[cell.model]
-            recipe = card.recipes[self.preset]
-            content |= {
-                "preset": self.preset,
-                "sizes": dict(recipe.sizes),
-                "training": dict(recipe.training),
-                "budget": str(self.budget),
-            }
+            card = key.card_by_value(REGISTRY[cell.model], self.preset)
+            content |= {"preset": self.preset, "card": card, "budget": str(self.budget)}
             if cell.kind != "real":
                 assert cell.seed is not None
                 content["simulation"] = self._simulation_key(self.seen_by(cell), cell.seed)
@@ -143,7 +138,7 @@ class Grid:
             result = json.loads((place / "result.json").read_text(encoding="utf-8"))
         except (ValueError, RecursionError):
             result = None
-        if not isinstance(result, dict) or not {"horizons", "time", "key", "label"} <= result.keys():
+        if not isinstance(result, dict) or not {"horizons", "time", "key"} <= result.keys():
             raise DataError(f"{place / 'result.json'}: damaged; delete the folder {place} and call again")
         return Finished(cell, result, details)
 
@@ -166,7 +161,7 @@ class Grid:
         torch.set_num_threads(1)
         benchmark = self.seen_by(cell)
         result: dict[str, Any] = {"cell": {"model": cell.model, "kind": cell.kind, "days": cell.days}}
-        result |= {"seed": cell.seed, "label": cell.label, "key": self.key(cell)}
+        result |= {"seed": cell.seed, "key": self.key(cell)}
         reference = Reference.of(self.benchmark)  # the same for every row, however few days it trains on
         if cell.model in CLOSED_FORM:
             outcome = score(

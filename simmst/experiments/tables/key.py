@@ -6,6 +6,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,9 @@ import numpy as np
 import cutplane
 import simmst
 from simmst.data.dataset import TrafficData
+from simmst.errors import ConfigError
+from simmst.models.card import ModelCard
+from simmst.models.recipes import Preset
 from simmst.models.registry import CLOSED_FORM, REGISTRY
 
 _ROOTS = {"simmst": Path(simmst.__file__).parent, "cutplane": Path(cutplane.__file__).parent}
@@ -28,9 +32,12 @@ SET_ASIDE: Mapping[str, str] = {
     "simmst.experiments.rundir": "where results are kept",
     "simmst.experiments.target": "what it loads or makes is hashed by value",
     "simmst.models.recipes": "the recipe of a cell is hashed by value",
+    "simmst.models.registry": "the card of a cell is hashed by value",
     "simmst.training.interrupt": "when training stops to go on later",
     "simmst.training.progress": "what is shown meanwhile",
 }
+#: What a card says for a reader, not for the result; its name is the cell's.
+_WORDS = frozenset({"name", "label", "adaptation"})
 #: Packages that compute, by the name that is imported.
 _NUMERICAL = ("highspy", "numba", "numpy", "scipy", "torch")
 
@@ -54,14 +61,32 @@ def data_digest(data: TrafficData) -> str:
 @cache
 def sources(model: str) -> frozenset[str]:
     """Modules that decide what a model gives on real windows."""
-    if model in CLOSED_FORM:  # the registry has no more than its label
-        return closure(f"{_TABLES}.cell", f"{_TABLES}.closed_form", without=frozenset({f"{_MODELS}.registry"}))
-    card = REGISTRY[model]
-    own = f"{_MODELS}.simmstnet" if card.feed == "patch" else card.make.__module__
-    # The registry imports every model, and the scales know simulated windows too; real ones go through neither.
+    if model in CLOSED_FORM:
+        return closure(f"{_TABLES}.cell", f"{_TABLES}.closed_form")
+    # Training knows Sim-MSTNet, and the scales know simulated windows: other rows go through neither.
     models = {f"{_MODELS}.{path.stem}" for path in (_ROOTS["simmst"] / "models").glob("*.py")}
-    without = models - {f"{_MODELS}.registry", f"{_MODELS}.recipes"} | {"simmst.simulator", f"{_TABLES}.simulated"}
-    return closure(f"{_TABLES}.cell", f"{_TABLES}.training", without=frozenset(without)) | closure(own)
+    shared = {f"{_MODELS}.{name}" for name in ("card", "recipes", "registry")}
+    without = frozenset(models - shared | {"simmst.simulator", f"{_TABLES}.simulated"})
+    own, _ = _maker(REGISTRY[model])
+    return closure(f"{_TABLES}.cell", f"{_TABLES}.training", without=without) | closure(own)
+
+
+def card_by_value(card: ModelCard, preset: Preset) -> dict[str, Any]:
+    """Return what a card says that decides a result: the recipe of the preset, and all but its words."""
+    rest = {one.name: getattr(card, one.name) for one in fields(card) if one.name not in _WORDS | {"recipes"}}
+    recipe = card.recipes[preset]  # its history is the benchmark's
+    return {**rest, "make": _maker(card), "sizes": dict(recipe.sizes), "training": dict(recipe.training)}
+
+
+def _maker(card: ModelCard) -> tuple[str, str]:
+    """Module and name of what makes a card's network, whose code the key must hold."""
+    module, name = getattr(card.make, "__module__", ""), getattr(card.make, "__qualname__", "")
+    if not name.isidentifier() or module.partition(".")[0] not in _ROOTS or not closure(module):
+        raise ConfigError(
+            f"{card.label}: its card's `make` must be a class or function of a module of simmst.models "
+            f"(and of none that holds cards or recipes), got {module}.{name or type(card.make).__name__}"
+        )
+    return module, name
 
 
 def simulation_sources() -> frozenset[str]:

@@ -99,7 +99,7 @@ def make_table(options: Options, begin: Begin, skip: Callable[[Cell, str], None]
     started = time.perf_counter()
     elsewhere = _elsewhere(options, grid) if options.workers.several else None
     finished = run_grid(grid, wanted, begin, leave_out, elsewhere)
-    ours = [name for name in models if name not in CLOSED_FORM and REGISTRY[name].feed == "patch"]
+    ours = [name for name in models if name not in CLOSED_FORM and REGISTRY[name].ours]
     rows = rows_of(finished, ours)
     cost = {key: sum(one.result["time"][key] for one in finished) for key in ("wall_seconds", "processor_seconds")}
     settings = {
@@ -167,7 +167,7 @@ def _target(options: Options) -> Target:
 
 
 def _narrowed(benchmark: Benchmark, options: Options) -> Benchmark:
-    """Keep the services that are asked for; table 1 takes one, by default the paper's or the first."""
+    """Keep the services that are asked for; table 1 takes one, by default internet, else the first."""
     known = benchmark.data.services
     if options.service is not None:
         names = tuple(name.strip() for name in options.service.split(","))

@@ -25,7 +25,7 @@ STARTS: Mapping[str, str] = {
     "yesterday": "“same hour yesterday”",
     "start": "the ridge of the simulated windows in its highway",
 }
-_CELL_KEYS = ("label", "seed", "key", "parameters", "training", "kept", "time")
+_CELL_KEYS = ("seed", "key", "parameters", "training", "kept", "time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,11 @@ def write_table(table: Table, folder: Path) -> None:
         "skipped": dict(table.skipped),
         "rows": records,
         "comparisons": [{**asdict(one), "real": one.real} for one in table.comparisons],
-        "cells": [{key: cell.result.get(key) for key in _CELL_KEYS} for row in table.rows for cell in row.cells],
+        "cells": [
+            {"label": row.label, **{key: cell.result.get(key) for key in _CELL_KEYS}}
+            for row in table.rows
+            for cell in row.cells
+        ],
     }
     _write(folder / "results.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
 

@@ -16,20 +16,29 @@ TITLES: Mapping[int, str] = {
     2: "multi-task forecasting",
     3: "ablations of Sim-MSTNet",
 }
-_SINGLE = tuple(name for name, card in REGISTRY.items() if not card.multi_task and name != "stnet")
-_MULTI = tuple(name for name, card in REGISTRY.items() if card.multi_task and card.feed != "patch")
-#: Rows of each table; closed forms first, ours last.
-MODELS: Mapping[int, tuple[str, ...]] = {
-    1: (*CLOSED_FORM, *_SINGLE, "stnet"),
-    2: (*CLOSED_FORM, *_MULTI, "simmstnet"),
-    3: ("ridge", "ointer", "ospatial", "average", "stnet", "simmstnet"),
-}
-#: `--models all`: what else a table can have.
-ALL: Mapping[int, tuple[str, ...]] = {
-    1: MODELS[1],
-    2: (*CLOSED_FORM, *_SINGLE, *_MULTI, "stnet", "simmstnet"),
-    3: MODELS[3],
-}
+
+
+def table_models(table: int, everything: bool = False) -> tuple[str, ...]:
+    """
+    Rows of a table: closed forms first, ours last.
+
+    Parameters
+    ----------
+    table
+        1, 2 or 3.
+    everything
+        What else the table can have: single-task models in table 2.
+    """
+    if table == 3:
+        return ("ridge", "ointer", "ospatial", "average", "stnet", "simmstnet")
+    others = [card for card in REGISTRY.values() if not card.ours]
+    single = [card.name for card in others if not card.multi_task]
+    multi = [card.name for card in others if card.multi_task]
+    if table == 1:
+        return (*CLOSED_FORM, *single, "stnet")
+    if everything:
+        return (*CLOSED_FORM, *single, *multi, "stnet", "simmstnet")
+    return (*CLOSED_FORM, *multi, "simmstnet")
 
 
 def chosen_models(table: int, names: str | None) -> tuple[str, ...]:
@@ -42,9 +51,9 @@ def chosen_models(table: int, names: str | None) -> tuple[str, ...]:
         If a name is unknown.
     """
     if names is None:
-        return MODELS[table]
+        return table_models(table)
     if names == "all":
-        return ALL[table]
+        return table_models(table, everything=True)
     wanted = tuple(name.strip() for name in names.split(",") if name.strip())
     known = (*CLOSED_FORM, *REGISTRY)
     unknown = [name for name in wanted if name not in known]
@@ -80,13 +89,12 @@ def cells(models: Sequence[str], seeds: int, scarce: int | None, kinds: Sequence
             found += [Cell(model, "real", days, None) for days in dict.fromkeys(fitted)]
             continue
         card = REGISTRY[model]
-        ours = card.feed == "patch"
         sources: list[tuple[str, int | None]] = [("real", scarce), ("real", None)]
         if kinds is not None:
             sources = [(kind, scarce) for kind in kinds] + [("real", None)] * ("real" in kinds)
         else:
             sources += [("pooled", scarce)] * (scarce is not None and card.feed != "graph")
-            sources += [("reweighted", scarce), ("reweighted", None)] * ours
+            sources += [("reweighted", scarce), ("reweighted", None)] * card.ours
         for kind, days in dict.fromkeys(sources):
             found += [Cell(model, kind, days, seed) for seed in range(seeds)]
     return found

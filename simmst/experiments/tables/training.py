@@ -31,8 +31,8 @@ from simmst.experiments.tables.raw_scale import (
     SimulatedScales,
 )
 from simmst.experiments.tables.simulated import Simulated, Watch
+from simmst.models.card import ModelCard, Setting
 from simmst.models.recipes import Preset
-from simmst.models.registry import ModelCard, Setting
 from simmst.models.simmstnet import SimMSTNet
 from simmst.training.config import Progress, TrainerConfig
 from simmst.training.trainer import Trainer, to_tensors
@@ -194,9 +194,9 @@ class Training:
         return result.best_error
 
     def _changes(self) -> dict[str, Any]:
-        """Sizes that chosen lags dictate: the highway of Sim-MSTNet starts from the same hour yesterday."""
+        """Sizes that chosen lags dictate: the highway of our models starts from the same hour yesterday."""
         lags, day = self.benchmark.lags, self.benchmark.protocol.steps_per_day
-        if self.recipe.card.feed != "patch" or self.recipe.preset == "paper" or day not in lags:
+        if not self.recipe.card.ours or self.recipe.preset == "paper" or day not in lags:
             return {}
         return {"highway": len(lags) - lags.index(day)}
 

@@ -1,40 +1,64 @@
 """The registry: names, refusals with their reasons, presets."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from simmst.data.windows import WindowBatch
 from simmst.errors import ConfigError
 from simmst.experiments.protocol import Protocol, baseline_forecasts
+from simmst.models import registry
+from simmst.models.card import Setting
 from simmst.models.recipes import PRESETS, RECIPES
-from simmst.models.registry import CLOSED_FORM, REGISTRY, Setting, model_card
+from simmst.models.registry import CLOSED_FORM, REGISTRY, model_card
+from simmst.models.simmstnet import SimMSTNet
 
 BARE = Setting(services=2, history=12, horizon=4, nodes=5, steps_per_day=24)
 
 
 def test_the_rows_of_the_paper_and_those_every_table_carries_are_all_there() -> None:
-    single = [card.label for card in REGISTRY.values() if not card.multi_task]
-    multi = [card.label for card in REGISTRY.values() if card.multi_task]
-    assert single == [
+    single = {card.label for card in REGISTRY.values() if not card.multi_task}
+    multi = {card.label for card in REGISTRY.values() if card.multi_task}
+    assert single >= {
         *("DLinear", "LSTM", "Transformer", "Informer", "iTransformer", "ConvLSTM", "STGCN", "DCRNN"),
         *("STAEformer", "STNet"),
-    ]
-    assert multi == ["MTTC", "AST-MTL", "CSLSL", "Sim-MSTNet", "oInter", "oSpatial", "Average"]
+    }
+    assert multi >= {"MTTC", "AST-MTL", "CSLSL", "Sim-MSTNet", "oInter", "oSpatial", "Average"}
     rows = baseline_forecasts(np.ones((528, 1, 1)), Protocol.proportional(528), 1, np.zeros((528, 1), dtype=bool))
     assert list(CLOSED_FORM.values()) == list(rows)
 
 
-def test_adaptations_say_so() -> None:
-    assert [name for name, card in REGISTRY.items() if card.adaptation] == ["mttc", "ast_mtl", "cslsl"]
-    for name in ("mttc", "ast_mtl", "cslsl"):
-        text = REGISTRY[name].make.__doc__
-        assert "adaptation that its authors have not published" in " ".join(text.split())
+def test_ours_are_sim_mstnet_and_what_is_built_as_it_is() -> None:
+    ours = {name for name, card in REGISTRY.items() if card.ours}
+    assert ours == {"simmstnet", "stnet", "ointer", "ospatial", "average"}
+    for name in ours:
+        model = REGISTRY[name].build(replace(BARE, services=1), "smoke", highway=3)
+        assert isinstance(model, SimMSTNet) and model.config.highway == 3
+
+
+def test_no_card_hides_another_of_its_name() -> None:
+    assert len(REGISTRY) == len(registry._CARDS)
+    assert len({card.label for card in REGISTRY.values()} | set(CLOSED_FORM.values())) == len(REGISTRY) + len(
+        CLOSED_FORM
+    )
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_an_adaptation_says_so_in_its_card_and_in_its_class(name: str) -> None:
+    text = " ".join((REGISTRY[name].make.__doc__ or "").split())
+    assert bool(REGISTRY[name].adaptation) is ("adaptation that its authors have not published" in text)
+
+
+def test_the_rows_that_nobody_published_are_known_as_adaptations() -> None:
+    assert all(REGISTRY[name].adaptation for name in ("mttc", "ast_mtl", "cslsl"))
 
 
 def test_a_model_without_its_graph_or_grid_is_refused_with_the_reason() -> None:
     reasons = {name: card.refusal(BARE) for name, card in REGISTRY.items()}
     refused = {name: reason for name, reason in reasons.items() if reason}
-    assert set(refused) == {"convlstm", "stgcn", "dcrnn", "ast_mtl"}
+    assert set(refused) == {name for name, card in REGISTRY.items() if {"adjacency", "grid"} & {*card.takes}}
+    assert set(refused) >= {"convlstm", "stgcn", "dcrnn", "ast_mtl"}
     assert refused["convlstm"] == "ConvLSTM needs nodes that fill a regular grid, and these are scattered"
     assert refused["dcrnn"] == "DCRNN needs a graph, and no coordinates of the nodes are known"
     with pytest.raises(ConfigError, match="ConvLSTM needs nodes that fill a regular grid"):

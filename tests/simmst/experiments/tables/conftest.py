@@ -1,12 +1,18 @@
-"""Small cities for the tests of the tables."""
+"""Small cities and a model of no table, for the tests of the tables."""
 
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
 
 from simmst.data.dataset import TrafficData
+from simmst.experiments.tables import cell, grid, key, make, rows
 from simmst.experiments.target import Target
+from simmst.models.card import ModelCard
+from simmst.models.recipes import PRESETS, Recipe
+from simmst.models.registry import REGISTRY
 
 
 def make_city(days: int, nodes: int = 4, services: tuple[str, ...] = ("call", "net"), seed: int = 0) -> Target:
@@ -25,3 +31,35 @@ def make_city(days: int, nodes: int = 4, services: tuple[str, ...] = ("call", "n
 def city() -> Callable[..., Target]:
     """``city(days, nodes=4, services=("call", "net"), seed=0)``: hourly traffic of a small city."""
     return make_city
+
+
+class PatchMean(nn.Module):
+    """A baseline that is fed patches: the mean of the window's cells, and a bias."""
+
+    __module__ = "simmst.models.dlinear"  # stands for one of the package, whose code the keys can hold
+
+    def __init__(self, services: int, history: int, horizon: int) -> None:
+        super().__init__()
+        self.horizon, self.bias = horizon, nn.Parameter(torch.zeros(services))
+
+    def forward(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> Tensor:
+        return (history.mean((1, 2)) + self.bias)[:, None].expand(-1, self.horizon, -1)
+
+
+@pytest.fixture
+def patch_mean() -> ModelCard:
+    """A single-task baseline that is fed patches, as Sim-MSTNet is, and is not of its kin."""
+    recipe = Recipe({}, {"epochs": 1, "batch_size": 64})
+    return ModelCard("patchmean", "PatchMean", PatchMean, "patch", (), False, dict.fromkeys(PRESETS, recipe))
+
+
+@pytest.fixture
+def register(monkeypatch) -> Callable[..., None]:
+    """``register(*cards)``: put cards into the registry, or in the place of those of their names."""
+
+    def put(*cards: ModelCard) -> None:
+        known = {**REGISTRY, **{card.name: card for card in cards}}
+        for module in (cell, grid, key, make, rows):
+            monkeypatch.setattr(module, "REGISTRY", known)
+
+    return put

@@ -1,17 +1,22 @@
 """A cell's key changes with all that decides its result, and with nothing else."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import nn
 
 from simmst.data.dataset import Gap
+from simmst.errors import ConfigError
 from simmst.experiments.tables import key
 from simmst.experiments.tables.benchmark import make_benchmark
 from simmst.experiments.tables.budget import Budget
 from simmst.experiments.tables.cell import Cell
 from simmst.experiments.tables.grid import Grid
+from simmst.models.lstm import LSTM
+from simmst.models.registry import REGISTRY
 
 CELLS = {
     "ridge": Cell("ridge", "real", None, None),
@@ -51,7 +56,8 @@ TRAINED, OURS = {"dlinear", "ours", "re-weighted"}, {"ours", "re-weighted"}
         ("simmst.experiments.protocol", set(CELLS)),
         ("simmst.experiments.tables.benchmark", set(CELLS)),
         ("simmst.experiments.part", TRAINED),  # draws the windows that choose the epoch
-        ("simmst.models.registry", TRAINED),
+        ("simmst.models.card", TRAINED),
+        ("simmst.models.registry", set()),  # of a card what counts is its values, see below
         ("simmst.training.state", TRAINED),
         ("simmst.models.simmstnet", OURS),
         ("simmst.nn.interaction", OURS),
@@ -68,6 +74,66 @@ def test_a_changed_module_changes_the_cells_that_use_it_and_no_other(city, monke
     before, read = keys(city(22)), key._text
     monkeypatch.setattr(key, "_text", lambda name: read(name) + "\nCHANGED = 1\n" * (name == module))
     assert changed(before, keys(city(22))) == cells
+
+
+def test_a_model_fed_patches_hangs_on_its_own_module_whatever_else_is_fed_so(register, patch_mean):
+    register(patch_mean)
+    found = key.sources("patchmean")
+    assert "simmst.models.dlinear" in found and "simmst.models.simmstnet" not in found
+
+
+def test_a_new_model_leaves_the_cells_of_the_others(city, register, patch_mean):
+    before = keys(city(22))
+    register(patch_mean)
+    assert changed(before, keys(city(22))) == set()
+
+
+def with_recipe(**changes):
+    card = REGISTRY["dlinear"]
+    return {"recipes": {**card.recipes, "smoke": replace(card.recipes["smoke"], **changes)}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"make": LSTM},
+        {"feed": "node"},
+        {"takes": ("nodes",)},
+        {"multi_task": True},
+        {"ours": True},
+        with_recipe(sizes={"window": 5}),
+        with_recipe(training={**REGISTRY["dlinear"].recipes["smoke"].training, "clip": 9.0}),
+        with_recipe(history=100),
+    ],
+    ids=str,
+)
+def test_a_changed_card_changes_its_own_cells_alone(city, register, change):
+    before = keys(city(22))
+    register(replace(REGISTRY["dlinear"], **change))
+    assert changed(before, keys(city(22))) == {"dlinear"}
+
+
+def test_what_a_card_says_for_a_reader_and_its_other_recipes_change_no_cell(city, register):
+    before, card = keys(city(22)), REGISTRY["dlinear"]
+    recipes = {**card.recipes, "laptop": card.recipes["paper"]}
+    register(replace(card, label="D-Linear", adaptation="made up", recipes=recipes))
+    assert changed(before, keys(city(22))) == set()
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_the_code_that_makes_a_model_is_in_its_key(name):
+    assert REGISTRY[name].make.__module__ in key.sources(name)
+
+
+def test_a_model_made_where_no_key_looks_is_refused(register):
+    def inside(**sizes):
+        return LSTM(**sizes)
+
+    for make in (lambda **sizes: LSTM(**sizes), partial(LSTM, hidden=8), nn.LSTM, inside, replace):
+        register(replace(REGISTRY["lstm"], make=make))
+        forget()
+        with pytest.raises(ConfigError, match="LSTM: its card's `make` must be a class or function of a module"):
+            key.sources("lstm")
 
 
 @pytest.mark.parametrize(("package", "cells"), [("numpy", set(CELLS)), ("torch", TRAINED), ("rich", set())])

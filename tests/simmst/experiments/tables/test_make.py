@@ -300,6 +300,14 @@ def test_table_1_is_of_one_service_and_can_see_chosen_lags(city, tmp_path):
     assert np.isfinite([row.mean(1, "net", "z_mae") for row in made.rows]).all()
 
 
+def test_a_baseline_that_is_fed_patches_is_built_shown_and_compared_as_one(city, tmp_path, register, patch_mean):
+    register(patch_mean)
+    city(28).data.save(tmp_path / "town.npz")
+    given = options(tmp_path / "town.npz", tmp_path, number=1, models="patchmean,stnet", scarce=None)
+    made = Watched().make(Options(**{**_fields(given), "protocol": "fedda", "service": "net"}))
+    assert [(row.label, row.ours) for row in made.rows] == [("PatchMean", False), ("STNet", True)]
+
+
 def test_table_1_under_the_papers_protocol_is_of_the_internet(city, tmp_path):
     city(28, services=("sms", "call", "internet")).data.save(tmp_path / "town.npz")
     given = options(tmp_path / "town.npz", tmp_path, number=1, models="daily", scarce=None)

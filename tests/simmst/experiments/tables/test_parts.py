@@ -1,5 +1,6 @@
 """Budgets, rows, and the paired tests."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -63,6 +64,15 @@ def test_the_tables_have_their_rows():
     assert chosen_models(2, "ridge, mttc,ridge") == ("ridge", "mttc")
     with pytest.raises(ConfigError, match="unknown nonsense; known: last"):
         chosen_models(2, "mttc,nonsense")
+
+
+def test_a_baseline_that_is_fed_patches_is_a_baseline(register, patch_mean):
+    multi = replace(patch_mean, name="patches", multi_task=True)
+    register(patch_mean, multi)
+    assert "patchmean" in chosen_models(1, None) and "patches" in chosen_models(2, None)
+    assert chosen_models(2, "all").index("patchmean") < chosen_models(2, "all").index("patches")
+    rows = {cell.row for cell in cells(("patchmean",), 1, 3, None)}
+    assert {kind for _, kind, _ in rows} == {"real", "pooled"}  # re-weighted windows by default are ours alone
 
 
 def test_with_scarce_data_a_row_comes_with_each_source_that_it_can_take():
