@@ -10,6 +10,8 @@ from simmst.simulator.scenario import Scenario, service_kind
 FloatArray = NDArray[np.float64]
 
 _OUTAGE_HOURS = (1, 12)
+# So many records have no Poisson noise that float32 could show, and the generator refuses a mean of 1e19.
+_MANY = 1e16
 
 
 def apply_outages(
@@ -129,6 +131,6 @@ def record(scenario: Scenario, demand: FloatArray, rng: np.random.Generator) -> 
     mean = demand * scale
     for s in np.flatnonzero(np.isfinite(dispersion)):
         mean[:, :, s] *= rng.standard_gamma(dispersion[s], mean.shape[:2]) / dispersion[s]
-    counts = rng.poisson(mean) / scale
+    counts = np.where(mean < _MANY, rng.poisson(np.minimum(mean, _MANY)), mean) / scale
     counts[rng.random(counts.shape[:2]) < scenario["missing_share"]] = 0.0
     return counts.astype(np.float32)

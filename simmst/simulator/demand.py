@@ -9,7 +9,8 @@ import scipy.fft
 import scipy.linalg
 from numpy.typing import NDArray
 
-from simmst.simulator.scenario import LAND_USES, Scenario
+from simmst.simulator.parameters import LAND_USES
+from simmst.simulator.scenario import Scenario
 
 FloatArray = NDArray[np.float64]
 

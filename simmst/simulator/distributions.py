@@ -22,7 +22,7 @@ class Uniform:
     nominal
         The usual value.
     floor, ceiling
-        Limits that the wide range may not pass, where the number has no meaning beyond them.
+        Limits that the wide range may not pass, outside of the range.
     """
 
     low: float
@@ -33,6 +33,7 @@ class Uniform:
 
     def __post_init__(self) -> None:
         _check_range(self.low, self.high, self.nominal)
+        _check_limits(self.low, self.high, self.floor, self.ceiling)
 
     def sample(self, rng: np.random.Generator) -> float:
         """Draw one value."""
@@ -65,7 +66,7 @@ class LogUniform:
     nominal
         The usual value.
     ceiling
-        Limit that the wide range may not pass.
+        Limit that the wide range may not pass, outside of the range.
     """
 
     low: float
@@ -77,6 +78,7 @@ class LogUniform:
         if self.low <= 0:
             raise ConfigError(f"low={self.low}: must be positive for a log-uniform distribution")
         _check_range(self.low, self.high, self.nominal)
+        _check_limits(self.low, self.high, -math.inf, self.ceiling)
 
     def sample(self, rng: np.random.Generator) -> float:
         """Draw one value."""
@@ -92,7 +94,9 @@ class LogUniform:
     def near(self) -> LogUniform:
         """Within some 25 % of the nominal value."""
         low, high = _near(math.log(self.low), math.log(self.high), math.log(self.nominal), math.log(1.25))
-        return LogUniform(math.exp(low), math.exp(high), self.nominal, self.ceiling)
+        # A nominal value at an end of the range: exp(log(x)) may miss x by a rounding error.
+        low, high = min(math.exp(low), self.nominal), max(math.exp(high), self.nominal)
+        return LogUniform(low, high, self.nominal, self.ceiling)
 
     def wide(self) -> LogUniform:
         """1.5 times the range of the logarithm, within the limit."""
@@ -185,6 +189,12 @@ def _check_range(low: float, high: float, nominal: float) -> None:
         raise ConfigError(f"low={low}, high={high}: need finite low < high")
     if not low <= nominal <= high:
         raise ConfigError(f"nominal={nominal}: must lie in [{low}, {high}]")
+
+
+def _check_limits(low: float, high: float, floor: float, ceiling: float) -> None:
+    # With a margin, since the ends of a narrowed log-uniform range come from exp(log(x)).
+    if not (floor <= low and high <= ceiling * (1 + 1e-12)):
+        raise ConfigError(f"floor={floor}, ceiling={ceiling}: must not cut into the range [{low}, {high}]")
 
 
 def _near(low: float, high: float, nominal: float, reach: float) -> tuple[float, float]:

@@ -10,9 +10,10 @@ from simmst.errors import ConfigError
 from simmst.simulator.counts import apply_outages, carried, limit_data_services, record
 from simmst.simulator.coverage import cover, place_sites, square_centres
 from simmst.simulator.demand import gaussian_fields, spatial_demand
+from simmst.simulator.parameters import LAND_USES
 from simmst.simulator.residual import changing_pattern, coloured_noise, events, log_residual, noise_weights
 from simmst.simulator.rhythm import HOLIDAY, SATURDAY, SUNDAY, WEEKDAY, daily_profiles, day_kinds
-from simmst.simulator.scenario import LAND_USES, default_prior
+from simmst.simulator.scenario import default_prior
 
 SERVICES = ("call", "sms", "internet")
 NOMINAL = default_prior().nominal(SERVICES)
@@ -195,7 +196,7 @@ def test_outage_moves_demand_and_loses_none():
 
 def test_a_lone_site_has_nowhere_to_move_its_demand():
     demand = np.ones((50, 1, 1))
-    out = apply_outages(NOMINAL.with_values(outage_rate=0.5), demand, np.ones((3, 1)), rng())
+    out = apply_outages(NOMINAL.with_values(outage_rate=0.1), demand, np.ones((3, 1)), rng())
     np.testing.assert_array_equal(out, demand)
 
 
@@ -226,6 +227,11 @@ def test_counts_have_the_mean_and_variance_of_the_model():
     np.testing.assert_allclose(counts.mean(axis=0)[0], 20, rtol=0.01)
     # Poisson(10 * 20) / 10 for calls and messages; gamma-Poisson with dispersion 300 for internet.
     np.testing.assert_allclose(counts.var(axis=0)[0], [2.0, 2.0, 20 + 400 / 300], rtol=0.05)
+
+
+def test_more_records_than_the_generator_draws_are_their_mean():
+    counts = record(NOMINAL.with_values(missing_share=0.0), np.full((50, 1, 3), 1e20), rng())
+    np.testing.assert_allclose(counts[:, :, :2], 1e20, rtol=1e-6)
 
 
 def test_missing_records_are_zero_at_all_services():

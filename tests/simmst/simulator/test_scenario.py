@@ -83,12 +83,12 @@ def test_near_is_inside_and_wide_is_outside():
 
 
 def test_log_prob_is_that_of_the_mixture():
-    prior = Prior({"x": Uniform(0, 1, 0.5)}, {"internet": {"y": Uniform(0, 2, 1.0)}})
+    prior = Prior({"isd_km": Uniform(1, 2, 1.5)}, {"internet": {"lag_h": Uniform(0, 2, 1.0)}})
     inside = prior.nominal(("internet",))
     # At the nominal point all three parts have mass: 1/2, 4/1 * 4/2, 1/1.5 * 1/3.
     assert math.exp(prior.log_prob(inside)) == pytest.approx(0.7 / 2 + 0.2 * 8 + 0.1 / 4.5)
-    assert math.exp(prior.log_prob(inside.with_values(x=1.2))) == pytest.approx(0.1 / 4.5)
-    assert prior.log_prob(inside.with_values(x=1.3)) == -math.inf
+    assert math.exp(prior.log_prob(inside.with_values(isd_km=2.2))) == pytest.approx(0.1 / 4.5)
+    assert prior.log_prob(inside.with_values(isd_km=2.3)) == -math.inf
 
 
 @given(st.integers(0, 2**32))
