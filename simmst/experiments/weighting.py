@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cutplane import BilevelSolver
 from simmst.experiments.job import Job
 from simmst.experiments.part import Part
 from simmst.experiments.rundir import RunDirectory
 from simmst.sim2real.problems import Sim2Real, proxy_problem
 from simmst.sim2real.proxy import SmoothAbsoluteError, window_samples
-from simmst.sim2real.reweighting import reweight
+from simmst.sim2real.reweighting import default_solver, reweight
 from simmst.sim2real.weights import SampleWeights
 from simmst.simulator.windows import SimulatedWindows
 
@@ -73,12 +72,7 @@ def learn_weights(
         share=config.share,
         steps=job.network.recent,
     )
-    solver = BilevelSolver(
-        method="linear",
-        formulation="reduced",
-        x_scale=float(len(simulated)),  # the gradient in one weight carries 1/n
-        max_iterations=config.iterations,
-    )
+    solver = default_solver(task, config.iterations, method="linear")
     learned = reweight(
         task,
         solver,

@@ -26,14 +26,23 @@ class Reweighting:
     result: Result
 
 
-def default_solver(task: Sim2Real, iterations: int = 60) -> BilevelSolver:
+def default_solver(task: Sim2Real, iterations: int = 60, method: str = "primal-dual") -> BilevelSolver:
     """Options that move the weights: the reduced formulation, and x scaled by the number of weights.
 
     The upper gradient in one of n weights carries 1/n. Without the scale the weights hardly move, while in
     the joint formulation φ fits the real windows directly and the accuracy looks fine.
+
+    Parameters
+    ----------
+    task : Sim2Real
+        Whose weights are counted.
+    iterations : int
+        Largest number of iterations.
+    method : str
+        How `BilevelSolver` moves: the paper's "primal-dual", or "linear", with which the main job learns.
     """
     return BilevelSolver(
-        method="primal-dual", formulation="reduced", x_scale=float(len(task.x0)), max_iterations=iterations
+        method=method, formulation="reduced", x_scale=float(len(task.x0)), max_iterations=iterations
     )
 
 

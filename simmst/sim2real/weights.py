@@ -107,7 +107,10 @@ class SampleWeights:
 
     @property
     def counts(self) -> NDArray[np.float64]:
-        """Share of the samples that each entry of x stands for, Bᵀ1 `[G]`: Σ s = counts · x."""
+        """How many samples each entry of x stands for, Bᵀ1 `[G]`; they add up to n.
+
+        Without the sigmoid Σ s = counts · x.
+        """
         return np.asarray(self.basis.sum(axis=0), dtype=np.float64)
 
     def repeated(self, times: int) -> Self:
@@ -120,6 +123,7 @@ class SampleWeights:
         share = torch.from_numpy(self.basis.data).to(like)
         sample = torch.from_numpy(np.repeat(np.arange(self.samples), np.diff(self.basis.indptr))).to(like.device)
 
+        # `of` once more, in torch: K steps of a network are differentiated through it, forward and in reverse.
         def weights(x: Tensor) -> Tensor:
             s = torch.zeros(self.samples, dtype=x.dtype, device=x.device).index_add(0, sample, share * x[place])
             return torch.sigmoid(s) if self.sigmoid else s
@@ -139,7 +143,11 @@ class SampleWeights:
         return np.asarray(self.basis.T @ in_samples, dtype=np.float64)
 
     def nearest(self, s: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return an x whose weights resemble s `[n]`: each entry is the mean of its samples'."""
+        """Return an x whose weights resemble s `[n]`.
+
+        Each entry is the mean of its samples' weights, by their shares in B; with the sigmoid the logit of that
+        mean, which is first brought into [0.001, 0.999].
+        """
         x = np.asarray(self.basis.T @ np.asarray(s, dtype=np.float64)) / self.counts
         return special.logit(np.clip(x, 1e-3, 1 - 1e-3)) if self.sigmoid else x
 

@@ -86,9 +86,15 @@ def test_the_exact_proxy_finds_the_bad_worlds(weights: SampleWeights, share: flo
 
 
 def test_linear_masters_find_them_too() -> None:
-    solver = BilevelSolver(method="linear", formulation="reduced", x_scale=10.0, max_iterations=60)
-    out = reweight(proxy(SampleWeights.per_world(WORLD)), solver, world=WORLD, bad=BAD)
+    task = proxy(SampleWeights.per_world(WORLD))
+    out = reweight(task, default_solver(task, method="linear"), world=WORLD, bad=BAD)
     assert out.diagnostics.auc > 0.9
+
+
+def test_the_main_jobs_options_stay_so_that_its_states_resume() -> None:
+    task = proxy(SampleWeights.per_sample(len(WORLD)))
+    options = BilevelSolver(method="linear", formulation="reduced", x_scale=float(len(WORLD)), max_iterations=30)
+    assert default_solver(task, 30, method="linear") == options
 
 
 def test_the_weights_lower_the_error_of_a_ridge_that_never_sees_the_real_windows() -> None:
