@@ -61,6 +61,7 @@ def run(
     # torch and pydantic take a second to import: not for --help or a mistyped option.
     from simmst.experiments.config import RunConfig
     from simmst.experiments.job import Job
+    from simmst.experiments.origins import origin_notices, origins_left
     from simmst.experiments.run import run as run_job
     from simmst.experiments.rundir import RunDirectory
     from simmst.experiments.target import file_digest, hourly_units
@@ -85,12 +86,14 @@ def run(
         job = Job.prepare(config)
         directory = RunDirectory.create(out or Path("runs") / f"{datetime.now():%Y-%m-%d-%H%M%S}", config)
     console = Console()
+    for notice in origin_notices(job):  # before the minutes that it takes, and with the figures again
+        say(Console(stderr=True), f"warning: {notice}")
     again = f"go on with: simmst run --resume {shlex.quote(str(directory.path))}"
     with stoppable(again), _Bars(Console(stderr=True)) as bars:
         metrics = run_job(job, directory, bars.watch)
     for notice in metrics["notices"]:
         console.print(notice, highlight=False, markup=False)
-    _print_table(console, metrics, hourly_units(job.target.data))
+    _print_table(console, metrics, hourly_units(job.target.data), str(origins_left(job)[-1]))
     say(console, str(directory.path / "report.html"))
 
 
@@ -124,8 +127,8 @@ class _Bars:
         self._progress.update(self._tasks[stage], completed=done, total=total, note=note)
 
 
-def _print_table(console: Console, metrics: Mapping[str, Any], units: str) -> None:
-    """Print MAE by task at the longest horizon."""
+def _print_table(console: Console, metrics: Mapping[str, Any], units: str, origins: str) -> None:
+    """Print MAE by task at the longest horizon, and what it rests on."""
     from simmst.experiments.report import verdict
 
     horizon, rows = list(metrics["horizons"].items())[-1]
@@ -141,6 +144,7 @@ def _print_table(console: Console, metrics: Mapping[str, Any], units: str) -> No
             escape(name), *(f"[bold]{mae:.2f}[/bold]" if mae == low else f"{mae:.2f}" for mae, low in figures)
         )
     console.print(table)
+    console.print(f"{origins}.", highlight=False, markup=False)
     console.print(verdict(rows), highlight=False, markup=False)
 
 

@@ -143,7 +143,7 @@ def _level(series: FloatArray, service: str, unit: str, filled: NDArray[np.bool_
     yield _over_nodes("mean", service, series.mean(axis=0), unit)
     yield _over_nodes("largest hour", service, series.max(axis=0), unit)
     yield Statistic("zero values", service, 100 * float((series == 0).mean()), unit="%")
-    yield Statistic("filled values", service, 100 * float(np.mean(filled)), unit="%")
+    yield Statistic("hours declared as gaps", service, 100 * float(np.mean(filled)), unit="%")
 
 
 def _in_time(series: FloatArray, service: str, start_hour: int) -> Iterator[Statistic]:

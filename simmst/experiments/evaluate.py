@@ -61,7 +61,7 @@ def issued_daily(
     Returns
     -------
     tuple
-        The steps [T'] and, by row, "truth" first, their values [T', N, S].
+        The steps [T'] and, by row, "truth" first, their values [T', N, S]; NaN in the truth that was filled.
     """
     horizon = min(forecast.shape[1], protocol.steps_per_day)
     every = np.arange(0, len(protocol.test.origins(horizon)), horizon)
@@ -69,4 +69,5 @@ def issued_daily(
     base = baseline_forecasts(values, protocol, horizon, filled)
     rows = {OURS: forecast[:, :horizon], **{name: base[name] for name in ("ridge", "same hour yesterday")}}
     joined = {name: row[every].reshape(len(steps), *values.shape[1:]) for name, row in rows.items()}
-    return steps, {"truth": values[steps], **joined}
+    known = np.where(filled[steps][:, None], np.nan, values[steps])  # a filled value is no truth
+    return steps, {"truth": known, **joined}

@@ -60,12 +60,16 @@ def forecast_figure(title: str, ylabel: str, times: npt.NDArray[np.datetime64], 
     times : datetime64 array [T]
         Local time.
     lines : mapping of str to array [T]
-        "truth", then forecasts; at most four lines, in the order of `forecast_legend`.
+        "truth", then forecasts; at most four lines, in the order of `forecast_legend`. A line is broken where it
+        is NaN.
     """
 
     def draw(axes: Axes) -> None:
         for line, (colour, dash, width) in zip(lines.values(), _LOOKS, strict=False):
             axes.plot(times, line, color=colour, linestyle=dash, linewidth=width)
+            lone = _between_gaps(line)
+            if lone.any():
+                axes.plot(times[lone], line[lone], ".", color=colour, markersize=2)
         axes.set_ylabel(ylabel)
         axes.set_xlabel("local time")
         axes.set_ylim(bottom=0)
@@ -74,6 +78,13 @@ def forecast_figure(title: str, ylabel: str, times: npt.NDArray[np.datetime64], 
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
     return inline_svg(title, draw)
+
+
+def _between_gaps(line: Array) -> npt.NDArray[np.bool_]:
+    """Values without a neighbour, which no line shows."""
+    known = np.pad(np.isfinite(line), 1)
+    lone: npt.NDArray[np.bool_] = known[1:-1] & ~known[:-2] & ~known[2:]
+    return lone
 
 
 def forecast_legend(names: Sequence[str]) -> str:

@@ -13,6 +13,8 @@ from simmst.errors import DataError
 from simmst.experiments.protocol import Protocol, recorded_origins
 from simmst.experiments.target import Target
 
+#: Why a few nodes can cost a file all its hours.
+HOW_GAPS_MEET = "A gap counts for all nodes of a service, also where a single node lacked its values"
 _PARTS = {"train": "training", "validation": "validation", "test": "test"}
 
 
@@ -30,20 +32,23 @@ def mark_gaps(target: Target, protocol: Protocol) -> Target:
     Raises
     ------
     DataError
-        If nothing of a service was recorded in the test part.
+        If every hour of the test part is a gap of a service.
     """
     data, filled = target.data, target.data.filled
-    shares = []
+    shares, gone = [], []
     for s, service in enumerate(data.services):
         counts = {words: filled[getattr(protocol, part).steps, s] for part, words in _PARTS.items()}
         if counts["test"].all():
-            raise DataError(
-                f"{target.name}: no test day of {service!r} was recorded, its values are filled gaps; choose "
-                "other services, or give a file with other days"
-            )
+            gone.append(repr(service))
         words = [f"{one.sum()} of {len(one)} {part} hours" for part, one in counts.items() if one.any()]
         if words:
             shares.append(f"{service}: {', '.join(words)}")
+    if gone:
+        raise DataError(
+            f"{target.name}: every hour of the test days is declared a gap of {', '.join(gone)}, so that nothing "
+            f"can be measured. {HOW_GAPS_MEET}: leave out the nodes that were down when you write the file, "
+            "choose other services, or give a file with other days"
+        )
     if not shares:
         return target
     notice = (
@@ -94,6 +99,7 @@ def recorded(windows: WindowDataset, data: TrafficData, part: str) -> WindowData
     if not kept.size:
         raise DataError(
             f"gaps: every window of {windows.horizon} hours of the {part} days holds filled values, so nothing "
-            "can be learnt from them; choose other services, a shorter horizon or a file with other days"
+            f"can be learnt from them. {HOW_GAPS_MEET}: leave out the nodes that were down when you write the "
+            "file, choose other services, a shorter horizon or a file with other days"
         )
     return windows if len(kept) == len(windows.origins) else replace(windows, origins=kept)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from simmst.experiments.config import SMOKE
 from simmst.experiments.evaluate import issued_daily
 from simmst.experiments.job import Job
+from simmst.experiments.origins import origin_notices, origins_left
 from simmst.experiments.protocol import Span
 from simmst.experiments.report import render
 from simmst.experiments.target import PRIOR_NOTICE, hourly_units
@@ -53,6 +54,7 @@ def report_page(
             "facts": _facts(job, metrics, seconds),
             "units": per_hour,
             "horizons": {int(h): rows for h, rows in metrics["horizons"].items()},
+            "origins": {one.horizon: str(one) for one in origins_left(job) if one.part == "test"},
             **_forecasts(job, forecast),
             "history": learned.history,
             "epsilon": metrics["re-weighting"]["epsilon"],
@@ -65,7 +67,7 @@ def report_page(
 
 def notices(job: Job) -> list[str]:
     """What a reader must know before the figures of a run."""
-    found = list(job.target.notices)
+    found = [*origin_notices(job), *job.target.notices]
     if job.config.data is not None:
         found.append(PRIOR_NOTICE)
     if job.config.preset == "smoke":
@@ -77,11 +79,12 @@ def _facts(job: Job, metrics: Mapping[str, Any], seconds: Mapping[str, float]) -
     config, data, parts = job.config, job.target.data, job.protocol
     hours, nodes, services = data.values.shape
     train, tune = metrics["training"], metrics["fine-tuning"]
+    left = {one.part: one for one in origins_left(job)}
     return {
         "Target": f"{job.target.name}: {hours} h x {nodes} nodes x {services} services",
         "Services": ", ".join(data.services),
-        "Training days": _days(job, parts.train),
-        "Validation days": _days(job, parts.validation),
+        "Training days": f"{_days(job, parts.train)}, {left['training']}",
+        "Validation days": f"{_days(job, parts.validation)}, {left['validation']}",
         "Test days, read once at the end of the run": _days(job, parts.test),
         "Forecast": f"{config.horizon} h ahead from the last {config.lookback} h of a node and its neighbours",
         "Simulated": (
@@ -158,5 +161,7 @@ def _forecasts(job: Job, forecast: npt.NDArray[np.floating]) -> dict[str, Any]:
     note = (
         f"Each forecast is issued every {every} h from the first hour of the test days, and drawn for its whole "
         f"{every} h. The single node is the one of median traffic on the training days."
+        + " The truth is broken where its hours are declared gaps."
+        * bool(data.filled[steps].any())
     )
     return {"forecasts": pictures, "forecast_note": note}

@@ -1,6 +1,7 @@
 """Who trains, validates and tests on which days (Protocol J, generalised)."""
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -82,16 +83,16 @@ class Protocol:
         if 1440 % step_minutes:
             raise SimmstError(f"step_minutes: must divide a day (1440 minutes), got {step_minutes}")
         day = 1440 // step_minutes
-        days, reach = steps // day, -(-horizon // day)
-        validation = max(reach, round(3 * days / 22))
-        test = max(reach, round(5 * days / 22))
-        train = days - validation - test
-        if train * day < 8 * day + horizon:
+        days = steps // day
+        if not cls.fits(days, day, horizon):
+            needed = next(more for more in count(days) if cls.fits(more, day, horizon))
+            shorter = next((less for less in range(horizon - 1, 0, -1) if cls.fits(days, day, less)), None)
+            less = f", or take a horizon of at most {shorter} steps" if shorter else ""
             raise SimmstError(
-                f"data: {days} whole days are too few: the training part would be {max(train, 0)} days, and "
-                f"one week of inputs, one day of origins and a horizon of {horizon} steps need {8 + reach}; "
-                "give a longer file or a shorter horizon"
+                f"data: {days} whole days are too few for training, validation and test days with a horizon of "
+                f"{horizon} steps: {needed} are needed; give a longer file{less}"
             )
+        train, validation, _ = _split(days, day, horizon)
         return cls(
             Span(0, train * day),
             Span(train * day, (train + validation) * day),
@@ -99,9 +100,21 @@ class Protocol:
             day,
         )
 
+    @staticmethod
+    def fits(days: int, steps_per_day: int, horizon: int) -> bool:
+        """Whether a week of inputs, a day of origins and the horizon are left to train in."""
+        return _split(days, steps_per_day, horizon)[0] * steps_per_day >= 8 * steps_per_day + horizon
+
     def fit_origins(self, horizon: int) -> npt.NDArray[np.int64]:
         """Training origins with one week of inputs before them."""
         return Span(self.train.start + 7 * self.steps_per_day, self.train.stop).origins(horizon)
+
+
+def _split(days: int, steps_per_day: int, horizon: int) -> tuple[int, int, int]:
+    """Days that train, validate and test."""
+    reach = -(-horizon // steps_per_day)
+    validation, test = max(reach, round(3 * days / 22)), max(reach, round(5 * days / 22))
+    return days - validation - test, validation, test
 
 
 def table_horizons(horizon: int) -> tuple[int, ...]:

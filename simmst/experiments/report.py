@@ -36,6 +36,7 @@ def render(results: Mapping[str, Any]) -> str:
         ``title`` : str; ``notices`` : sequence of str, shown first (a synthetic target says so here);
         ``facts`` : mapping of str to str, what was run; ``units`` : str;
         ``horizons`` : mapping of int to mapping of row name to `scores.scores`, "Sim-MSTNet" among them;
+        ``origins`` : mapping of int to str, how many forecast origins the table of a horizon rests on;
         ``forecasts`` : sequence of mappings ``title``, ``times`` (datetime64 [T]), ``lines`` (mapping of
         str to array [T], "truth" first); ``forecast_note`` : str, how they were issued;
         ``history`` : mapping of column to sequence: ``iteration``, ``upper``, ``gap``, ``planes``;
@@ -58,7 +59,7 @@ def render(results: Mapping[str, Any]) -> str:
             f"<title>{title}</title><style>{css}</style></head><body>",
             f"<h1>{title}</h1>{notices}",
             _facts(results["facts"]),
-            _tables(results["horizons"], results["units"]),
+            _tables(results["horizons"], results["origins"], results["units"]),
             _forecasts(results["forecasts"], results["units"], results["forecast_note"]),
             _iterations(results["history"], results["epsilon"]),
             _weights(np.asarray(results["weights"]), np.asarray(results["world"]), results["weights_note"]),
@@ -104,16 +105,17 @@ def _facts(facts: Mapping[str, str]) -> str:
     return f"<h2>What was run</h2><dl>{items}</dl>"
 
 
-def _tables(horizons: Mapping[int, Mapping[str, Any]], units: str) -> str:
+def _tables(horizons: Mapping[int, Mapping[str, Any]], origins: Mapping[int, str], units: str) -> str:
     legend = (
         f"MAE and RMSE in {units}; WAPE = sum of absolute errors over sum of traffic. Every step of the test "
-        "days whose whole horizon fits is a forecast origin; the means run over origins, nodes and forecast "
-        "steps. The best of each column is bold, underlined and shaded."
+        "days whose whole horizon fits is a forecast origin; the means run over origins, nodes and those forecast "
+        "steps that were recorded. The best of each column is bold, underlined and shaded."
     )
     parts = [f'<h2>Errors on the test days</h2><p class="quiet">{escape(legend)}</p>']
     for horizon, rows in horizons.items():
         span = "1 hour ahead" if horizon == 1 else f"1 to {horizon} hours ahead"
-        parts.append(f"<h3>{span}</h3><p>{escape(verdict(rows))}</p>{_table(rows)}")
+        rests = f'<p class="quiet">{escape(origins[horizon])}.</p>'
+        parts.append(f"<h3>{span}</h3>{rests}<p>{escape(verdict(rows))}</p>{_table(rows)}")
     return "\n".join(parts)
 
 

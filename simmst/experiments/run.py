@@ -15,6 +15,7 @@ from simmst.experiments.config import TrainConfig
 from simmst.experiments.evaluate import evaluate
 from simmst.experiments.forecast import forecast_windows, network_forecast
 from simmst.experiments.job import Job
+from simmst.experiments.origins import origins_in_metrics, origins_left
 from simmst.experiments.page import notices, report_page
 from simmst.experiments.report import effective_sample_size
 from simmst.experiments.rundir import RunDirectory
@@ -92,6 +93,7 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
     metrics = {
         "target": {"name": job.target.name, "synthetic": job.config.data is None, "shape": data.values.shape},
         "notices": [*notices(job), *changed],
+        "origins": origins_in_metrics(origins_left(job)),
         "horizons": {str(horizon): rows for horizon, rows in horizons.items()},
         "weights": _spread(learned.weights, simulated.world),
         "re-weighting": learned.summary,

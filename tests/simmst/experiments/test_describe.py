@@ -47,7 +47,7 @@ def test_zero_and_filled_values_are_told_apart():
     values[:6] = 0
     gap = Gap("a", np.datetime64("2013-11-04T00:00", "m"), np.datetime64("2013-11-04T03:00", "m"))
     found = by_name(describe(make(values, gaps=(gap,), fill="zero")))
-    assert found["zero values"].median == 25 and found["filled values"].median == 12.5
+    assert found["zero values"].median == 25 and found["hours declared as gaps"].median == 12.5
 
 
 def test_a_grid_is_recognised_in_any_order_and_only_if_full():

@@ -9,7 +9,7 @@ from simmst.data.dataset import Gap, TrafficData
 from simmst.data.scaling import NodeScaler
 from simmst.errors import DataError
 from simmst.experiments.config import RunConfig
-from simmst.experiments.evaluate import evaluate
+from simmst.experiments.evaluate import evaluate, issued_daily
 from simmst.experiments.job import Job
 from simmst.experiments.page import notices
 from simmst.experiments.protocol import recorded_origins
@@ -134,10 +134,25 @@ def test_values_in_a_gap_of_the_test_days_change_no_figure(tmp_path):
     assert ours(0.0) == ours(1e6)
 
 
-def test_a_service_that_no_test_day_recorded_is_refused_before_anything_is_done(tmp_path):
-    gone = Gap("net", np.datetime64("2024-01-13T00:00"), np.datetime64("2024-02-01T00:00"))
-    with pytest.raises(DataError, match=r"no test day of 'net' was recorded.*choose other services"):
-        prepared(replace(city(), gaps=(gone,), fill="zero"), tmp_path)
+@pytest.mark.parametrize("gone", [("net",), ("call", "net")])
+def test_services_whose_test_hours_are_all_gaps_are_refused_before_anything_is_done(tmp_path, gone):
+    since, until = np.datetime64("2024-01-13T00:00"), np.datetime64("2024-02-01T00:00")
+    gaps = tuple(Gap(name, since, until) for name in gone)
+    names = ", ".join(map(repr, gone))
+    with pytest.raises(DataError, match=f"every hour of the test days is declared a gap of {names}, so") as error:
+        prepared(replace(city(), gaps=gaps, fill="zero"), tmp_path)
+    assert "leave out the nodes that were down" in str(error.value) and "recorded" not in str(error.value)
+
+
+def test_the_truth_that_a_report_draws_is_broken_where_it_was_filled(tmp_path):
+    job = prepared(city(("net", TEST + 3, TEST + 5), ("net", TEST + 6, TEST + 9)), tmp_path)
+    data, parts = job.target.data, job.protocol
+    forecast = np.full((len(parts.test.origins(1)), 6, 4, 2), 20.0)
+    steps, rows = issued_daily(data.values, parts, forecast, data.filled)
+    broken = np.isnan(rows["truth"])
+    np.testing.assert_array_equal(broken, np.broadcast_to(data.filled[steps][:, None], broken.shape))
+    assert broken.any() and np.array_equal(rows["truth"][~broken], data.values[steps][~broken])
+    assert all(np.isfinite(row).all() for name, row in rows.items() if name != "truth")
 
 
 def test_validation_days_without_a_whole_window_are_refused(tmp_path):

@@ -1,5 +1,7 @@
 """Protocol J: parts, scores, and the rows that every table carries."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -64,8 +66,24 @@ def test_any_file_is_split_into_parts_that_can_be_used_or_is_refused(days, step_
 
 
 def test_a_short_file_is_refused_with_what_is_needed():
-    with pytest.raises(SimmstError, match=r"data: 7 whole days are too few: .* 9; give a longer file"):
+    with pytest.raises(SimmstError, match=r"data: 7 whole days .* 24 steps: 14 are needed; give a longer file$"):
         Protocol.proportional(7 * 24)
+
+
+@given(days=st.integers(1, 30), horizon=st.integers(1, 168))
+@example(days=14, horizon=25)
+def test_every_mend_that_is_named_helps(days, horizon):
+    try:
+        Protocol.proportional(24 * days, horizon=horizon)
+    except SimmstError as error:
+        needed = int(re.search(r"(\d+) are needed", str(error))[1])
+        Protocol.proportional(24 * needed, horizon=horizon)
+        with pytest.raises(SimmstError):
+            Protocol.proportional(24 * (needed - 1), horizon=horizon)
+        shorter = re.search(r"a horizon of at most (\d+) steps", str(error))
+        if shorter:
+            Protocol.proportional(24 * days, horizon=int(shorter[1]))
+        assert bool(shorter) is (days >= 14)
 
 
 def test_a_step_that_does_not_divide_a_day_is_refused():

@@ -37,6 +37,7 @@ def results() -> dict:
             1: {"ridge": row(2.0, 5.0), OURS: row(1.5, 6.0)},
             24: {"ridge": row(3.0, 0.0123), OURS: row(2.0, 0.0456)},
         },
+        "origins": {1: "95 of 96 forecast origins", 24: "73 forecast origins"},
         "forecasts": [{"title": f"{HOSTILE}: node 1", "times": times, "lines": lines}],
         "forecast_note": "Issued at midnight.",
         "history": {
@@ -84,6 +85,7 @@ def test_the_page_has_every_part(results):
         "What was run",
         "1 hour ahead",
         "1 to 24 hours ahead",
+        "95 of 96 forecast origins.",
         "Forecasts against truth",
         "Issued at midnight.",
         "Constraint gap",
@@ -94,6 +96,15 @@ def test_the_page_has_every_part(results):
     ):
         assert words in page.text
     assert page.tags.count("svg") == 1 + 3 + 2 + 3  # forecasts, iterations, weights, and the legend's lines
+
+
+def test_hours_between_two_gaps_are_dots_and_gaps_are_nothing(results):
+    whole = render(results)
+    truth = results["forecasts"][0]["lines"]["truth"]
+    truth[10:20], truth[21:23] = np.nan, np.nan
+    broken = render(results)
+    assert broken.count("<use ") == whole.count("<use ") + 1
+    assert "nan" not in broken[broken.index("Forecasts against truth") : broken.index("Re-weighting")].lower()
 
 
 def test_the_page_fetches_nothing(results):
