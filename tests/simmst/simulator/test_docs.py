@@ -11,10 +11,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 @pytest.mark.parametrize("page", ["data.md", "simulator.md"])
 def test_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # they write files
-    text = (DOCS / page).read_text(encoding="utf-8")
-    for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
-        Path("prior.yaml").write_text(block, encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
     assert blocks
     scope = {}
     for block in blocks:
