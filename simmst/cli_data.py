@@ -1,4 +1,4 @@
-"""The command line's `simmst data`: download, ingest, describe."""
+"""The command line's `simmst data`: download, ingest, table, describe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 from rich.table import Table
 
 from simmst.cli_common import announce, disk, say
-from simmst.errors import ConfigError
+from simmst.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from simmst.experiments.describe import Statistic
@@ -93,6 +93,75 @@ def ingest(
         f"{report.steps} steps of {resolution} minutes x {report.squares} squares x 3 services; "
         f"{report.silent} ten-minute values are 0 for want of a record",
     )
+
+
+@data_app.command()
+def table(
+    export: Annotated[Path, typer.Argument(help="Table (.csv or .parquet): a row a time and node.")],
+    time: Annotated[str, typer.Option(help="Column of the times.")],
+    node: Annotated[str, typer.Option(help="Column of the nodes (cells).")],
+    services: Annotated[str, typer.Option(help="Columns of traffic, by commas.")],
+    units: Annotated[str, typer.Option(help="What the values are in, such as MB.")],
+    out: Annotated[Path, typer.Option(help="Traffic file (npz) to write; must not exist.")],
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            help="Services that are intensities (Erlang, Mbit/s, %), by commas, or none: finer steps are averaged "
+            "to hours, not summed. Needed where steps are finer than the hour."
+        ),
+    ] = None,
+    coordinates: Annotated[
+        Path | None,
+        typer.Option(help="Table of the nodes: the column of the nodes, longitude (or lon), latitude (or lat)."),
+    ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(help="Where local time is of, such as Europe/Rome; needed for times with an offset."),
+    ] = None,
+    utc: Annotated[bool, typer.Option("--utc", help="Times without an offset are UTC.")] = False,
+    time_format: Annotated[str | None, typer.Option(help="How times are written: '%d.%m.%Y %H:%M'.")] = None,
+    decimal_comma: Annotated[bool, typer.Option("--decimal-comma", help="Numbers are written 0,55.")] = False,
+    step: Annotated[int | None, typer.Option(help="Minutes between two times; default: as the table has.")] = None,
+    max_missing: Annotated[
+        float, typer.Option(help="Nodes that lack more than this share of their values are left out.")
+    ] = 0.05,
+    gap_share: Annotated[
+        float, typer.Option(help="A step that more than this share of the nodes lack is a gap.")
+    ] = 0.1,
+) -> None:
+    """Turn a table of your own into one traffic file, and say what was missing and what was done."""
+    from simmst.data.table import from_table
+    from simmst.data.table_columns import read_table
+
+    if out.exists():
+        raise DataError(f"--out {out}: exists already; remove it or choose another name")
+    names = _listed(services)
+    with disk():
+        data, report = from_table(
+            read_table(export, (time, node, *names)),
+            time,
+            node,
+            names,
+            units,
+            mean=None if mean is None else () if mean == "none" else _listed(mean),
+            coordinates=None if coordinates is None else read_table(coordinates, (node,), others=True),
+            timezone=timezone,
+            utc=utc,
+            time_format=time_format,
+            decimal_comma=decimal_comma,
+            step_minutes=step,
+            max_missing=max_missing,
+            gap_share=gap_share,
+        )
+        data.save(out)
+    console = Console()
+    for sentence in report.sentences:
+        say(console, sentence)
+    say(console, f"{out}: written")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
 
 
 @data_app.command()
