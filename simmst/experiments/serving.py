@@ -17,6 +17,7 @@ from simmst.data.npz import check_array
 from simmst.data.scaling import NodeScaler
 from simmst.data.windows import WindowDataset, WindowSource, iterate_batches
 from simmst.errors import ConfigError, DataError
+from simmst.experiments.doubts import doubts, few
 from simmst.experiments.forecast import forecast_windows, network_forecast
 from simmst.experiments.rundir import Arrays, load_npz, save_npz
 from simmst.training.checkpoint import load_model
@@ -194,7 +195,7 @@ class Issued:
     level
         Coverage that the interval was made for.
     notices
-        What a reader must know first: gaps in the hours that the network read.
+        What a reader must know first: gaps and absurd values in the hours that the network read.
     """
 
     history: TrafficData
@@ -229,6 +230,8 @@ def issue(run: Path, file: Path, horizon: int | None = None, level: float = 0.9)
         that the network reads.
     """
     directory = run.parent if run.name == CHECKPOINT else run
+    if directory.is_file():
+        raise ConfigError(f"--checkpoint {run}: is a file; give the run's directory, {run.parent}")
     if not directory.is_dir():
         raise ConfigError(f"--checkpoint {run}: no such directory")
     for name in (CHECKPOINT, SERVING):
@@ -245,7 +248,8 @@ def issue(run: Path, file: Path, horizon: int | None = None, level: float = 0.9)
         raise ConfigError(f"--horizon {horizon}: this network was trained for 1 to {longest} hours")
     width = kept.width(level)[:horizon]
     data = _fitting(file, kept)
-    notices = _gaps_read(file, data, kept.lookback)
+    odd = doubts(data, kept.scaler, kept.lookback)
+    notices = (*(f"{file}: {doubt}" for doubt in odd), *_gaps_read(file, data, kept.lookback))
     origin = np.array([len(data.values)])
     windows = replace(forecast_windows(data, kept.scaler, origin, kept.lookback, longest), patches=kept.patches)
     forecast = network_forecast(model, windows, kept.scaler)[0, :horizon].astype(np.float64)
@@ -269,7 +273,7 @@ def _fitting(file: Path, kept: Serving) -> TrafficData:
         if missing:
             raise DataError(
                 f"--data {file}: lacks {len(missing)} of the {len(wanted)} {what} that the run forecasts "
-                f"({_few(missing)}); it has {_few(known)}"
+                f"({few(missing)}); it has {few(known)}"
             )
     data = data.select(services=kept.services, nodes=kept.node_ids)
     data = data.hourly()
@@ -285,15 +289,14 @@ def _gaps_read(file: Path, data: TrafficData, lookback: int) -> tuple[str, ...]:
     filled = data.filled[-lookback:]
     if not filled.any():
         return ()
-    found = []
+    alike: dict[bytes, list[int]] = {}  # services whose gaps are the same
     for s in np.flatnonzero(filled.any(axis=0)):
-        service = data.services[s]
-        spans = [
-            f"{gap.start} to {gap.stop}"
-            for gap in data.gaps
-            if gap.service == service and gap.stop > data.times[-lookback]
-        ]
-        found.append(f"{service}: {filled[:, s].sum()} hours ({_few(spans)})")
+        alike.setdefault(filled[:, s].tobytes(), []).append(int(s))
+    found = [
+        f"{', '.join(data.services[s] for s in group)}: {filled[:, group[0]].sum()} hours "
+        f"({few(_spans(data.times[-lookback:], filled[:, group[0]]))})"
+        for group in alike.values()
+    ]
     what = f"of the last {lookback} hours, which the network reads, some are filled gaps: {'; '.join(found)}"
     if filled.all(axis=0).any():
         raise DataError(f"--data {file}: {what}; nothing of a service was recorded: give a file with those hours")
@@ -303,5 +306,7 @@ def _gaps_read(file: Path, data: TrafficData, lookback: int) -> tuple[str, ...]:
     )
 
 
-def _few(names: tuple[str, ...] | list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def _spans(times: npt.NDArray[np.datetime64], chosen: npt.NDArray[np.bool_]) -> list[str]:
+    """Name hours that are chosen, adjacent ones as one."""
+    edges = np.flatnonzero(np.diff(np.pad(chosen, 1).astype(np.int8)))
+    return [f"{times[i]} to {times[j - 1] + np.timedelta64(60, 'm')}" for i, j in edges.reshape(-1, 2)]

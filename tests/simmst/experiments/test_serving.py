@@ -127,6 +127,28 @@ def test_filled_hours_that_the_network_reads_are_told(run, tmp_path):
     assert "ends before the gap" in notice
 
 
+def test_adjacent_gaps_and_services_with_the_same_ones_are_told_once(run, tmp_path):
+    data = traffic(48)
+    single = [gap(data, name, at, at + 1) for at in (30, 40, 41, 42) for name in data.services]
+    (notice,) = issue(run, saved(replace(data, gaps=tuple(single), fill="linear"), tmp_path)).notices
+    spans = "2024-01-02T06:00 to 2024-01-02T07:00, 2024-01-02T16:00 to 2024-01-02T19:00"
+    assert f"filled gaps: call, net: 4 hours ({spans}) (filled: linear)" in notice
+    more = replace(data, gaps=(*single, gap(data, "net", 46, 48)), fill="linear")
+    (notice,) = issue(run, saved(more, tmp_path)).notices
+    assert f"call: 4 hours ({spans}); net: 6 hours ({spans}, 2024-01-02T22:00 to 2024-01-03T00:00)" in notice
+
+
+def test_what_is_unlike_the_runs_traffic_is_told_and_the_forecast_made(run, tmp_path):
+    data = traffic(48)
+    values = data.values.copy()
+    values[-2, 1, 0] = 9.9e9
+    found = issue(run, saved(replace(data, values=values), tmp_path))
+    (notice,) = found.notices
+    assert "data.npz: Values of the last 24 hours" in notice and "node b, call: 9.9e+09" in notice
+    other = issue(run, saved(replace(data, values=data.values * 50), tmp_path))
+    assert "THIS DOES NOT LOOK LIKE" in other.notices[0] and np.isfinite(other.forecast).all()
+
+
 def test_a_service_without_any_record_in_these_hours_is_refused(run, tmp_path):
     data = traffic(48)
     gone = replace(data, gaps=(gap(data, "call", 20, 48),), fill="zero")
@@ -145,6 +167,11 @@ def test_a_service_without_any_record_in_these_hours_is_refused(run, tmp_path):
 def test_options_that_the_run_cannot_answer_are_refused(run, tmp_path, options, message):
     with pytest.raises(SimmstError, match=message):
         issue(run, saved(traffic(48), tmp_path), **options)
+
+
+def test_a_file_of_the_run_in_place_of_its_directory_is_refused_with_the_directory(run, tmp_path):
+    with pytest.raises(SimmstError, match=f"serving.npz: is a file; give the run's directory, {run}$"):
+        issue(run / SERVING, saved(traffic(48), tmp_path))
 
 
 def test_a_run_that_is_not_finished_is_refused(tmp_path):
