@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.errors import ConfigError, DataError, short
+
+# `fromisoformat` alone takes any mark between date and time, and so milliseconds since 1970 for a day of 1710.
+_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,14 @@ def local_times(
     DataError
         If a time cannot be read, only some have an offset, or one has an hour that daylight saving skips.
     ConfigError
-        If times with an offset, or UTC, have no `timezone` to be brought to, or that is unknown.
+        If times with an offset, or UTC, have no `timezone` to be brought to, that is unknown, or `time_format` has
+        no year.
     """
+    if time_format is not None and ("%Z" in time_format or not re.search("%[Yy]", time_format)):
+        raise ConfigError(
+            f"time_format={time_format!r}: needs the year (%Y), and %Z names a zone without its offset (use %z "
+            f"or timezone)"
+        )
     zone = _zone(timezone)
     read = [_read(moment, time_format) for moment in moments]
     aware = [moment.tzinfo is not None for moment in read]
@@ -164,6 +174,8 @@ def _read(moment: Any, time_format: str | None) -> datetime:
     try:
         if time_format is not None:
             return datetime.strptime(moment.strip(), time_format)
+        if not _ISO.fullmatch(moment.strip()):
+            raise ValueError(moment)
         return datetime.fromisoformat(moment.strip())
     except ValueError:
         told = f"is not written as time_format={time_format!r} says"

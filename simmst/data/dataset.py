@@ -57,7 +57,8 @@ class TrafficData:
     gaps
         Times that were not recorded; the values there were filled.
     fill
-        How they were filled: "none" (there was nothing to fill), "zero" or "linear".
+        How they were filled: "none" (there was nothing to fill), "zero", "linear" (in time) or "days" (by the same
+        time of the days beside).
 
     Raises
     ------

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from simmst.data.clock import LocalTimes, local_times, step_of
 from simmst.data.dataset import Gap, TrafficData
+from simmst.data.filling import fill_by_days
 from simmst.data.table_columns import coordinates_of, keys, numbers
 from simmst.data.table_report import TableReport, sentences
 from simmst.errors import ConfigError, DataError
@@ -38,9 +39,9 @@ def from_table(
     Every pair of a time and a node gets the value of its row. What the table lacks is treated in this order:
     a node that lacks more than `max_missing` of its values of any service is left out (steps that most nodes lack
     are not counted); a step at which more than `gap_share` of the other nodes lack a service is a gap of that
-    service, declared in `gaps`; all else is a single hole. Gaps and holes are filled linearly in time, node by
-    node, and held at the ends. Steps at the ends that are gaps of every service are cut off. Steps finer than
-    the hour become hours.
+    service, declared in `gaps`; all else is a single hole. Gaps and holes are filled node by node with the mean of
+    the same time of the nearest days before and after that have it (linearly in time where no day has). Steps at
+    the ends that are gaps of every service are cut off. Steps finer than the hour become hours.
 
     Parameters
     ----------
@@ -114,17 +115,19 @@ def from_table(
     holes = np.isnan(raw[:, kept])
     gap = holes.mean(axis=1) > gap_share
     within = np.flatnonzero(~gap.all(axis=1))
-    if not len(within):
+    part = slice(within[0], within[-1] + 1) if len(within) else slice(0, len(raw))
+    often = gap[part].mean(axis=0)
+    if often.max() > 0.5:
         raise DataError(
-            f"at every step more than gap_share={gap_share:g} of the {kept.sum()} nodes lack a value: give a "
-            f"table with fewer holes, or raise gap_share (--gap-share)"
+            f"{services[often.argmax()]}: at {often.max():.1%} of the steps of {step} minutes more than "
+            f"gap_share={gap_share:g} of the {kept.sum()} nodes lack a value: give a table with fewer holes, say "
+            f"the step if it is another (--step), or raise gap_share (--gap-share)"
         )
-    part = slice(within[0], within[-1] + 1)
     start = pairs["local"].to_numpy().min().astype("datetime64[m]") + within[0] * np.timedelta64(step, "m")
     nodes = tuple(np.array(names)[kept].tolist())
     gaps = _gaps(gap[part], services, start, step)
     data = TrafficData(
-        values=np.ascontiguousarray(_fill(raw[:, kept])[part]),
+        values=np.ascontiguousarray(fill_by_days(raw[:, kept], 1440 // step)[part]),
         start=start,
         step_minutes=step,
         services=services,
@@ -132,7 +135,7 @@ def from_table(
         coordinates=None if coordinates is None else coordinates_of(coordinates, node, nodes),
         units=units,
         gaps=gaps,
-        fill="linear" if gaps else "none",
+        fill="days" if gaps else "none",
     )
     single = (holes & ~gap[:, None])[part].sum(axis=(0, 2))
     most = np.argsort(-single, kind="stable")[:5]
@@ -219,15 +222,6 @@ def _lacking(raw: NDArray[np.float32], services: tuple[str, ...], bad: str) -> N
             )
         lacking.append(1 - known[usual, :, s].mean(axis=0))
     return np.asarray(np.max(lacking, axis=0))
-
-
-def _fill(raw: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fill each node and service linearly in time; before its first value and after its last, hold."""
-    values, steps = raw.copy(), np.arange(len(raw))
-    for n, s in np.argwhere(np.isnan(raw).any(axis=0)):
-        known = ~np.isnan(raw[:, n, s])
-        values[~known, n, s] = np.interp(steps[~known], steps[known], raw[known, n, s])
-    return values
 
 
 def _gaps(gap: NDArray[np.bool_], services: tuple[str, ...], start: np.datetime64, step: int) -> tuple[Gap, ...]:

@@ -54,6 +54,9 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str], others: boo
         }
         best = max(_SEPARATORS, key=lambda mark: (set(columns) <= set(headers[mark]), len(headers[mark])))
         _has(columns, headers[best], f"{path}: ")
+        twice = [name for name in columns if f"{name}_duplicated_0" in headers[best]]  # as polars renames it
+        if twice:
+            raise DataError(f"{path}: has two columns {twice[0]!r}: rename one")
         return pl.read_csv(path, separator=best, infer_schema=False, columns=None if others else columns)
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
