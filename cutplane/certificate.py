@@ -11,10 +11,13 @@ import numpy as np
 
 from cutplane._arrays import Array
 from cutplane.cuts import gradient_cut
-from cutplane.errors import OracleError
+from cutplane.errors import MasterError
 from cutplane.masters import make_master
 from cutplane.model import Joint, Reduced
 from cutplane.polyhedron import Kind, Polyhedron
+
+_WIDEST = 1e150
+"""Bounds within which points are spread: the width of a box must be a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,10 @@ def relaxed_bound(model: Joint | Reduced, pool: Polyhedron, reference: Array) ->
     master, warm = make_master(model), dict[str, Array]()
     best = -np.inf
     for _ in range(30):
-        solution = master.solve(work, lower, upper, warm)
+        try:
+            solution = master.solve(work, lower, upper, warm)
+        except MasterError:
+            break
         if solution.status != "optimal":
             break
         best = max(best, lagrangian_bound(model, work, solution.multipliers, master.set_multipliers, lower, upper))
@@ -102,6 +108,7 @@ def contradiction(
     run's and the samples'. Returns what was found, in words, or None.
     """
     lower, upper, _ = search_box(model, best)
+    lower, upper = np.maximum(lower, -_WIDEST), np.minimum(upper, _WIDEST)
     rng = np.random.default_rng(0)
     work = Polyhedron.from_arrays(pool.to_arrays())
     work.cap = 10**9
@@ -111,7 +118,7 @@ def contradiction(
         if k % 2:
             spread = best + 0.1 * rng.uniform() * (spread - best)
         point = model.project(spread.astype(best.dtype))
-        with suppress(OracleError):  # far from the run's own points an oracle may have no answer
+        with suppress(Exception):  # far from the run's own points an oracle may have no answer, in any words
             _, pieces = model.pieces(point)
             for piece in pieces:
                 if piece.value > 0:

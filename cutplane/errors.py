@@ -27,5 +27,9 @@ class EmptyPolyhedronError(CutplaneError, ArithmeticError):
         self.planes = planes
 
 
+class MasterError(CutplaneError, ArithmeticError):
+    """A master could not be solved to the accuracy promised: its planes are too steep or too alike for that."""
+
+
 class ProjectionError(CutplaneError, ArithmeticError):
     """The nearest point of a set could not be computed to the accuracy promised."""

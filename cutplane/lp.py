@@ -6,15 +6,18 @@ that a run resumed from a file takes the same pivots as one that never stopped.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import highspy
 import numpy as np
 
 from cutplane._arrays import Array
+from cutplane.errors import EmptyPolyhedronError, MasterError
 from cutplane.model import Joint, Reduced
 from cutplane.polyhedron import Kind, Polyhedron
 
+SCALE = "divide F, or set x_scale and y_scale, so that its slopes are nearer to 1"
+"""What to try where a master's numbers are too far apart."""
 _TOLERANCE = 1e-10
 _DUAL_SIMPLEX, _PRIMAL_SIMPLEX = 1, 4
 _FALLBACKS = ((_DUAL_SIMPLEX, _TOLERANCE), (_PRIMAL_SIMPLEX, _TOLERANCE), (_DUAL_SIMPLEX, 1e-7))
@@ -46,6 +49,12 @@ class LinearSolution:
     conflict: tuple[int, ...]
     iterations: int
 
+    def refuse(self) -> NoReturn:
+        """Raise for a master that has no optimum: its planes contradict each other, or it could not be solved."""
+        if self.status == "infeasible":
+            raise EmptyPolyhedronError("the linear master is infeasible", self.conflict)
+        raise MasterError(f"the linear master is {self.status}; {SCALE}")
+
 
 class LinearMaster:
     """HiGHS model over columns (z, t); rows of the set first, then the planes by serial number."""
@@ -76,7 +85,10 @@ class LinearMaster:
         values = normal[index].astype(float)
         if height:
             index, values = np.append(index, self.n), np.append(values, height)
-        self._h.addRow(lower, upper, index.size, index.astype(np.int32), values)
+        status = self._h.addRow(lower, upper, index.size, index.astype(np.int32), values)
+        if status == highspy.HighsStatus.kError:
+            largest = float(np.abs(values).max(initial=0.0))
+            raise MasterError(f"the linear master cannot hold a plane of slope {largest:.0e}; {SCALE}")
 
     def sync(self, pool: Polyhedron) -> None:
         """Bring the model's plane rows in line with the pool, in place."""

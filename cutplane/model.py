@@ -15,7 +15,7 @@ from cutplane._arrays import Array
 from cutplane.errors import InputError, OracleError
 from cutplane.polyhedron import Kind, Plane
 from cutplane.problem import BilevelProblem, LinearConstraint
-from cutplane.sets import FeasibleSet, Free, Rows, no_rows
+from cutplane.sets import FeasibleSet, Free, Rows, no_rows, usual_rows
 
 _SHORT = 10_000
 """Entries up to which a vector is copied at every call."""
@@ -40,6 +40,8 @@ def _finite(value: Any, what: str, shape: tuple[int, ...]) -> Array:
     out = np.asarray(value)
     if out.shape != shape:
         raise OracleError(f"{what} has shape {out.shape}, {shape} was expected")
+    if out.dtype.kind not in "fiub":
+        raise OracleError(f"{what} holds {out.dtype}; real numbers were expected")
     if not np.isfinite(out).all():
         place = "" if out.ndim == 0 else str(list(map(int, np.argwhere(~np.isfinite(out))[0])))
         raise OracleError(f"{what}{place} is not finite")
@@ -103,7 +105,7 @@ class Model:
                 wide.append(full)
             parts.append(Rows(wide[0], rows.b_ub, wide[1], rows.b_eq))
             start += size
-        return Rows(
+        return usual_rows(
             np.vstack([r.A_ub for r in parts]), np.concatenate([r.b_ub for r in parts]),
             np.vstack([r.A_eq for r in parts]), np.concatenate([r.b_eq for r in parts]),
         )  # fmt: skip
@@ -216,7 +218,7 @@ class Joint(Model):
         return pieces
 
     def restore(self, z: Array) -> tuple[Array, list[Piece]] | None:
-        """A point near z whose gap is at most ε, with its coupled constraints; None if the oracle has none."""
+        """A point near z, of gap at most ε by its word, with its coupled constraints; None if it has none."""
         restore = getattr(self.problem.lower, "restore", None)
         if restore is None:
             return None
@@ -277,9 +279,9 @@ class Reduced(Model):
         x, y = self.split(z)
         outside = y - self.problem.y_set.project(y)
         distance = float(np.linalg.norm(outside))
-        if distance > 1e-9 * (1 + float(np.abs(y).max(initial=0.0))):
-            gradient = self._pull(x, outside / distance)
-            pieces.append(Piece(Kind.CONSTRAINT, distance, gradient * self.scale))
+        inside = distance <= 1e-9 * (1 + float(np.abs(y).max(initial=0.0)))
+        gradient = np.zeros(self.n) if inside else self._pull(x, outside / distance) * self.scale
+        pieces.append(Piece(Kind.CONSTRAINT, 0.0 if inside else distance, gradient))
         for i in range(len(self.constraints)):
             values, j_x, j_y = self._constraint(i, x, y)
             for value, row_x, row_y in zip(values, j_x, j_y, strict=True):

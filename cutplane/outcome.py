@@ -8,7 +8,6 @@ import numpy as np
 from cutplane._arrays import Array
 from cutplane.certificate import Bound, contradiction, relaxed_bound
 from cutplane.cuts import gradient_cut
-from cutplane.errors import OracleError
 from cutplane.model import Joint, Reduced
 from cutplane.polyhedron import Kind, Polyhedron
 from cutplane.problem import BilevelProblem
@@ -18,8 +17,10 @@ from cutplane.state import State
 if TYPE_CHECKING:
     from cutplane.solver import BilevelSolver
 
-_FAR = 1e7
-"""Size of an iterate at which F is suspected to fall without end."""
+_FAR, BEYOND = 1e7, 1e15
+"""Size of an iterate at which F is suspected to fall without end, and at which a run stops: numbers are a unit
+apart there."""
+_OTHER = "the state is of another F, or F is not a function of (x, y) alone; start anew with x0 and y0"
 
 
 def outcome(
@@ -70,6 +71,11 @@ def outcome(
     reach = 2 * options.tolerance * max(1.0, abs(fun))
     if status is Status.OPTIMAL and (value is None or fun - value > reach):
         status = Status.STATIONARY
+    if status.success and found and abs(fun - state.best_fun) > 100 * options.tolerance * max(1.0, abs(fun)):
+        status = Status.ORACLE
+        message = f"F at the point found is {fun:.6g} and was {state.best_fun:.6g} when the run met it: {_OTHER}"
+    if status in (Status.ORACLE, Status.NOT_CONVEX):
+        state.status = status  # a state that is not to be gone on with says so itself
     success = status.success and found
     if status.success and not found:
         message = f"{status.message}, but no point with gap ≤ epsilon was found"
@@ -103,6 +109,6 @@ def _certificate_pool(model: Joint | Reduced, state: State, z: Array) -> Polyhed
     pool = Polyhedron.from_arrays(state.pool.to_arrays())
     pool.cap = 10**9
     for point in (z, state.point):
-        with suppress(OracleError):  # the last iterate may be where an oracle gave up
+        with suppress(Exception):  # the last iterate may be where an oracle gave up, in any words
             pool.add(gradient_cut(Kind.OBJECTIVE, point, *model.objective(point)))
     return pool

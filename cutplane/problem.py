@@ -55,6 +55,11 @@ class LinearConstraint:
                 f"LinearConstraint: A_x has {self.A_x.shape[0]} rows, A_y {self.A_y.shape[0]}, b {self.b.size}"
             )
 
+        empty = ~(self.A_x.any(axis=1) | self.A_y.any(axis=1))
+        if (self.b[empty] < 0).any():
+            row = int(np.flatnonzero(empty & (self.b < 0))[0])
+            raise InputError(f"LinearConstraint: row {row} reads 0 ≤ {self.b[row]:g}, which no point satisfies")
+
     def check(self, n_x: int, n_y: int) -> None:
         """Raise `InputError` unless the columns are those of x and y."""
         for A, n, name in ((self.A_x, n_x, "A_x"), (self.A_y, n_y, "A_y")):

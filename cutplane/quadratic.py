@@ -100,7 +100,7 @@ def _descend(dual: "_Dual", start: Array | None, max_iterations: int) -> "tuple[
     at = dual.look(dual.first(start))
     best, reached, stay, idle, slow = at, dual.residual(at), True, 0, 0
     for _ in range(max_iterations):
-        if not _EXACT * dual.unit < reached < np.inf or idle == 3 or slow == _PATIENCE:
+        if not _EXACT * dual.moved(best) < reached < np.inf or idle == 3 or slow == _PATIENCE:
             break
         at, promised = dual.step(at, stay)
         missed = dual.residual(at)
@@ -138,7 +138,8 @@ class _Dual:
         wide = max(_TILE // max(rhs.size, 1), 512)
         self.parts = [slice(start, start + wide) for start in range(0, center.size, wide)]
         lengths = np.sqrt(np.concatenate([np.einsum("ij,ij->i", A, A, dtype=float) for A in self.rows]))
-        lengths[on_t] = lengths[on_t].max(initial=0.0)  # t has one unit
+        if on_t.any():  # t has one unit; one plane far steeper or flatter than the others must not set it
+            lengths[on_t] = np.median(lengths[on_t & (lengths > 0)]) if lengths[on_t].any() else 0.0
         self.scale = 1.0 / np.where(lengths > 0, lengths, 1.0)
         off = sum((self._tile(part) @ center[part] for part in self.parts), -rhs)
         self.with_t = int(on_t.any())
@@ -153,6 +154,7 @@ class _Dual:
             1e-6 * (1.0 + float(np.abs(center).max(initial=0.0))),
         )  # fmt: skip
         #: Unit of residuals, in which the price counts; and the step's length, which the price and the box bound.
+        self.reach = reach
         self.unit = max(reach, self.price)
         farthest = max(-float(self.lower.min(initial=0.0)), float(self.upper.max(initial=0.0)))
         self.length = max(reach, min(self.unit, farthest))
@@ -161,6 +163,10 @@ class _Dual:
         """All rows in some columns, in float64: a view where they are one matrix of that kind."""
         tiles = [A[:, part] for A in self.rows]
         return (tiles[0] if len(tiles) == 1 else np.concatenate(tiles)).astype(float, copy=False)
+
+    def moved(self, at: _Iterate) -> float:
+        """How far the center is off, or was moved by the price: what a residual is measured by."""
+        return max(self.reach, min(self.unit, float(np.linalg.norm(at.point))))
 
     def first(self, guess: Array | None) -> Array:
         """Feasible multipliers from a guess."""

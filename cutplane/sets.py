@@ -213,16 +213,17 @@ class Polytope(_Linear):
         eq = none.A_eq if A_eq is None else matrix(A_eq, "A_eq", self.n)
         if (A_ub is None) != (b_ub is None) or (A_eq is None) != (b_eq is None):
             raise InputError("Polytope: A_ub comes with b_ub, and A_eq with b_eq")
-        self._rows = Rows(
+        self._rows = usual_rows(
             ub, np.zeros(0) if b_ub is None else vector(b_ub, "b_ub", ub.shape[0]).astype(float),
             eq, np.zeros(0) if b_eq is None else vector(b_eq, "b_eq", eq.shape[0]).astype(float),
         )  # fmt: skip
         self._box = Box(lower, upper)
         self._box.check(self.n, "Polytope")
         lo, hi = self._box.bounds(self.n)
+        r, unit = self._rows, min(1.0, _size(lo, hi, self._rows))  # HiGHS forgives 1e-7, of small sets too
         found = optimize.linprog(
-            np.zeros(self.n), *(self._rows.A_ub, self._rows.b_ub, self._rows.A_eq, self._rows.b_eq),
-            bounds=np.column_stack([lo, hi]), method="highs",
+            np.zeros(self.n), *(r.A_ub, r.b_ub / unit, r.A_eq, r.b_eq / unit),
+            bounds=np.column_stack([lo, hi]) / unit, method="highs",
         )  # fmt: skip
         if found.status == 2:
             raise InputError("Polytope is empty: no point satisfies all its rows and bounds")
@@ -238,31 +239,38 @@ class Polytope(_Linear):
         Raises
         ------
         ProjectionError
-            If the quadratic programme cannot be solved to 1e-11 of the point's size.
+            If the quadratic programme cannot be solved to 1e-11 of the size of the point found and of the rows.
         """
         lo, hi = self._box.bounds(self.n)
         r = self._rows
         clipped = np.clip(v, lo, hi)
-        if np.all(r.A_ub @ clipped <= r.b_ub) and np.all(np.abs(r.A_eq @ clipped - r.b_eq) <= 1e-12):
+        exact = 1e-12 * min(1.0, self._size(clipped))
+        if np.all(r.A_ub @ clipped <= r.b_ub) and np.all(np.abs(r.A_eq @ clipped - r.b_eq) <= exact):
             return clipped.astype(v.dtype, copy=False)
         if r.b_ub.size + r.b_eq.size == 1:
             row, rhs = (r.A_ub[0], r.b_ub[0]) if r.b_ub.size else (r.A_eq[0], r.b_eq[0])
             near = v.astype(np.float64)
             for _ in range(_PASSES):  # the second pass takes away the rounding of a far point
                 near = nearest_on_row(near, row, rhs, lo, hi)
-                if _linear_violation(self, near) <= 1e-11 * (1 + float(np.abs(near).max(initial=0.0))):
+                if _linear_violation(self, near) <= 1e-11 * self._size(near):
                     return near.astype(v.dtype, copy=False)
             raise ProjectionError("Polytope.project: the point is too far away for its row to be met")
         point: Array = v.astype(np.float64)
         rhs = np.concatenate([r.b_ub, r.b_eq])
         for _ in range(_PASSES):  # as above
-            solution = nearest_point(point, (r.A_ub, r.A_eq), rhs, lo, hi, r.b_eq.size)
+            unit = max(self._size(point), np.finfo(float).tiny)
+            solution = nearest_point(point / unit, (r.A_ub, r.A_eq), rhs / unit, lo / unit, hi / unit, r.b_eq.size)
             if solution.residual > 1e-8:
                 break
-            point = solution.point
-            if _linear_violation(self, point) <= 1e-11 * (1 + float(np.abs(point).max(initial=0.0))):
+            point = solution.point * unit
+            if _linear_violation(self, point) <= 1e-11 * self._size(point):
                 return point.astype(v.dtype, copy=False)
         raise ProjectionError(f"Polytope.project did not converge (residual {solution.residual:.1e})")
+
+    def _size(self, v: Array) -> float:
+        """Size of a point and of the rows, by which what it misses them by is measured; at most 1 + that of v."""
+        of_v, *of_rows = (float(np.abs(part).max(initial=0.0)) for part in (v, self._rows.b_ub, self._rows.b_eq))
+        return min(1.0 + of_v, max(of_v, *of_rows))
 
     def bounds(self, n: int) -> tuple[Array, Array]:
         """Return the bounds beside the rows."""
@@ -274,6 +282,22 @@ class Polytope(_Linear):
 
 
 _PASSES = 4
+
+
+def usual_rows(A_ub: Array, b_ub: Array, A_eq: Array, b_eq: Array) -> Rows:
+    """Rows with those of unusual length (below 1e-3, above 1e3) scaled to length 1; rows of zeros stay.
+
+    Masters forgive a row what they forgive any: of a tiny row that is all of it. The other rows, and with them
+    their multipliers, stay in the user's units.
+    """
+    ub, eq = (np.where((n < 1e-3) | (n > 1e3), n, 1.0) for n in (_norms(A_ub), _norms(A_eq)))
+    return Rows(A_ub / ub[:, None], b_ub / ub, A_eq / eq[:, None], b_eq / eq)
+
+
+def _size(lower: Array, upper: Array, rows: Rows) -> float:
+    """Largest number in the bounds and the right sides; 1 where there is none but zeros."""
+    numbers = np.concatenate([lower, upper, rows.b_ub, rows.b_eq])
+    return float(np.abs(numbers[np.isfinite(numbers)]).max(initial=0.0)) or 1.0
 
 
 def _norms(A: Array) -> Array:

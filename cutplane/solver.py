@@ -8,10 +8,17 @@ import numpy as np
 
 from cutplane._arrays import Array, vector
 from cutplane.cuts import CutRule
-from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, OracleError, ProjectionError
+from cutplane.errors import (
+    CutplaneError,
+    EmptyPolyhedronError,
+    InputError,
+    MasterError,
+    OracleError,
+    ProjectionError,
+)  # fmt: skip
 from cutplane.methods import METHODS
 from cutplane.model import Joint, Reduced, build_model
-from cutplane.outcome import outcome
+from cutplane.outcome import BEYOND, outcome
 from cutplane.polyhedron import Kind, Polyhedron
 from cutplane.problem import BilevelProblem, start_point
 from cutplane.result import Record, Result, Status
@@ -144,6 +151,7 @@ class BilevelSolver:
         else:
             y = vector(y0, "y0", finite=False).astype(x.dtype)
         model = build_model(problem, self.formulation, x.size, y.size, (self.x_scale, self.y_scale), self.epsilon)
+        self._check_widths(model)
         point = model.join(x, y)
         pool = Polyhedron(model.n, point.dtype, self.max_planes)
         for plane in model.linear_planes():
@@ -170,7 +178,7 @@ class BilevelSolver:
         finally:
             state.nfev, state.njev = model.nfev, model.njev
         state.nit += 1
-        state.status = move.status
+        state.status = move.status if np.abs(state.point).max(initial=0.0) <= BEYOND else Status.STALLED
         added = pool.next_serial - serial
         state.history.append(
             Record(
@@ -225,14 +233,15 @@ class BilevelSolver:
         try:
             while state.status is Status.RUNNING:
                 self.step(problem, state)
-                if any([bool(call(state.history[-1])) for call in callbacks]) and state.status is Status.RUNNING:
+                stop, message = _call(callbacks, state.history[-1])
+                if stop and state.status is Status.RUNNING:
                     state.status = Status.CALLBACK
         except OracleError as error:
             state.status, message = Status.ORACLE, f"{error} (iteration {state.nit + 1})"
         except EmptyPolyhedronError as error:
             state.status = Status.EMPTY
             message = f"{error}; planes in conflict: {_name_planes(state, error.planes)}"
-        except ProjectionError as error:
+        except (ProjectionError, MasterError) as error:
             state.status, message = Status.STALLED, f"{error} (iteration {state.nit + 1})"
         except KeyboardInterrupt:
             state.status = Status.INTERRUPTED
@@ -259,6 +268,18 @@ class BilevelSolver:
         if self.cut is not None and problem.convex:
             raise InputError("cut=MuCut(...) is for weakly convex gaps; with convex=True leave it out")
 
+    def _check_widths(self, model: Joint | Reduced) -> None:
+        """Refuse a set that is hardly wider than the distance by which a point may miss a constraint."""
+        width = model.upper - model.lower
+        thin = np.flatnonzero((width > 0) & (width < 1e3 * self.feasibility))
+        if thin.size:
+            i = int(thin[0])
+            name = f"x[{i}]" if i < model.n_x else f"y[{i - model.n_x}]"
+            raise InputError(
+                f"{name} has a range of {width[i]:.1e} (scaled variables), and feasibility={self.feasibility:.0e} "
+                f"would leave hardly any of it: set {name[0]}_scale to the size of the range"
+            )
+
     def _model(self, problem: BilevelProblem, state: State) -> Joint | Reduced:
         runtime = state.runtime
         if runtime.get("problem") is not problem or runtime.get("solver") is not self:
@@ -271,6 +292,7 @@ class BilevelSolver:
             model = build_model(problem, self.formulation, state.n_x, state.n_y, scales, self.epsilon)
             model.nfev, model.njev = state.nfev, state.njev
             state.runtime = {"model": model, "problem": problem, "solver": self}
+            state.pool.cap = int(self.max_planes)
         found: Joint | Reduced = state.runtime["model"]
         return found
 
@@ -291,6 +313,14 @@ class BilevelSolver:
         cleared, state.phase = state.pool.clear(), 1
         METHODS[self.method].start(model, state, self)
         return cleared
+
+
+def _call(callbacks: list[Callback], record: Record) -> tuple[bool, str]:
+    """Whether a callback wants the run to stop, and why if it raised."""
+    try:
+        return any([bool(call(record)) for call in callbacks]), ""
+    except Exception as error:  # what was reached is worth more than a traceback
+        return True, f"a callback raised {type(error).__name__} in iteration {record.iteration}: {error}"
 
 
 def _name_planes(state: State, serials: tuple[int, ...]) -> str:

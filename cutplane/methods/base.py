@@ -7,7 +7,8 @@ import numpy as np
 
 from cutplane._arrays import Array
 from cutplane.cuts import gradient_cut, separates
-from cutplane.errors import EmptyPolyhedronError
+from cutplane.errors import EmptyPolyhedronError, MasterError
+from cutplane.lp import SCALE
 from cutplane.masters import conflict
 from cutplane.model import Joint, Piece, Reduced
 from cutplane.polyhedron import Kind, Plane
@@ -69,6 +70,11 @@ def add_cuts(state: State, model: Joint | Reduced, pieces: list[Piece], z: Array
     added = 0
     for piece in pieces:
         if piece.value > 0:
+            if model.problem.convex and not piece.gradient.any():
+                raise EmptyPolyhedronError(
+                    f"the {piece.kind.name.lower()} is {piece.value:.3g} above 0 where its gradient is 0: "
+                    "convex as it is declared, it is met nowhere"
+                )
             plane = cut(piece, z, options)
             if plane is not None and state.pool.add(plane) >= 0:
                 added += 1
@@ -130,7 +136,13 @@ def evaluate_feasible(
         return np.inf, 0
     point = restored[0]
     value, gradient = model.objective(point)
-    if not offer(state, point, value, model.epsilon) or not planes:
+    if value >= state.best_fun:
+        return value, 0
+    gap, pieces = model.pieces(point)  # an oracle that could not restore the point may have said nothing
+    if depth(pieces) > options.feasibility:
+        return np.inf, 0
+    offer(state, point, value, gap)
+    if not planes:
         return value, 0
     return value, int(state.pool.add(gradient_cut(Kind.OBJECTIVE, point, value, gradient)) >= 0)
 
@@ -180,8 +192,10 @@ def nearest_in(
         )  # fmt: skip
         if not solution.residual <= 1e-8:
             planes = conflict(model, pool)
-            why = "no point satisfies all planes" if planes else "the quadratic master failed"
-            raise EmptyPolyhedronError(f"{why} (residual {solution.residual:.1e})", planes)
+            missed = f"(residual {solution.residual:.1e})"
+            if planes:
+                raise EmptyPolyhedronError(f"no point satisfies all planes {missed}", planes)
+            raise MasterError(f"the quadratic master failed {missed}; {SCALE}")
         found = np.zeros(pool.size)
         found[use] = solution.multipliers[m : m + len(normals)]
         point = solution.point.astype(center.dtype)

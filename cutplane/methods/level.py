@@ -7,7 +7,7 @@ import numpy as np
 from cutplane._arrays import Array
 from cutplane.certificate import lagrangian_bound, search_box
 from cutplane.cuts import separates
-from cutplane.errors import EmptyPolyhedronError
+from cutplane.errors import EmptyPolyhedronError, MasterError
 from cutplane.lp import LinearSolution
 from cutplane.masters import master_of
 from cutplane.methods.base import Move, approach, evaluate, nearest_in
@@ -61,7 +61,7 @@ class Level:
                 state.point = nearest_in(model, state, state.best, level=level, guess=guess)
                 state.memory |= {"near_serials": pool.serials.copy(), "near_multipliers": pool.multipliers.copy()}
                 break
-            except EmptyPolyhedronError:
+            except (EmptyPolyhedronError, MasterError):
                 # the level lies below all of a curved set whose tangents the floor did not know
                 if not learnt:
                     break
@@ -79,7 +79,7 @@ class Level:
         master = master_of(model, state.runtime)
         solution = master.solve(state.pool, lower, upper, state.memory)
         if solution.status != "optimal":
-            raise EmptyPolyhedronError(f"the linear master is {solution.status}", solution.conflict)
+            solution.refuse()
         state.pool.multipliers[:] = solution.multipliers
         floor = lagrangian_bound(model, state.pool, solution.multipliers, master.set_multipliers, lower, upper)
         if not np.isfinite(radius):

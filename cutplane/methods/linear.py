@@ -6,7 +6,6 @@ import numpy as np
 
 from cutplane._arrays import Array
 from cutplane.cuts import gradient_cut, separates
-from cutplane.errors import EmptyPolyhedronError
 from cutplane.lp import LinearSolution
 from cutplane.masters import master_of
 from cutplane.methods.base import Move, approach, drop_contradicted, evaluate
@@ -55,7 +54,7 @@ class Linear:
                 if np.max(pool.residuals(center)[pool.bounding], initial=0.0) <= 2 * options.feasibility:
                     # the center meets all planes to rounding: it is Δ that no longer stands out from it
                     return Move(best, state.best_gap, 0.0, 0.0, status=Status.STALLED)
-                raise EmptyPolyhedronError(f"the linear master is {solution.status}", solution.conflict)
+                solution.refuse()
             # the center is feasible: planes that leave nothing around it are wrong there
             state.memory["delta"] = np.array(0.5 * delta)
             state.pool.clear()

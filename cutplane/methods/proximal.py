@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cutplane._arrays import Array
 from cutplane.methods.base import Move, approach, evaluate, nearest_in
 from cutplane.model import Joint, Reduced
 from cutplane.result import Status
@@ -43,8 +44,10 @@ class Proximal:
         predicted = best - height
         scale = max(1.0, abs(best))
         if predicted <= 0.1 * options.tolerance * scale:
-            reach = 1.0 + float(np.linalg.norm(center))
-            if step / weight * reach <= np.sqrt(options.tolerance) * scale:
+            if 0.5 * step**2 / weight > max(predicted, 0.0) + options.tolerance * scale:
+                # the center itself would be a better answer: the master is not exact at this spread of slopes
+                return Move(best, state.best_gap, 0.0, step, status=Status.STALLED)
+            if _promise(model, center, point, weight) <= np.sqrt(options.tolerance) * scale:
                 state.point = center.copy()
                 return Move(best, state.best_gap, 0.0, 0.0, status=Status.STATIONARY)
             # little is promised because μ is small: the slope of the model is not
@@ -69,3 +72,15 @@ class Proximal:
         if trial.added == 0 and decrease <= 0:
             return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, status=Status.STALLED)
         return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step)
+
+
+def _promise(model: Joint | Reduced, center: Array, point: Array, weight: float) -> float:
+    """Most that the slope (center − point)/μ of the model promises below `point`: over the bounds of Z.
+
+    Where Z has none, over the distance ‖center‖ + 1: there the set does not say how far the optimum may be.
+    """
+    slope = (center - point) / weight
+    far = 1.0 + float(np.linalg.norm(center))
+    down = np.where(np.isfinite(model.upper), model.upper - point, far)
+    up = np.where(np.isfinite(model.lower), point - model.lower, far)
+    return float(np.sum(np.abs(slope) * np.where(slope > 0, up, down)))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cutplane.errors import EmptyPolyhedronError
+from cutplane.errors import EmptyPolyhedronError, MasterError
 from cutplane.masters import conflict
 from cutplane.methods.base import Move, add_cuts, depth, evaluate_feasible, nearest_in
 from cutplane.methods.penalty import Penalty
@@ -94,7 +94,7 @@ def _settle(model: Joint | Reduced, state: State, options: "BilevelSolver", fun:
             return
         try:
             scratch.point = nearest_in(model, scratch, scratch.point)
-        except EmptyPolyhedronError:
+        except (EmptyPolyhedronError, MasterError):
             return
         gap, pieces = model.pieces(scratch.point)
         evaluate_feasible(model, scratch, scratch.point, gap, pieces, options)

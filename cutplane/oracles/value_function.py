@@ -16,6 +16,8 @@ Hessians = Callable[[Array, Array, Array], tuple[Array, Array]]
 
 _ACTIVE = 1e-9
 """Multipliers above this share of the largest one mark a lower-level constraint as active."""
+_EXCESS = 1e-6
+"""By how much an inner solver may miss the minimum, relative, before its answer is refused."""
 _FEASIBLE = 1e-11
 """Violation of a lower-level constraint that rounding explains."""
 
@@ -76,7 +78,8 @@ class ValueFunction:
 
     An inner solver that is off by δ in value puts h off by δ: the solver's `epsilon` (1e-10 by default)
     should not be below that. Where y is infeasible for the lower level, g may be below v: h is then 0, and
-    the constraints alone keep the point out.
+    the constraints alone keep the point out. Without constraints a y below v proves that the inner solver
+    failed, which is an `OracleError`.
     """
 
     def __init__(
@@ -127,6 +130,11 @@ class ValueFunction:
         if self.constraints is not None:
             v_x = v_x + found.multipliers @ np.atleast_2d(self.constraints(x, found.y)[1])
         if value <= best:
+            if self.constraints is None and value < best - _EXCESS * (1.0 + abs(float(best))):
+                raise OracleError(
+                    f"ValueFunction: the inner solver's y has g = {float(best):.6g}, but there is a y with "
+                    f"{float(value):.6g}: it found no global minimum (give it more starts, or a tighter tolerance)"
+                )
             return 0.0, np.zeros_like(g_x), np.zeros_like(g_y)
         return float(value - best), np.asarray(g_x - v_x), np.asarray(g_y)
 

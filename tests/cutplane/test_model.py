@@ -100,7 +100,8 @@ def test_the_reduced_formulation_keeps_the_solution_in_y_set():
         lambda x, y: (0.0, 0 * x, 0 * y), SolutionMap(lambda x: 2 * x, lambda x, v: 2 * v), y_set=Box(0, 1)
     )
     model = build_model(problem, "reduced", 1, 1, (1.0, 1.0), 0.0)
-    assert model.pieces(np.array([0.5]))[1] == []
+    (piece,) = model.pieces(np.array([0.5]))[1]
+    assert piece.value == 0.0 and piece.gradient.tolist() == [0.0]
     (piece,) = model.pieces(np.array([0.75]))[1]
     assert piece.value == pytest.approx(0.5) and piece.gradient == pytest.approx([2.0])
 
@@ -114,7 +115,7 @@ def test_linear_constraints_are_rows_jointly_and_pieces_when_reduced(quadratic_b
     assert [p.kind for p in joint.pieces(np.zeros(7))[1]] == [Kind.GAP]
     reduced = build_model(case.problem, "reduced", 3, 4, (1.0, 1.0), 0.0)
     assert reduced.linear_planes() == []
-    (piece,) = reduced.pieces(np.zeros(3))[1]
+    _, piece = reduced.pieces(np.zeros(3))[1]  # the first says that y*(x) lies in y_set
     np.testing.assert_allclose(piece.gradient, 1.0 + case.reaction.sum(axis=0))
 
 
@@ -171,3 +172,10 @@ def test_the_lower_levels_own_linear_constraints_must_fit_the_variables():
     problem = BilevelProblem(lambda x, y: (0.0, 0 * x, 0 * y), lower)
     with pytest.raises(InputError, match="LinearConstraint"):
         build_model(problem, "joint", 1, 1, (1.0, 1.0), 0.0)
+
+
+def test_complex_answers_are_refused_by_name():
+    problem = BilevelProblem(lambda x, y: (1j * 1.0, 0 * x, 0 * y), SolutionMap(lambda x: x, lambda x, v: v))
+    model = build_model(problem, "joint", 1, 1, (1.0, 1.0), 0.0)
+    with pytest.raises(OracleError, match="upper value holds complex128; real numbers"):
+        model.objective(np.zeros(2))

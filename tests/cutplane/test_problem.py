@@ -84,3 +84,9 @@ def test_a_start_off_by_rounding_is_put_inside():
     problem = BilevelProblem(upper, identity(), budget)
     state = BilevelSolver().init(problem, [0.5, 0.5 + 1e-10], [0.0, 0.0])
     assert state.point[:2].sum() <= 1.0 + 1e-12
+
+
+def test_a_row_of_zeros_that_nothing_satisfies_is_refused():
+    LinearConstraint([[0.0]], [[0.0]], [0.0])
+    with pytest.raises(InputError, match="row 1 reads 0 ≤ -1"):
+        LinearConstraint([[1.0], [0.0]], [[0.0], [0.0]], [1.0, -1.0])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cutplane import BilevelProblem, BilevelSolver, Box, SolutionMap, Status
+from cutplane.methods import proximal
 
 
 def identity():
@@ -45,3 +46,21 @@ def test_a_start_far_from_feasible_is_brought_in_first():
         first = int(np.argmax(np.isfinite(result.history.to_dict()["best"])))
         assert first > 0 and result.success
         assert result.fun == pytest.approx((3 - 1.01) ** 2 / 2, abs=1e-5)
+
+
+def test_on_a_wide_set_it_does_not_rest_before_the_slope_has_nothing_left_to_give():
+    """F falls slowly along a side of 20000: only its whole length tells how much is left."""
+    scale = 1e4
+    problem = BilevelProblem(
+        lambda x, y: (float(1e-4 * x[0] + y @ y), np.array([1e-4]), 2 * y),
+        SolutionMap(lambda x: 0 * x, lambda x, v: 0 * v), Box(-scale, scale), convex=True,
+    )  # fmt: skip
+    result = BilevelSolver(method="proximal").solve(problem, [0.0], [0.0])
+    assert result.success and result.fun == pytest.approx(-1.0, abs=1e-5)
+
+
+def test_an_inexact_master_is_no_ground_for_rest(quadratic_bilevel, monkeypatch):
+    case = quadratic_bilevel(4)
+    monkeypatch.setattr(proximal, "nearest_in", lambda model, state, center, weight: center + 1e3)
+    result = BilevelSolver(method="proximal", max_iterations=50).solve(case.problem, np.zeros(3), np.zeros(4))
+    assert not result.success

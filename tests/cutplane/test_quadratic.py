@@ -165,3 +165,13 @@ def test_rows_of_extreme_float32_are_not_lost():
     rows = np.array([[1e20, 0.0], [0.0, 1e-25]], dtype=np.float32)
     found = nearest_point(np.array([2.0, 3.0]), [rows], np.array([1e20, 1e-25]), np.full(2, -9.0), np.full(2, 9.0))
     np.testing.assert_allclose(found.point, [1.0, 1.0], rtol=1e-6)
+
+
+def test_one_plane_far_steeper_than_the_others_does_not_set_the_accuracy():
+    # t ≥ |v| and t ≥ -1e7 v - 1e9 (never at work): the point is v = 3 - weight
+    planes = np.array([[1.0, 0.0], [-1.0, 0.0], [-1e7, 0.0]])
+    solution = nearest_point(
+        np.array([3.0, 0.0]), [planes], np.array([0.0, 0.0, 1e9]), *OPEN, epigraph=np.ones(3), weight=1.0
+    )
+    np.testing.assert_allclose(solution.point, [2.0, 0.0], atol=1e-9)
+    assert solution.height == pytest.approx(2.0, abs=1e-9)

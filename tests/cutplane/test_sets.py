@@ -114,3 +114,19 @@ def test_a_projection_that_does_not_converge_says_so(monkeypatch):
     monkeypatch.setattr(sets, "nearest_point", poor)
     with pytest.raises(ProjectionError, match="did not converge"):
         polytope.project(np.array([3.0, 3.0]))
+
+
+@pytest.mark.parametrize("size", [1e-10, 1e-6, 1.0, 1e6])
+def test_sets_of_any_size_are_projected_on_and_found_empty(size):
+    row, inside = np.array([[1e-6, 1e-6]]), np.zeros(2)
+    equal = Polytope(A_eq=row, b_eq=[1e-6 * size], lower=0, upper=size)
+    np.testing.assert_allclose(equal.project(inside), [size / 2, size / 2], rtol=1e-9)
+    two = Polytope([[1.0, 2.0], [2.0, 1.0]], [size, size], lower=-size, upper=size)
+    np.testing.assert_allclose(two.project(np.array([size, size])), [size / 3, size / 3], rtol=1e-9)
+    with pytest.raises(InputError, match="empty"):
+        Polytope([[1.0, 1.0]], [-size], lower=0, upper=5 * size)
+
+
+def test_a_far_set_is_not_taken_for_empty():
+    far = Polytope(A_ub=[[-1e-10]], b_ub=[-1.0], lower=0, upper=1e12)  # x is 1e10 at least
+    np.testing.assert_allclose(far.project(np.zeros(1)), [1e10])

@@ -10,6 +10,7 @@ from cutplane import (
     BilevelProblem,
     BilevelSolver,
     Box,
+    EmptyPolyhedronError,
     InputError,
     LinearConstraint,
     MuCut,
@@ -493,3 +494,96 @@ def test_a_result_prints_in_a_few_lines():
     problem = BilevelProblem(upper, identity(), Box(0, 1))
     text = repr(BilevelSolver().solve(problem, [0.1], [0.1]))
     assert "message" in text and "state" not in text and len(text.splitlines()) < 15
+
+
+def simple(**more):
+    return BilevelProblem(upper, identity(), Box(0, 1), **({"convex": True} | more))
+
+
+@pytest.mark.parametrize("method", ALL)
+def test_a_restored_point_counts_only_if_its_gap_is_closed(method):
+    class Silent:
+        """Says that it restored a point, and hands it back as it was."""
+
+        gap, restore = staticmethod(identity().gap), staticmethod(lambda x, y, epsilon: y)
+
+    for convex in (True, False) if not METHODS[method].convex_only else (True,):
+        problem = BilevelProblem(upper, Silent(), Box(0, 1), convex=convex)
+        result = BilevelSolver(method=method, max_iterations=3000).solve(problem, [0.0], [0.0])
+        assert result.lower_gap <= 1e-6 and result.fun == pytest.approx(0.5, abs=1e-4)
+
+
+@pytest.mark.parametrize("method", ALL)
+def test_a_set_no_wider_than_the_feasibility_is_refused_and_its_scale_mends_it(method):
+    steep = SolutionMap(lambda x: 1e8 * x, lambda x, v: 1e8 * v)
+    problem = BilevelProblem(upper, steep, Box(0, 1e-8), Box(-9, 9), convex=True)
+    with pytest.raises(InputError, match=r"x\[0\] has a range of 1\.0e-08 .* set x_scale"):
+        BilevelSolver(method=method).solve(problem, [0.0], [0.0])
+    result = BilevelSolver(method=method, x_scale=1e-8).solve(problem, [0.0], [0.0])
+    assert result.fun == pytest.approx(0.5, abs=1e-4) and result.lower_gap <= 1e-6
+
+
+def test_an_objective_that_falls_without_end_is_no_success():
+    problem = BilevelProblem(lambda x, y: (-float(y.sum()), 0 * x, -np.ones_like(y)), identity())
+    result = BilevelSolver(formulation="reduced").solve(problem, [0.0], [0.0])
+    assert not result.success and "fall without end" in result.message
+
+
+def test_a_state_of_another_objective_is_no_success():
+    result = BilevelSolver(method="linear").solve(simple(), [0.0], [0.0])
+    other = BilevelProblem(
+        lambda x, y: (float((y + 5) @ (y + 5)) / 2, 0 * x, y + 5), identity(), Box(0, 1), convex=True
+    )
+    again = BilevelSolver(method="linear").solve(other, state=result.state)
+    assert not again.success and "of another F" in again.message
+
+
+def test_an_oracle_that_raises_far_away_does_not_lose_the_result():
+    def far(x, y):
+        if x[0] > 0.9:
+            raise ValueError("no answer here")
+        return float((y - 0.5) @ (y - 0.5)), 0 * x, 2 * (y - 0.5)
+
+    result = BilevelSolver(method="level").solve(
+        BilevelProblem(far, identity(), Box(0, 1), convex=True), [0.3], [0.3]
+    )
+    assert result.success and result.fun == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("method", ["linear", "level"])
+def test_slopes_that_no_master_can_hold_are_not_called_infeasible(method):
+    steep = BilevelProblem(
+        lambda x, y: (float(1e16 * (y - 2) @ (y - 2)), 0 * x, 2e16 * (y - 2)), identity(), Box(0, 1), convex=True
+    )
+    result = BilevelSolver(method=method).solve(steep, [0.0], [0.0])
+    assert result.status is Status.STALLED and "divide F" in result.message
+
+
+def test_a_convex_constraint_that_is_violated_without_a_slope_is_infeasible():
+    never = simple(constraints=lambda x, y: (np.ones(1), np.zeros((1, 1)), np.zeros((1, 1))))
+    with pytest.raises(EmptyPolyhedronError, match="met nowhere"):
+        BilevelSolver(method="level").solve(never, [0.0], [0.0])
+
+
+def test_a_callback_that_raises_stops_the_run_and_is_named():
+    def broken(record):
+        raise KeyError("lost")
+
+    result = BilevelSolver(method="linear").solve(simple(), [0.0], [0.0], callback=broken)
+    assert result.status is Status.CALLBACK and "a callback raised KeyError in iteration 1" in result.message
+    assert BilevelSolver(method="linear").solve(simple(), state=result.state).success
+
+
+def test_a_smaller_pool_may_be_asked_for_on_resume(quadratic_bilevel):
+    case = quadratic_bilevel(0)
+    start = np.zeros(3), np.zeros(4)
+    part = BilevelSolver(method="proximal", max_iterations=5, epsilon=1e-8).solve(case.problem, *start)
+    assert part.state.pool.size > 6
+    more = BilevelSolver(method="proximal", max_planes=6, epsilon=1e-8).solve(case.problem, state=part.state)
+    assert more.state.pool.size <= 6 and more.success
+
+
+def test_a_contradicted_run_is_not_gone_on_with():
+    hill = BilevelProblem(lambda x, y: (-float(y @ y), 0 * x, -2 * y), identity(), Box(-1, 2), convex=True)
+    result = BilevelSolver(method="level").solve(hill, [0.0], [0.0])
+    assert result.status is Status.NOT_CONVEX and result.state.status is Status.NOT_CONVEX

@@ -95,3 +95,11 @@ def test_the_same_seed_gives_the_same_report():
             check_oracle(BilevelProblem(rough, IDENTITY), [0.3], [0.0], seed=s) for s in (1, 1, 2)
         )
     assert first == second != other
+
+
+def test_a_binding_y_set_is_checked_in_the_reduced_form():
+    problem = BilevelProblem(
+        right, IDENTITY, Box(-2, 2), Box(-1, 0.5), LinearConstraint([[1.0]], [[1.0]], [3.0]), True
+    )
+    for start in (0.0, 1.0):
+        assert check_oracle(problem, [start], [start], formulation="reduced").ok

@@ -179,3 +179,12 @@ class TestScipyInner:
         )  # fmt: skip
         result = BilevelSolver(method="level", epsilon=1e-8).solve(problem, [0.2], [0.2])
         assert result.success and result.fun == pytest.approx(1.25, abs=1e-3)
+
+
+def test_an_inner_solver_that_missed_the_global_minimum_is_found_out():
+    def two_wells(x, y):
+        return float((y @ y - 1) ** 2), 0 * x, 4 * (y @ y - 1) * y
+
+    oracle = ValueFunction(two_wells, lambda x: np.zeros(1))  # rests on the top between the wells
+    with pytest.raises(OracleError, match="no global minimum"):
+        oracle.gap(np.zeros(1), np.array([0.9]))
