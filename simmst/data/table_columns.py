@@ -119,11 +119,8 @@ def numbers(table: pl.DataFrame, columns: Sequence[str], decimal_comma: bool = F
                 wrong |= text.str.contains(".", literal=True).fill_null(False)
             if wrong.any():
                 row = _first(wrong)
-                mend = (
-                    ""
-                    if decimal_comma or "," not in text[row]
-                    else "; with a decimal comma say decimal_comma (--decimal-comma)"
-                )
+                comma = "; if the comma is the decimal point say decimal_comma (--decimal-comma), else take it out"
+                mend = comma if not decimal_comma and "," in text[row] else ""
                 raise DataError(f"{name}: {short(column[row])} in row {row + 1} is no number{mend}")
         elif column.dtype.is_numeric() or column.dtype == pl.Null:
             number = column.cast(pl.Float64)
