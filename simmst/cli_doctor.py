@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, distribution, requires, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from simmst.cli_common import say
 
@@ -42,8 +46,18 @@ class Part:
 
     @property
     def remedy(self) -> str:
-        """The command that installs what is missing."""
-        return f"pip install 'cutplane[{self.extra}]'" if self.extra else "pip install cutplane"
+        """The command that installs what is missing, from any folder."""
+        edit, place = source()
+        return f"pip install {edit}{shlex.quote(f'{place}[{self.extra}]' if self.extra else place)}"
+
+
+def source() -> tuple[str, str]:
+    """Where pip finds the distribution: ("-e " or "", the folder it was installed from or else its name)."""
+    origin = json.loads(distribution("cutplane").read_text("direct_url.json") or "{}")
+    folder = url2pathname(urlsplit(origin.get("url", "")).path)
+    if "dir_info" not in origin or not Path(folder).is_dir():
+        return "", "cutplane"
+    return "-e " * bool(origin["dir_info"].get("editable")), folder
 
 
 def parts() -> list[Part]:
@@ -98,8 +112,11 @@ def doctor() -> None:
     console = Console()
     for name, text in facts():
         say(console, f"{name:17} {text}")
-    table = Table("extra", "for", "installed", "missing")
     found = parts()
+    table = Table("extra", Column("for", overflow="fold"))
+    for header, lists in (("installed", [part.found for part in found]), ("missing", [p.missing for p in found])):
+        words = " ".join(text for names in lists for text in names).split()  # none is broken, if at all possible
+        table.add_column(header, overflow="fold", min_width=max([len(header), *map(len, words)]))
     for part in found:
         table.add_row(
             part.extra or "(base)", _USES.get(part.extra, ""), ", ".join(part.found), ", ".join(part.missing)
