@@ -58,7 +58,7 @@ class TrafficData:
         Times that were not recorded; the values there were filled.
     fill
         How they were filled: "none" (there was nothing to fill), "zero", "linear" (in time) or "days" (by the same
-        time of the days beside).
+        time of the days before).
 
     Raises
     ------

@@ -40,7 +40,7 @@ def from_table(
     a node that lacks more than `max_missing` of its values of any service is left out (steps that most nodes lack
     are not counted); a step at which more than `gap_share` of the other nodes lack a service is a gap of that
     service, declared in `gaps`; all else is a single hole. Gaps and holes are filled node by node with the mean of
-    the same time of the nearest days before and after that have it (linearly in time where no day has). Steps at
+    the same time of the nearest day before that has it (see `simmst.data.filling.fill_by_days`). Steps at
     the ends that are gaps of every service are cut off. Steps finer than the hour become hours.
 
     Parameters

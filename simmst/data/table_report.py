@@ -109,14 +109,14 @@ def sentences(
     if data.gaps:
         yield (
             f"gaps: {found.gap_steps} steps of a service that more than {gap_share:.3g} of the nodes lack, filled "
-            f"by the days beside and declared: {_few(_spans(data))}"
+            f"by the days before and declared: {_few(_spans(data))}"
         )
     if found.filled:
         share = found.filled / data.values.size
         most = ", ".join(f"{name} ({count})" for name, count in found.filled_nodes)
         yield (
             f"filled: {found.filled} single values ({share:.2%}) outside gaps, by the same time of the days "
-            f"beside; the file does not declare them; most in {most}"
+            f"before; the file does not declare them; most in {most}"
         )
     else:
         yield "no value outside gaps was missing"
