@@ -14,7 +14,8 @@ from simmst.data.scaling import NodeScaler
 # Beyond what later days of Jinan and Milano reach, Christmas included, under scales of their first weeks [M]. The
 # median |z| of a day or a week: at most 1.7 (a thousand times less: 2.6 or more). The rank correlation of the
 # nodes' levels: at least 0.88 (shuffled: at most 0.4). No value with |z| above 5.9 was also a factor of ten away.
-# Straight for a day were only nodes that are silent most of the time, with a mean of 0.4 deviations or less.
+# Straight for a day were only nodes that are silent most of the time, with a mean of 0.4 deviations or less; no
+# other repeated more than 4 hours of the day before.
 _FAR_MEDIAN, _LIKE, _FAR, _FACTOR, _DAY, _QUIET = 2.0, 0.5, 7.0, 10.0, 24, 1.5
 _ENOUGH_NODES = 10  # for a rank correlation
 _STRAIGHT = 2e-6  # of the value: what float32 leaves of a straight line
@@ -40,7 +41,7 @@ def doubts(data: TrafficData, scaler: NodeScaler, lookback: int) -> list[str]:
         return [
             f"THIS DOES NOT LOOK LIKE THE TRAFFIC OF THE RUN. {' '.join(other)} If so, the forecast means nothing."
         ]
-    return [*_absurd(data, values, scaled, scaler), *_straight(data, values, scaler)]
+    return [*_absurd(data, values, scaled, scaler), *_filled(data, lookback, scaler)]
 
 
 def _another_unit(scaled: npt.NDArray[np.float64]) -> Iterator[str]:
@@ -97,15 +98,12 @@ def _absurd(
     )
 
 
-def _straight(data: TrafficData, values: npt.NDArray[np.float64], scaler: NodeScaler) -> Iterator[str]:
-    """Name nodes that ran along a straight line for a day: dead, or filled."""
+def _filled(data: TrafficData, lookback: int, scaler: NodeScaler) -> Iterator[str]:
+    """Name nodes that ran along a straight line for a day, or repeated the day before: dead, and filled."""
+    values = data.values[-max(lookback, 2 * _DAY) :].astype(np.float64)
     top = np.maximum(np.maximum(values[:-2], values[1:-1]), values[2:])
-    bent = np.abs(np.diff(values, 2, axis=0)) > _STRAIGHT * top
-    run = longest = np.zeros(values.shape[1:], dtype=np.int64)
-    for at in bent:
-        run = np.where(at, 0, run + 1)
-        longest = np.maximum(longest, run)
-    hours = longest + 2
+    straight = np.abs(np.diff(values, 2, axis=0)) <= _STRAIGHT * top
+    hours = np.maximum(_longest(straight) + 2, _longest(values[_DAY:] == values[:-_DAY]))
     dead = (hours >= _DAY) & (scaler.mean > _QUIET * scaler.scale)
     if dead.any():
         names = [
@@ -114,10 +112,20 @@ def _straight(data: TrafficData, values: npt.NDArray[np.float64], scaler: NodeSc
             for n in np.flatnonzero(dead.any(axis=1))
         ]
         yield (
-            f"Of the last {len(values)} hours a day or more lies on a straight line at {len(names)} of "
-            f"{len(data.node_ids)} nodes, as where a dead node was filled: {few(names, '; ')}. The network takes "
-            "it for traffic: do not rely on the forecasts of these nodes, nor quite on their neighbours'."
+            f"Of the last {len(values)} hours a day or more is a straight line, or the day before again, at "
+            f"{len(names)} of {len(data.node_ids)} nodes, as where a dead node was filled: {few(names, '; ')}. "
+            "The network takes it for traffic: do not rely on the forecasts of these nodes, nor quite on their "
+            "neighbours'."
         )
+
+
+def _longest(holds: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Steps that it holds in a row at most, `[N, S]` of `[T, N, S]`."""
+    run = longest = np.zeros(holds.shape[1:], dtype=np.int64)
+    for now in holds:
+        run = np.where(now, run + 1, 0)
+        longest = np.maximum(longest, run)
+    return longest
 
 
 def few(names: Sequence[str], between: str = ", ") -> str:

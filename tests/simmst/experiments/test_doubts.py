@@ -102,6 +102,19 @@ def test_a_dead_node_that_was_filled_is_named(city, scaler, end):
     assert doubts(replace(city, values=values), scaler, WEEK) == []
 
 
+@pytest.mark.parametrize(("lookback", "hours"), [(WEEK, 60), (24, 24)])
+def test_a_dead_node_that_repeats_its_last_day_is_named(city, scaler, lookback, hours):
+    values = city.values.copy()
+    for at in range(len(values) - 60, len(values)):
+        values[at, 4] = values[at - 24, 4]
+    (found,) = doubts(replace(city, values=values), scaler, lookback)
+    assert (
+        f"the day before again, at 1 of 16 nodes, as where a dead node was filled: node {city.node_ids[4]}"
+        in found
+    )
+    assert f": {hours} hours." in found
+
+
 def test_a_node_that_is_silent_as_ever_is_not_called_dead(city):
     values = city.values.copy()
     values[:, 4] = np.where(np.random.default_rng(0).random((len(values), 2)) < 0.05, 1.0, 0.0)
