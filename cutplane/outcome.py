@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 _FAR, BEYOND = 1e7, 1e15
 """Size of an iterate at which F is suspected to fall without end, and at which a run stops: numbers are a unit
 apart there."""
-_OTHER = "the state is of another F, or F is not a function of (x, y) alone; start anew with x0 and y0"
+_OTHER = (
+    "the state is of another F, or F (in the reduced form also y*(x)) gives another answer when it is asked "
+    "again; start anew with x0 and y0"
+)
 
 
 def outcome(
@@ -93,7 +96,7 @@ def _advice(
     problem: BilevelProblem, options: "BilevelSolver", model: Joint | Reduced, state: State, status: Status
 ) -> str:  # fmt: skip
     """What to try next, where the way that a run took says it."""
-    if status not in (Status.MAX_ITERATIONS, Status.EMPTY, Status.STALLED):
+    if status not in (Status.MAX_ITERATIONS, Status.EMPTY, Status.STALLED, Status.FAILED):
         return ""
     far = float(np.abs(state.point * model.scale).max(initial=0.0))
     if far > _FAR:

@@ -25,6 +25,7 @@ class Status(Enum):
     ORACLE = (7, "an oracle gave an answer that cannot be used", False)
     STALLED = (8, "no further progress is possible at this precision", False)
     NOT_CONVEX = (9, "the cuts contradict the declaration convex=True", False)
+    FAILED = (10, "a master problem could not be solved", False)
 
     def __init__(self, code: int, message: str, success: bool) -> None:
         self.code, self.message, self.success = code, message, success

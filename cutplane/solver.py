@@ -233,7 +233,11 @@ class BilevelSolver:
         try:
             while state.status is Status.RUNNING:
                 self.step(problem, state)
-                stop, message = _call(callbacks, state.history[-1])
+                record = state.history[-1]
+                try:
+                    stop = any([bool(call(record)) for call in callbacks])
+                except Exception as error:
+                    raise OracleError(f"a callback raised {type(error).__name__}: {error}") from error
                 if stop and state.status is Status.RUNNING:
                     state.status = Status.CALLBACK
         except OracleError as error:
@@ -241,7 +245,9 @@ class BilevelSolver:
         except EmptyPolyhedronError as error:
             state.status = Status.EMPTY
             message = f"{error}; planes in conflict: {_name_planes(state, error.planes)}"
-        except (ProjectionError, MasterError) as error:
+        except MasterError as error:
+            state.status, message = Status.FAILED, f"{error} (iteration {state.nit + 1})"
+        except ProjectionError as error:
             state.status, message = Status.STALLED, f"{error} (iteration {state.nit + 1})"
         except KeyboardInterrupt:
             state.status = Status.INTERRUPTED
@@ -271,14 +277,13 @@ class BilevelSolver:
     def _check_widths(self, model: Joint | Reduced) -> None:
         """Refuse a set that is hardly wider than the distance by which a point may miss a constraint."""
         width = model.upper - model.lower
-        thin = np.flatnonzero((width > 0) & (width < 1e3 * self.feasibility))
-        if thin.size:
-            i = int(thin[0])
-            name = f"x[{i}]" if i < model.n_x else f"y[{i - model.n_x}]"
-            raise InputError(
-                f"{name} has a range of {width[i]:.1e} (scaled variables), and feasibility={self.feasibility:.0e} "
-                f"would leave hardly any of it: set {name[0]}_scale to the size of the range"
-            )
+        for name, part in (("x", width[: model.n_x]), ("y", width[model.n_x :])):
+            widest = float(part.max(initial=0.0))
+            if 0 < widest < 1e2 * self.feasibility:
+                raise InputError(
+                    f"{name}_set is {widest:.1e} wide (scaled variables), and feasibility={self.feasibility:.0e} "
+                    f"would leave hardly any of it: set {name}_scale to that width, or feasibility far below it"
+                )
 
     def _model(self, problem: BilevelProblem, state: State) -> Joint | Reduced:
         runtime = state.runtime
@@ -313,14 +318,6 @@ class BilevelSolver:
         cleared, state.phase = state.pool.clear(), 1
         METHODS[self.method].start(model, state, self)
         return cleared
-
-
-def _call(callbacks: list[Callback], record: Record) -> tuple[bool, str]:
-    """Whether a callback wants the run to stop, and why if it raised."""
-    try:
-        return any([bool(call(record)) for call in callbacks]), ""
-    except Exception as error:  # what was reached is worth more than a traceback
-        return True, f"a callback raised {type(error).__name__} in iteration {record.iteration}: {error}"
 
 
 def _name_planes(state: State, serials: tuple[int, ...]) -> str:

@@ -46,7 +46,8 @@ def page(tmp_path_factory) -> Path:
     html = render({
         "title": "Run on a town", "notices": ["The target is synthetic."], "units": "MB",
         "facts": {"file": "a-rather-long-name-of-a-traffic-file-2024-08.npz", "seed": "0"},
-        "horizons": {1: rows, 24: rows}, "forecast_note": "Issued at midnight.",
+        "horizons": {1: rows, 24: rows},
+        "origins": {1: "96 forecast origins", 24: "73 of 80 forecast origins"}, "forecast_note": "Issued at midnight.",
         "forecasts": [{"title": f"{name}: node 1", "times": times, "lines": lines} for name in services],
         "history": {"iteration": range(40), "upper": np.linspace(2, 1, 40), "gap": np.geomspace(1, 1e-5, 40),
                     "planes": np.minimum(np.arange(40) // 5, 4)},

@@ -16,8 +16,8 @@ Hessians = Callable[[Array, Array, Array], tuple[Array, Array]]
 
 _ACTIVE = 1e-9
 """Multipliers above this share of the largest one mark a lower-level constraint as active."""
-_EXCESS = 1e-6
-"""By how much an inner solver may miss the minimum, relative, before its answer is refused."""
+_EXCESS = 1e-2
+"""By how much an inner solver may miss the minimum, relative: more is not a matter of its accuracy."""
 _FEASIBLE = 1e-11
 """Violation of a lower-level constraint that rounding explains."""
 

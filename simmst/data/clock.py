@@ -139,7 +139,8 @@ def step_of(times: NDArray[np.datetime64], wanted: int | None) -> int:
     apart = np.diff(times).astype(np.int64)
     if wanted is None and not len(apart):
         raise DataError(f"the table has one time only, {times[0]}: traffic needs many")
-    step = int(np.bincount(apart).argmax()) if wanted is None else wanted  # the smallest of the most frequent
+    lengths, often = np.unique(apart, return_counts=True)
+    step = int(lengths[often.argmax()]) if wanted is None else wanted  # the smallest of the most frequent
     if step < 1 or 60 % step:
         raise DataError(
             f"step_minutes={step}{'' if wanted else ', by which most times follow each other'}: must divide the "
@@ -167,10 +168,19 @@ def _zone(name: str | None) -> ZoneInfo | None:
 
 
 def _read(moment: Any, time_format: str | None) -> datetime:
+    read = _parsed(moment, time_format)
+    if not 1970 <= read.year < 2100:  # 9999-12-31 and its like stand for "no time"
+        raise DataError(f"time: {short(str(moment))} is no time of traffic: mend the table, or leave the row out")
+    return read
+
+
+def _parsed(moment: Any, time_format: str | None) -> datetime:
     if isinstance(moment, datetime):
         return moment
     if not isinstance(moment, str):
-        raise DataError(f"time: {short(moment)} is neither a text nor a date with a time")
+        raise DataError(
+            f"time: {short(moment)} is neither a text nor a date with a time: cast the column to one of them"
+        )
     try:
         if time_format is not None:
             return datetime.strptime(moment.strip(), time_format)

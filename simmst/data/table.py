@@ -39,8 +39,8 @@ def from_table(
     Every pair of a time and a node gets the value of its row. What the table lacks is treated in this order:
     a node that lacks more than `max_missing` of its values of any service is left out (steps that most nodes lack
     are not counted); a step at which more than `gap_share` of the other nodes lack a service is a gap of that
-    service, declared in `gaps`; all else is a single hole. Gaps and holes are filled node by node with the mean of
-    the same time of the nearest day before that has it (see `simmst.data.filling.fill_by_days`). Steps at
+    service, declared in `gaps`; all else is a single hole. Gaps and holes are filled node by node with the
+    same time of the nearest day before that has it (see `simmst.data.filling.fill_by_days`). Steps at
     the ends that are gaps of every service are cut off. Steps finer than the hour become hours.
 
     Parameters

@@ -102,7 +102,7 @@ def sentences(
     if found.left_out:
         yield (
             f"left out: {len(found.left_out)} nodes that lack more than {max_missing:.3g} of their values: "
-            + ", ".join(f"{name} ({share:.1%})" for name, share in found.left_out)
+            + _few([f"{name} ({share:.1%})" for name, share in found.left_out])
         )
     if found.cut:
         yield f"left out: {found.cut} steps at the ends, which more than {gap_share:.3g} of the nodes lack"

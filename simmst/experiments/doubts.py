@@ -103,7 +103,9 @@ def _filled(data: TrafficData, lookback: int, scaler: NodeScaler) -> Iterator[st
     values = data.values[-max(lookback, 2 * _DAY) :].astype(np.float64)
     top = np.maximum(np.maximum(values[:-2], values[1:-1]), values[2:])
     straight = np.abs(np.diff(values, 2, axis=0)) <= _STRAIGHT * top
-    hours = np.maximum(_longest(straight) + 2, _longest(values[_DAY:] == values[:-_DAY]))
+    known = ~data.filled[-len(values) :, None]  # a declared gap was filled at every node: it says nothing of one
+    straight &= known[1:-1]
+    hours = np.maximum(_longest(straight) + 2, _longest((values[_DAY:] == values[:-_DAY]) & known[_DAY:]))
     dead = (hours >= _DAY) & (scaler.mean > _QUIET * scaler.scale)
     if dead.any():
         names = [

@@ -125,7 +125,7 @@ def reweight(
             state.save(path)
         if interrupt.pending or result.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
-    if result.status in (Status.ORACLE, Status.EMPTY):
+    if result.status in (Status.ORACLE, Status.EMPTY, Status.FAILED):
         raise SimmstError(f"re-weighting stopped: {result.message}")
     weights = task.weights.of(result.x)
     return Reweighting(weights, diagnose(weights, world, bad), result)

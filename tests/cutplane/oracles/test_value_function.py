@@ -188,3 +188,8 @@ def test_an_inner_solver_that_missed_the_global_minimum_is_found_out():
     oracle = ValueFunction(two_wells, lambda x: np.zeros(1))  # rests on the top between the wells
     with pytest.raises(OracleError, match="no global minimum"):
         oracle.gap(np.zeros(1), np.array([0.9]))
+
+
+def test_an_inner_solver_that_is_only_inexact_is_not_refused():
+    oracle = ValueFunction(square, lambda x: 2 * x + 1e-3)
+    assert oracle.gap(np.ones(2), np.full(2, 2.0))[0] == 0.0

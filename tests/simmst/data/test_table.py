@@ -264,6 +264,10 @@ class TestSteps:
             read(pl.concat([table, stray]))
         with pytest.raises(DataError, match="is one of them a stray"):
             read(pl.concat([table, stray.with_columns(pl.col("when").dt.offset_by("45m").dt.offset_by("-40y"))]))
+        for year in (1, 9999):  # "no time", as some exports write it
+            row = table[:1].with_columns(when=pl.datetime(year, 12, 31))
+            with pytest.raises(DataError, match=r"is no time of traffic: mend the table"):
+                read(pl.concat([table, row], how="vertical_relaxed"))
         with pytest.raises(DataError, match="not on a whole minute"):
             read(table.with_columns(pl.col("when").dt.offset_by("3s")))
         with pytest.raises(DataError, match="step_minutes=1440, by which most times"):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simmst.data.dataset import TrafficData
+from simmst.data.dataset import Gap, TrafficData
 from simmst.data.scaling import NodeScaler
 from simmst.experiments.doubts import doubts
 from simmst.experiments.protocol import Protocol
@@ -113,6 +113,16 @@ def test_a_dead_node_that_repeats_its_last_day_is_named(city, scaler, lookback, 
         in found
     )
     assert f": {hours} hours." in found
+
+
+def test_a_declared_gap_filled_at_all_nodes_makes_none_of_them_dead(city, scaler):
+    values = city.values.copy()
+    hours = slice(len(values) - 60, len(values) - 20)
+    for at in range(hours.start, hours.stop):
+        values[at] = values[at - 24]
+    gaps = tuple(Gap(s, city.times[hours.start], city.times[hours.stop]) for s in city.services)
+    assert len(doubts(replace(city, values=values), scaler, WEEK)) == 1
+    assert doubts(replace(city, values=values, gaps=gaps, fill="days"), scaler, WEEK) == []
 
 
 def test_a_node_that_is_silent_as_ever_is_not_called_dead(city):

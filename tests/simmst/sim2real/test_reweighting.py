@@ -244,6 +244,15 @@ def test_an_answer_that_is_not_finite_is_one_clear_error() -> None:
         reweight(replace(task, problem=replace(task.problem, upper=broken)), default_solver(task, 30))
 
 
+def test_a_callback_that_raises_gives_no_half_learned_weights() -> None:
+    def full(record: Record) -> None:
+        raise OSError(28, "no space left")
+
+    task = proxy(SampleWeights.per_world(WORLD))
+    with pytest.raises(SimmstError, match="a callback raised OSError"):
+        reweight(task, default_solver(task, 5), callback=full)
+
+
 def test_mismatched_arguments_are_refused() -> None:
     with pytest.raises(ConfigError, match="weights are for 3 samples, but there are 120 windows"):
         proxy(SampleWeights.per_sample(3))
