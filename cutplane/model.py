@@ -5,6 +5,7 @@ z = x and the lower level inside f(x) = F(x, y*(x)). Methods see neither: they a
 gradients and the linear description of Z.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from cutplane._arrays import Array
-from cutplane.errors import InputError, OracleError
+from cutplane.errors import InputError, NoAnswerError, OracleError
 from cutplane.polyhedron import Kind, Plane
 from cutplane.problem import BilevelProblem, LinearConstraint
 from cutplane.sets import FeasibleSet, Free, Rows, no_rows, usual_rows
 
 _SHORT = 10_000
 """Entries up to which a vector is copied at every call."""
+_NEARLY, _MOST = 1e-3, 50
+"""Share of a bound's width within which y*(x) has nearly reached it, and how many such bounds are linearised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ class Piece:
         return self.value / length if length > 0 else (np.inf if self.value > 0 else -np.inf)
 
 
-def _finite(value: Any, what: str, shape: tuple[int, ...]) -> Array:
+def _finite(value: Any, what: str, shape: tuple[int, ...], answer: bool = False) -> Array:
+    """Check what an oracle gave; an `answer` may be missing at some points, a gradient beside one may not."""
     out = np.asarray(value)
     if out.shape != shape:
         raise OracleError(f"{what} has shape {out.shape}, {shape} was expected")
@@ -44,8 +48,19 @@ def _finite(value: Any, what: str, shape: tuple[int, ...]) -> Array:
         raise OracleError(f"{what} holds {out.dtype}; real numbers were expected")
     if not np.isfinite(out).all():
         place = "" if out.ndim == 0 else str(list(map(int, np.argwhere(~np.isfinite(out))[0])))
-        raise OracleError(f"{what}{place} is not finite")
+        raise (NoAnswerError if answer else OracleError)(f"{what}{place} is not finite")
     return out
+
+
+def rounding(z: Array) -> float:
+    """Distance that the arithmetic of a point's own precision explains; 0 in float64: `feasibility` is larger.
+
+    A constraint of float32 is off by some units in the last place of the point, and two of its planes that leave
+    a thin set between them then leave none.
+    """
+    if z.dtype == np.float64:
+        return 0.0
+    return 32 * float(np.finfo(z.dtype).eps) * (1.0 + float(np.abs(z).max(initial=0.0)))
 
 
 def _triple(answer: Any, what: str) -> tuple[Any, Any, Any]:
@@ -110,6 +125,18 @@ class Model:
             np.vstack([r.A_eq for r in parts]), np.concatenate([r.b_eq for r in parts]),
         )  # fmt: skip
 
+    def digest(self) -> Array:
+        """Fingerprint of the sets and of the exact linear rows, 32 bytes."""
+        found = hashlib.sha256()
+        r = self.rows
+        for part in (self.lower, self.upper, r.A_ub, r.b_ub, r.A_eq, r.b_eq):
+            found.update(np.ascontiguousarray(part, dtype=float).tobytes())
+        for c in self.constraints:
+            if isinstance(c, LinearConstraint):
+                for part in (c.A_x, c.A_y, c.b):
+                    found.update(np.ascontiguousarray(part, dtype=float).tobytes())
+        return np.frombuffer(found.digest(), dtype=np.uint8).copy()
+
     def project(self, z: Array) -> Array:
         """Nearest point of Z."""
         out, start = np.empty_like(z), 0
@@ -136,17 +163,23 @@ class Model:
         self.nfev += 1
         value, g_x, g_y = _triple(self.ask("upper", self.problem.upper, x, y), "upper")
         return (
-            float(_finite(value, "upper value", ())),
+            float(_finite(value, "upper value", (), answer=True)),
             _finite(g_x, "upper gradient in x", x.shape),
             _finite(g_y, "upper gradient in y", y.shape),
         )
+
+    @staticmethod
+    def _piece(kind: Kind, value: float, gradient: Array, z: Array) -> Piece:
+        """A constraint at z, eased by what the point's precision explains."""
+        slack = rounding(z)
+        return Piece(kind, value - slack * float(np.linalg.norm(gradient)) if slack else value, gradient)
 
     def _constraint(self, index: int, x: Array, y: Array) -> tuple[Array, Array, Array]:
         name = f"constraints[{index}]"
         values, j_x, j_y = _triple(self.ask(name, self.constraints[index], x, y), name)
         values = np.atleast_1d(np.asarray(values, dtype=float))
         return (
-            _finite(values, f"{name} value", values.shape),
+            _finite(values, f"{name} value", values.shape, answer=True),
             _finite(np.atleast_2d(j_x), f"{name} jacobian in x", (values.size, x.size)),
             _finite(np.atleast_2d(j_y), f"{name} jacobian in y", (values.size, y.size)),
         )
@@ -203,18 +236,19 @@ class Joint(Model):
         x, y = self.split(z)
         self.njev += 1
         value, g_x, g_y = _triple(self.ask("lower.gap", self.problem.lower.gap, x, y), "lower.gap")
-        gap = float(_finite(value, "lower gap", ()))
+        gap = float(_finite(value, "lower gap", (), answer=True))
         gradient = np.concatenate(
             [_finite(g_x, "lower gap gradient in x", x.shape), _finite(g_y, "lower gap gradient in y", y.shape)]
         )
-        return gap, [Piece(Kind.GAP, gap - self.epsilon, gradient * self.scale), *self._coupled(x, y)]
+        of_gap = self._piece(Kind.GAP, gap - self.epsilon, gradient * self.scale, z)
+        return gap, [of_gap, *self._coupled(x, y, z)]
 
-    def _coupled(self, x: Array, y: Array) -> list[Piece]:
+    def _coupled(self, x: Array, y: Array, z: Array) -> list[Piece]:
         pieces = []
         for i in self._curved:
             values, j_x, j_y = self._constraint(i, x, y)
             for value, row in zip(values, np.hstack([j_x, j_y]), strict=True):
-                pieces.append(Piece(Kind.CONSTRAINT, float(value), row * self.scale))
+                pieces.append(self._piece(Kind.CONSTRAINT, float(value), row * self.scale, z))
         return pieces
 
     def restore(self, z: Array) -> tuple[Array, list[Piece]] | None:
@@ -225,9 +259,10 @@ class Joint(Model):
         x, y = self.split(z)
         restored = _finite(self.ask("lower.restore", restore, x, y, self.epsilon), "lower.restore", y.shape)
         restored = restored.astype(y.dtype, copy=False)
-        if np.abs(self.problem.y_set.project(restored) - restored).max(initial=0.0) > 1e-9:
+        if _off(self.problem.y_set, restored, self._scales[1]) > 0.0:
             return None  # the lower level's solution lies outside y_set
-        return self.join(x, restored), self._coupled(x, restored)
+        point = self.join(x, restored)
+        return point, self._coupled(x, restored, point)
 
 
 class Reduced(Model):
@@ -244,6 +279,7 @@ class Reduced(Model):
                 )
         super().__init__(problem, [(problem.x_set, n_x, scales[0])], n_y)
         problem.y_set.check(n_y, "y_set")
+        self._y_scale = scales[1]
 
     def join(self, x: Array, y: Array) -> Array:
         """Scaled x; y follows from it."""
@@ -254,7 +290,7 @@ class Reduced(Model):
         """(x, y*(x))."""
         x = z * self.scale.astype(z.dtype, copy=False)
         y = self.ask("lower.solution", self.problem.lower.solution, x)  # type: ignore[attr-defined]
-        return x, _finite(y, "lower.solution", (self.n_y,))
+        return x, _finite(y, "lower.solution", (self.n_y,), answer=True)
 
     def linear_planes(self) -> list[Plane]:
         """None: a linear row in (x, y) is not linear in x alone."""
@@ -277,21 +313,43 @@ class Reduced(Model):
         if not self.constraints and isinstance(self.problem.y_set, Free):
             return 0.0, pieces
         x, y = self.split(z)
-        outside = y - self.problem.y_set.project(y)
-        distance = float(np.linalg.norm(outside))
-        inside = distance <= 1e-9 * (1 + float(np.abs(y).max(initial=0.0)))
-        gradient = np.zeros(self.n) if inside else self._pull(x, outside / distance) * self.scale
-        pieces.append(Piece(Kind.CONSTRAINT, 0.0 if inside else distance, gradient))
+        distance, gradient = _off(self.problem.y_set, y, self._y_scale), np.zeros(self.n)
+        if distance > 0.0:
+            outside = y - self.problem.y_set.project(y)
+            unit = outside / float(np.linalg.norm(outside))
+            gradient = self._pull(x, unit) * self.scale / self._y_scale
+        pieces.append(self._piece(Kind.CONSTRAINT, distance, gradient, z))
         for i in range(len(self.constraints)):
             values, j_x, j_y = self._constraint(i, x, y)
             for value, row_x, row_y in zip(values, j_x, j_y, strict=True):
                 gradient = row_x + self._pull(x, row_y)
-                pieces.append(Piece(Kind.CONSTRAINT, float(value), gradient * self.scale))
+                pieces.append(self._piece(Kind.CONSTRAINT, float(value), gradient * self.scale, z))
         return 0.0, pieces
+
+    def answer_planes(self, z: Array) -> list[Plane]:
+        """Bounds of y_set that y*(x) has nearly reached, linearised in x."""
+        if isinstance(self.problem.y_set, Free):
+            return []
+        x, y = self.split(z)
+        lower, upper = self.problem.y_set.bounds(self.n_y)
+        near = _NEARLY * np.maximum(np.minimum(upper - lower, 1.0 + np.abs(y)), np.finfo(float).tiny)
+        planes = []
+        for sign, room in ((1.0, upper - y), (-1.0, y - lower)):
+            for j in np.flatnonzero(room <= near)[:_MOST]:
+                normal = self._pull(x, sign * np.eye(self.n_y)[j].astype(y.dtype)) * self.scale
+                planes.append(Plane(Kind.CONSTRAINT, normal, -max(float(room[j]), 0.0) - float(normal @ z)))
+        return planes
 
     def restore(self, z: Array) -> tuple[Array, list[Piece]] | None:
         """Nothing to restore."""
         return None
+
+
+def _off(feasible: FeasibleSet, y: Array, scale: float) -> float:
+    """Distance (scaled) from y to its set; 0 where rounding explains it."""
+    away = float(np.linalg.norm(y - feasible.project(y))) / scale
+    forgiven = 1e-9 * (1 + float(np.abs(y).max(initial=0.0)) / scale) + rounding(y / y.dtype.type(scale))
+    return away if away > forgiven else 0.0
 
 
 def build_model(

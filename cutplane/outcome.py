@@ -1,6 +1,11 @@
-"""The end of a run: the point found is evaluated anew, the optimum bounded, and the reader told what to try."""
+"""The end of a run: the point found is evaluated anew, the optimum bounded, and the reader told what to try.
+
+No word of success is taken over from a method alone: where the problem is declared convex, a gap that is known
+must be within the tolerance; where it is not, `optimality` has examined the point.
+"""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +13,9 @@ import numpy as np
 from cutplane._arrays import Array
 from cutplane.certificate import Bound, contradiction, relaxed_bound
 from cutplane.cuts import gradient_cut
-from cutplane.model import Joint, Reduced
+from cutplane.methods.base import depth
+from cutplane.model import Joint, Piece, Reduced
+from cutplane.optimality import Verdict, is_small, residual
 from cutplane.polyhedron import Kind, Polyhedron
 from cutplane.problem import BilevelProblem
 from cutplane.result import Result, Status
@@ -24,6 +31,23 @@ _OTHER = (
     "the state is of another F, or F (in the reduced form also y*(x)) gives another answer when it is asked "
     "again; start anew with x0 and y0"
 )
+_NOISY = (
+    "lower.gap gives another answer when it is asked again at the same point: with noise no plane is certain. "
+    "Make it repeatable (a fixed seed), or declare stochastic = True and leave convex=True out"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The point found, evaluated anew. NaN stands for what no oracle answered."""
+
+    z: Array
+    x: Array
+    y: Array
+    fun: float
+    gap: float
+    pieces: list[Piece] | None
+    error: str
 
 
 def outcome(
@@ -42,54 +66,183 @@ def outcome(
     message : str
         Why the run ended; the status's own message where empty.
     certify : bool
-        Without it no bound is computed.
+        Without it no bound is computed, and no success claimed.
     """
-    found = bool(np.isfinite(state.best_fun))
-    z = model.project(state.best if found else state.point)
-    fun = gap = np.nan
+    known = bool(np.isfinite(state.best_fun))
+    status, bound = state.status, None
+    found = _evaluate(problem, model, state)
+    if found.error:
+        message = message or found.error
+        status = state.status = status if not status.success else Status.ORACLE
+    usable = known and not np.isnan(found.fun)
+    if certify and problem.convex and usable and found.z.dtype == np.float64:
+        bound, against = _bounded(options, model, state, found)
+        if against is not None:
+            status, message, bound = Status.NOT_CONVEX, f"{Status.NOT_CONVEX.message}: {against}", None
+    # what certifying asked of the oracles is no part of the run: a resumed run counts as an unbroken one
+    status, more = _judged(problem, options, model, state, found, bound, status)
+    message = message or more
+    model.nfev, model.njev = state.nfev, state.njev
+    if status in (Status.ORACLE, Status.NOT_CONVEX):
+        state.status = status  # a state that is not to be gone on with says so itself
+    if status.success and not known:
+        message = f"{status.message}, but no point with gap ≤ epsilon was found"
+    value = None if bound is None else min(bound.value, found.fun)
+    return Result(
+        x=found.x.copy(), y=found.y.copy(), fun=found.fun, lower_gap=found.gap,
+        violation=_violation(model, found), stationarity=_stationarity(options, model, state, found, bound),
+        bound=value, gap=None if value is None else found.fun - value,
+        bound_radius=np.inf if bound is None else bound.radius, success=status.success and known, status=status,
+        message=(message or status.message) + _advice(problem, options, model, state, status),
+        nit=state.nit, nfev=state.nfev, njev=state.njev, history=state.history.copy(), state=state,
+    )  # fmt: skip
+
+
+def verdict_of(verdict: Verdict, state: State, options: "BilevelSolver") -> Status:
+    """Status of a point at rest, on a problem that is not declared convex."""
+    if verdict.better is not None:
+        return Status.STALLED
+    if is_small(verdict.residual, state.best_fun, options):
+        return Status.STATIONARY
+    return Status.TESTED if verdict.tested else Status.STALLED
+
+
+def _evaluate(problem: BilevelProblem, model: Joint | Reduced, state: State) -> _Found:
+    z = model.project(state.best if np.isfinite(state.best_fun) else state.point)
     # what is known of the point even where no oracle answers any more
     x, y = (z * model.scale.astype(z.dtype))[: state.n_x], np.full(state.n_y, np.nan, z.dtype)
+    fun, gap, pieces, error = np.nan, np.nan, None, ""
     try:
         x, y = model.split(z)
         fun = model.upper_value(x, y)[0]
         gap = float(model.ask("lower.gap", problem.lower.gap, x, y)[0])
-    except Exception as error:
-        message = message or f"{error} (at the point found)"
-        state.status = state.status if not state.status.success else Status.ORACLE
-    bound: Bound | None = None
-    status = state.status
-    if certify and problem.convex and found and not np.isnan(fun) and z.dtype == np.float64:
-        pool = _certificate_pool(model, state, z)
-        bound = relaxed_bound(model, pool, z)
-        against = contradiction(model, pool, z, fun)
-        if bound.value > fun + 10 * options.tolerance * max(1.0, abs(fun)):
-            against = against or f"the bound {bound.value:.6g} exceeds the value {fun:.6g}"
-        if against is not None:
-            status, message = Status.NOT_CONVEX, f"{Status.NOT_CONVEX.message}: {against}"
-        if against is not None or not np.isfinite(bound.value):
-            bound = None
-    # what certifying asked of the oracles is no part of the run: a resumed run counts as an unbroken one
-    model.nfev, model.njev = state.nfev, state.njev
-    value = None if bound is None else min(bound.value, fun)
-    reach = 2 * options.tolerance * max(1.0, abs(fun))
-    if status is Status.OPTIMAL and (value is None or fun - value > reach):
-        status = Status.STATIONARY
-    if status.success and found and abs(fun - state.best_fun) > 100 * options.tolerance * max(1.0, abs(fun)):
-        status = Status.ORACLE
-        message = f"F at the point found is {fun:.6g} and was {state.best_fun:.6g} when the run met it: {_OTHER}"
-    if status in (Status.ORACLE, Status.NOT_CONVEX):
-        state.status = status  # a state that is not to be gone on with says so itself
-    success = status.success and found
-    if status.success and not found:
-        message = f"{status.message}, but no point with gap ≤ epsilon was found"
-    message = (message or status.message) + _advice(problem, options, model, state, status)
-    return Result(
-        x=x.copy(), y=y.copy(), fun=fun, lower_gap=gap,
-        bound=value, gap=None if value is None else fun - value,
-        bound_radius=np.inf if bound is None else bound.radius, success=success, status=status,
-        message=message, nit=state.nit, nfev=state.nfev, njev=state.njev,
-        history=state.history.copy(), state=state,
-    )  # fmt: skip
+        pieces = model.pieces(z)[1]
+    except Exception as raised:
+        error = f"{raised} (at the point found)"
+    return _Found(z, x, y, fun, gap, pieces, error)
+
+
+def _judged(
+    problem: BilevelProblem, options: "BilevelSolver", model: Joint | Reduced, state: State, found: _Found,
+    bound: Bound | None, status: Status,
+) -> tuple[Status, str]:  # fmt: skip
+    """Take a success back that the point found does not bear out; what to say of it."""
+    if status is Status.STALLED and bound is not None and not found.error:
+        # whatever kept the method from going on, the planes say how good the point is
+        if _closed(bound, found.fun, options):
+            return Status.OPTIMAL, ""
+        return status, _too_large(found.fun - bound.value)
+    if not (status.success and np.isfinite(state.best_fun)) or found.error:
+        return status, ""
+    size = max(1.0, abs(found.fun))
+    if abs(found.fun - state.best_fun) > 100 * options.tolerance * size:
+        was = f"F at the point found is {found.fun:.6g} and was {state.best_fun:.6g} when the run met it"
+        return Status.ORACLE, f"{was}: {_OTHER}"
+    noisy = _answers_otherwise(problem, model, state, found)
+    if noisy:
+        return Status.ORACLE, _NOISY
+    if problem.convex:
+        if bound is None and status is Status.OPTIMAL:
+            status = Status.STATIONARY
+        if bound is not None and not _closed(bound, found.fun, options):
+            return Status.STALLED, _too_large(found.fun - bound.value)
+        if bound is None:
+            promised = _promise_over_set(options, model, state, found)
+            if promised > _largest_promise(found, options):
+                return Status.STALLED, (
+                    f"at rest, but the planes leave room for F to fall by {promised:.2g} over the sets, and "
+                    "nothing is certified: set x_scale and y_scale to the size of a typical change"
+                )
+        return status, ""
+    verdict = state.runtime.get("verdict")
+    if status is Status.TESTED and verdict is not None:
+        return status, (
+            f"{status.message} ({verdict.tested} points; the linearised problem promises {verdict.residual:.2g} "
+            "per unit, as at a kink)"
+        )
+    return status, ""
+
+
+def _too_large(gap: float) -> str:
+    return (
+        f"at rest, but the certified gap is {gap:.2g}, more than the tolerance allows: go on with method='level' "
+        "and room for planes (max_planes), or set x_scale and y_scale to the size of a typical change"
+    )
+
+
+def _largest_promise(found: _Found, options: "BilevelSolver") -> float:
+    tolerance = options.tolerance if found.z.dtype == np.float64 else max(options.tolerance, 1e-5)
+    return float(np.sqrt(tolerance)) * max(1.0, abs(found.fun))
+
+
+def _promise_over_set(options: "BilevelSolver", model: Joint | Reduced, state: State, found: _Found) -> float:
+    """Fall of F that the planes of a convex run leave room for: what a bound would say, were it certified."""
+    pool = _certificate_pool(model, state, found.z)
+    room = relaxed_bound(model, pool, found.z).value
+    return found.fun - room if np.isfinite(room) else 0.0
+
+
+def _answers_otherwise(problem: BilevelProblem, model: Joint | Reduced, state: State, found: _Found) -> bool:
+    """Whether the gap at the point found differs from what it was a moment ago."""
+    if isinstance(model, Reduced) or getattr(problem.lower, "stochastic", False):
+        return False
+    again = float(model.ask("lower.gap", problem.lower.gap, found.x, found.y)[0])
+    close = (1e-9 if found.z.dtype == np.float64 else 1e-4) * (1.0 + abs(found.gap))
+    return abs(again - found.gap) > close
+
+
+def _closed(bound: Bound | None, fun: float, options: "BilevelSolver") -> bool:
+    """Whether nothing certified contradicts a success."""
+    return bound is None or fun - bound.value <= 2 * options.tolerance * max(1.0, abs(fun))
+
+
+def _bounded(
+    options: "BilevelSolver", model: Joint | Reduced, state: State, found: _Found
+) -> tuple[Bound | None, str | None]:  # fmt: skip
+    """The bound, and what contradicts it, in words."""
+    pool = _certificate_pool(model, state, found.z)
+    bound = relaxed_bound(model, pool, found.z)
+    against = contradiction(model, pool, found.z, found.fun)
+    if bound.value > found.fun + 10 * options.tolerance * max(1.0, abs(found.fun)):
+        against = against or f"the bound {bound.value:.6g} exceeds the value {found.fun:.6g}"
+    return (bound if np.isfinite(bound.value) else None), against
+
+
+def closed(model: Joint | Reduced, state: State, options: "BilevelSolver") -> bool:
+    """Whether the planes certify the best point of a convex run to the tolerance; True where none can certify."""
+    if state.best.dtype != np.float64:
+        return True
+    found = relaxed_bound(model, _certificate_pool(model, state, state.best), state.best)
+    return not np.isfinite(found.value) or _closed(found, state.best_fun, options)
+
+
+def _violation(model: Joint | Reduced, found: _Found) -> float:
+    """Largest distance by which the point misses anything, in scaled variables."""
+    if found.pieces is None:
+        return np.nan
+    z, rows = found.z.astype(float), model.rows
+    missed = [0.0, float(np.max(model.lower - z)), float(np.max(z - model.upper)), depth(found.pieces)]
+    missed += [plane_excess for plane_excess in rows.A_ub @ z - rows.b_ub]
+    missed += [abs(miss) for miss in rows.A_eq @ z - rows.b_eq]
+    for plane in (*model.linear_planes(), *model.tangents(found.z)):
+        missed.append((float(plane.normal @ z) + plane.offset) / float(np.linalg.norm(plane.normal) or 1.0))
+    return float(max(missed))
+
+
+def _stationarity(
+    options: "BilevelSolver", model: Joint | Reduced, state: State, found: _Found, bound: Bound | None
+) -> float | None:
+    """What the examination said; else computed anew where no bound says more."""
+    if found.pieces is None or (bound is not None and _closed(bound, found.fun, options)):
+        return None
+    verdict = state.runtime.get("verdict")
+    try:
+        promised = residual(model, found.z)[0] if verdict is None else verdict.residual
+    except Exception:
+        return None
+    finally:
+        model.nfev, model.njev = state.nfev, state.njev
+    return float(promised) if np.isfinite(promised) else None
 
 
 def _advice(
@@ -99,7 +252,7 @@ def _advice(
     if status not in (Status.MAX_ITERATIONS, Status.EMPTY, Status.STALLED, Status.FAILED):
         return ""
     far = float(np.abs(state.point * model.scale).max(initial=0.0))
-    if far > _FAR:
+    if far > _FAR and not np.isfinite(model.upper - model.lower).all():
         return f"; the iterates went as far as {far:.0e}: F may fall without end there, give x_set or y_set bounds"
     whole = all(callable(getattr(problem.lower, name, None)) for name in ("solution", "vjp"))
     if status is Status.MAX_ITERATIONS and options.formulation == "joint" and whole:

@@ -26,6 +26,8 @@ class Status(Enum):
     STALLED = (8, "no further progress is possible at this precision", False)
     NOT_CONVEX = (9, "the cuts contradict the declaration convex=True", False)
     FAILED = (10, "a master problem could not be solved", False)
+    TESTED = (11, "feasible, and F was lower at no point tried beside it; not proved stationary", True)
+    TIME_LIMIT = (12, "the time limit was reached first", False)
 
     def __init__(self, code: int, message: str, success: bool) -> None:
         self.code, self.message, self.success = code, message, success
@@ -44,7 +46,8 @@ class Record:
     ----------
     iteration : int
     phase : int
-        1 while planes are added, 2 in the penalty phase.
+        1 while planes are added, 2 in the penalty phase, 3 while the level method closes the gap of a convex
+        problem that another method came to rest at.
     fun : float
         Upper objective at the iterate.
     lower_gap : float
@@ -140,6 +143,13 @@ class Result:
         Upper objective at (x, y), evaluated anew.
     lower_gap : float
         Lower level's gap at (x, y), evaluated anew.
+    violation : float
+        Largest distance (scaled variables) by which (x, y) misses a set, a linear row or a linearised constraint,
+        the gap's among them; NaN where no oracle answers any more.
+    stationarity : float or None
+        Fall of F that the problem linearised at the point promises for a unit of x and y, where a unit is
+        max(1, size), at most the width of the set. 0 at a smooth stationary point, not at a kink. None where `gap`
+        says more, or where it could not be computed.
     bound : float or None
         Lower bound of the optimum over {gap ≤ ε}, recomputed by weak duality from the planes; None unless
         the problem is declared convex, the planes bound it and the run is in float64 (the rounding of a
@@ -164,6 +174,8 @@ class Result:
     y: Array
     fun: float
     lower_gap: float
+    violation: float
+    stationarity: float | None
     bound: float | None
     gap: float | None
     bound_radius: float

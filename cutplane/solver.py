@@ -1,7 +1,8 @@
 """The one driver: init / step / solve, the two phases, when to cut and when to drop."""
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,14 @@ from cutplane.errors import (
     OracleError,
     ProjectionError,
 )  # fmt: skip
-from cutplane.methods import METHODS
+from cutplane.methods import METHODS, OWN_OPTIONS
 from cutplane.model import Joint, Reduced, build_model
 from cutplane.outcome import BEYOND, outcome
 from cutplane.polyhedron import Kind, Polyhedron
 from cutplane.problem import BilevelProblem, start_point
+from cutplane.rest import judged, next_move
 from cutplane.result import Record, Result, Status
+from cutplane.resume import answers, check_same
 from cutplane.state import State
 
 Callback = Callable[[Record], Any]
@@ -47,13 +50,15 @@ class BilevelSolver:
         Distance (scaled variables) by which a point may miss a linearised constraint and still count as
         feasible.
     max_iterations : int
+    time_limit : float, optional
+        Seconds (of the wall clock) after which `solve` stops; each call has the whole of it.
     x_scale, y_scale : float
         Typical size of a change of x and of y: the methods work in x/x_scale, y/y_scale. Give x a larger
         scale where its gradient is small for trivial reasons, such as a weight's 1/n.
     cut : CutRule, optional
         Cut rule for a gap that is not convex, such as `MuCut`; the default is the gradient cut.
     cut_every : int
-        Primal-dual: iterations between two looks at the pool.
+        Primal-dual: iterations between two looks at the pool. An option of one method given to another is refused.
     max_planes : int
         Hard cap of the pool.
     patience : int
@@ -91,6 +96,7 @@ class BilevelSolver:
     tolerance: float = 1e-6
     feasibility: float = 1e-8
     max_iterations: int = 20_000
+    time_limit: float | None = None
     x_scale: float = 1.0
     y_scale: float = 1.0
     cut: CutRule | None = None
@@ -126,6 +132,17 @@ class BilevelSolver:
         if self.max_age is not None:
             _require(self, "max_age", lambda v: v >= 1 and v == int(v), "must be a whole number ≥ 1")
         _require(self, "max_planes", lambda v: v >= 2 and v == int(v), "must be a whole number ≥ 2")
+        if self.time_limit is not None:
+            _require(self, "time_limit", lambda v: v > 0, "must be a number of seconds > 0")
+        self._refuse_options_of_others()
+
+    def _refuse_options_of_others(self) -> None:
+        for field in fields(self):
+            owners = [name for name, own in OWN_OPTIONS.items() if field.name in own]
+            if owners and self.method not in owners and getattr(self, field.name) != field.default:
+                raise InputError(
+                    f"{field.name} is an option of method={owners[0]!r}; with method={self.method!r} leave it out"
+                )
 
     def init(self, problem: BilevelProblem, x0: Any, y0: Any) -> State:
         """Check the problem at its start and return the state before the first iteration.
@@ -160,7 +177,8 @@ class BilevelSolver:
         state.memory |= self._made_with()
         state.runtime = {"model": model, "problem": problem, "solver": self}
         state.version = int(getattr(problem.lower, "version", 0))
-        model.pieces(point)  # a wrong gap shows at the door, not at the first check
+        # a wrong gap shows at the door, not at the first check; and says on resume whether the problem is the same
+        state.memory |= {"made_at": point.copy(), "answers": answers(model, point), "sets": model.digest()}
         METHODS[self.method].start(model, state, self)
         state.nfev, state.njev = model.nfev, model.njev
         return state
@@ -174,11 +192,12 @@ class BilevelSolver:
         phase, pool = state.phase, state.pool
         size, serial, merged = pool.size, pool.next_serial, pool.aggregated
         try:
-            move = METHODS[self.method].move(model, state, self)
+            move = next_move(model, state, self)
+            status = judged(model, state, self, move.status)
         finally:
             state.nfev, state.njev = model.nfev, model.njev
         state.nit += 1
-        state.status = move.status if np.abs(state.point).max(initial=0.0) <= BEYOND else Status.STALLED
+        state.status = status if np.abs(state.point).max(initial=0.0) <= BEYOND else Status.STALLED
         added = pool.next_serial - serial
         state.history.append(
             Record(
@@ -230,8 +249,12 @@ class BilevelSolver:
             state.status = Status.RUNNING if state.nit < self.max_iterations else Status.MAX_ITERATIONS
         callbacks = [callback] if callable(callback) else list(callback or ())
         message = ""
+        end = np.inf if self.time_limit is None else time.monotonic() + self.time_limit
         try:
             while state.status is Status.RUNNING:
+                if time.monotonic() > end:
+                    state.status = Status.TIME_LIMIT
+                    break
                 self.step(problem, state)
                 record = state.history[-1]
                 try:
@@ -295,6 +318,8 @@ class BilevelSolver:
                     raise InputError(f"the state was made with {name} = {made}, the solver has {value}")
             scales = (self.x_scale, self.y_scale)
             model = build_model(problem, self.formulation, state.n_x, state.n_y, scales, self.epsilon)
+            if runtime.get("problem") is not problem:
+                check_same(problem, model, state)
             model.nfev, model.njev = state.nfev, state.njev
             state.runtime = {"model": model, "problem": problem, "solver": self}
             state.pool.cap = int(self.max_planes)
@@ -316,6 +341,7 @@ class BilevelSolver:
         state.version = version
         state.best_fun, state.best_gap, state.bound = np.inf, np.inf, -np.inf
         cleared, state.phase = state.pool.clear(), 1
+        state.memory |= {"made_at": state.point.copy(), "answers": answers(model, state.point)}
         METHODS[self.method].start(model, state, self)
         return cleared
 

@@ -16,3 +16,11 @@ METHODS: dict[str, Method] = {
     "level": Level(),
     "proximal": Proximal(),
 }
+
+OWN_OPTIONS: dict[str, tuple[str, ...]] = {
+    "primal-dual": (
+        "cut_every", "step_x", "step_y", "step_dual", "regularisation", "phase1_iterations", "penalty_growth",
+    ),
+    "linear": ("trust_radius",),
+}  # fmt: skip
+"""Options that one method alone reads."""

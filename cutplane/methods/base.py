@@ -7,10 +7,10 @@ import numpy as np
 
 from cutplane._arrays import Array
 from cutplane.cuts import gradient_cut, separates
-from cutplane.errors import EmptyPolyhedronError, MasterError
+from cutplane.errors import EmptyPolyhedronError, MasterError, NoAnswerError
 from cutplane.lp import SCALE
 from cutplane.masters import conflict
-from cutplane.model import Joint, Piece, Reduced
+from cutplane.model import Joint, Piece, Reduced, rounding
 from cutplane.polyhedron import Kind, Plane
 from cutplane.quadratic import nearest_point
 from cutplane.result import Status
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _FLAT = 1e-12
 """Slope below which a plane of the objective is constant."""
+_UNANSWERED, HALVINGS = 60, 50
+"""Trial points in a row that may be without an answer, and halvings of the way back to one that has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,64 @@ class Trial:
     """Objective at the feasible point nearest to the trial; infinite where there is none."""
 
 
-def evaluate(model: Joint | Reduced, state: State, z: Array, options: "BilevelSolver") -> Trial:
-    """Evaluate everything at z, add the planes it gives, and look for a better feasible point near it."""
+def evaluate(
+    model: Joint | Reduced, state: State, z: Array, options: "BilevelSolver", near: Array | None = None
+) -> Trial:  # fmt: skip
+    """Evaluate everything at z, add the planes it gives, and look for a better feasible point near it.
+
+    Where an oracle has no answer at z, that is a null step: a plane cuts z off, or, of a convex problem, whose
+    planes must stay valid, the way back to `near` (a point with an answer) is halved until there is one.
+    """
+    try:
+        trial = _evaluate(model, state, z, options)
+        state.memory["unanswered"] = np.array(0)
+        return trial
+    except NoAnswerError as error:
+        if near is None:
+            raise
+        return _without_answer(model, state, z, options, near, error)
+
+
+def _without_answer(
+    model: Joint | Reduced, state: State, z: Array, options: "BilevelSolver", near: Array, error: NoAnswerError
+) -> Trial:  # fmt: skip
+    count_unanswered(state, error)
+    plane = domain_plane(model, z, error)
+    if plane is None and not model.problem.convex:
+        away = z - near
+        length = float(np.linalg.norm(away))
+        if length > 0:  # half-way: with the trust region, a search for the rim of where there are answers
+            plane = Plane(Kind.CONSTRAINT, away / length, -float(away @ (0.5 * (z + near))) / length)
+    if plane is not None:
+        added = int(state.pool.add(plane) >= 0)
+        return Trial(np.inf, np.zeros_like(z), np.nan, float(plane.normal @ z) + plane.offset, added, np.inf)
+    for _ in range(HALVINGS):
+        z = model.project(0.5 * (z + near))
+        try:
+            return _evaluate(model, state, z, options)
+        except NoAnswerError:
+            continue
+    raise error
+
+
+def count_unanswered(state: State, error: NoAnswerError) -> None:
+    """Count a point without an answer; raise where there were too many in a row."""
+    count = int(state.memory.get("unanswered", 0)) + 1
+    state.memory["unanswered"] = np.array(count)
+    if count > _UNANSWERED:
+        raise error
+
+
+def domain_plane(model: Joint | Reduced, z: Array, error: NoAnswerError) -> Plane | None:
+    """Plane that keeps off x for which the lower level's rows have no y, from their least violation."""
+    if error.violation is None or error.gradient is None or not np.any(error.gradient):
+        return None
+    normal = np.zeros(model.n)
+    normal[: model.n_x] = np.asarray(error.gradient, dtype=float) * model.scale[: model.n_x]
+    return gradient_cut(Kind.CONSTRAINT, z, float(error.violation), normal)
+
+
+def _evaluate(model: Joint | Reduced, state: State, z: Array, options: "BilevelSolver") -> Trial:
     fun, gradient = model.objective(z)
     gap, pieces = model.pieces(z)
     added = int(state.pool.add(gradient_cut(Kind.OBJECTIVE, z, fun, gradient)) >= 0)
@@ -127,12 +185,12 @@ def evaluate_feasible(
     Returns the objective there (infinite if neither is feasible) and how many objective planes the
     evaluation added (with `planes`).
     """
-    if depth(pieces) <= options.feasibility and _on_rows(state, z, options):
+    if depth(pieces) <= options.feasibility and on_rows(state, z, options):
         value = model.objective(z)[0] if fun is None else fun
         offer(state, z, value, gap)
         return value, 0
     restored = model.restore(z)
-    if restored is None or depth(restored[1]) > options.feasibility or not _on_rows(state, restored[0], options):
+    if restored is None or depth(restored[1]) > options.feasibility or not on_rows(state, restored[0], options):
         return np.inf, 0
     point = restored[0]
     value, gradient = model.objective(point)
@@ -147,9 +205,11 @@ def evaluate_feasible(
     return value, int(state.pool.add(gradient_cut(Kind.OBJECTIVE, point, value, gradient)) >= 0)
 
 
-def _on_rows(state: State, z: Array, options: "BilevelSolver") -> bool:
+def on_rows(state: State, z: Array, options: "BilevelSolver") -> bool:
+    """Whether z meets the exact rows of the pool."""
     linear = state.pool.kinds == Kind.LINEAR
-    return bool(np.all(state.pool.residuals(z)[linear] <= options.feasibility)) if linear.any() else True
+    forgiven = options.feasibility + rounding(z)
+    return bool(np.all(state.pool.residuals(z)[linear] <= forgiven)) if linear.any() else True
 
 
 def drop_contradicted(state: State, options: "BilevelSolver") -> int:
@@ -213,7 +273,7 @@ def approach(model: Joint | Reduced, state: State, options: "BilevelSolver") -> 
     before = state.point
     state.point = nearest_in(model, state, before)
     state.pool.note_activity(state.pool.multipliers > 0)
-    trial = evaluate(model, state, state.point, options)
+    trial = evaluate(model, state, state.point, options, before)
     step = float(np.linalg.norm(state.point - before))
     stuck = trial.added == 0 and step == 0.0 and not np.isfinite(state.best_fun)
     return Move(

@@ -67,7 +67,7 @@ class Level:
                     break
         pool.note_activity((pool.multipliers > 0) | np.isin(pool.serials, working))
         pool.drop_inactive(options.patience, options.max_age)
-        trial = evaluate(model, state, state.point, options)
+        trial = evaluate(model, state, state.point, options, state.best)
         step = float(np.linalg.norm(state.point - before))
         if trial.added == 0 and step <= 1e-15 * (1 + float(np.linalg.norm(before))):
             return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, status=Status.STALLED)

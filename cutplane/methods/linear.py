@@ -84,7 +84,7 @@ class Linear:
         pool.note_activity(pool.multipliers > 0)
         pool.drop_inactive(options.patience, options.max_age)
         state.point = point
-        trial = evaluate(model, state, point, options)
+        trial = evaluate(model, state, point, options, center)
         decrease = best - state.best_fun
         if decrease > 0:
             state.memory["since"] = np.array(state.pool.next_serial - trial.added)

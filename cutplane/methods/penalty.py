@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutplane._arrays import Array
+from cutplane.errors import NoAnswerError
 from cutplane.methods.base import Move
 from cutplane.model import Joint, Reduced
 from cutplane.state import State
@@ -57,7 +58,13 @@ class Penalty:
         reference = float(memory["values"].max())
         while True:
             point = model.project(z + z.dtype.type(rate) * direction)
-            fun, gradient = model.objective(point)
+            try:
+                fun, gradient = model.objective(point)
+            except NoAnswerError:
+                if rate < 1e-10:
+                    raise
+                rate *= 0.5
+                continue
             value, new_slope = self._penalised(state, point, fun, gradient)
             if value <= reference + 1e-4 * rate * expected or rate < 1e-10:
                 break

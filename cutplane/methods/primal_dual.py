@@ -1,12 +1,23 @@
 """The paper's Phase 1: projected primal-dual steps (4)-(5) on the regularised Lagrangian [K]."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cutplane import _kernels
 from cutplane._arrays import Array
-from cutplane.methods.base import Move, add_cuts, depth, drop_contradicted, evaluate_feasible
+from cutplane.errors import NoAnswerError
+from cutplane.methods.base import (
+    HALVINGS,
+    Move,
+    add_cuts,
+    count_unanswered,
+    depth,
+    domain_plane,
+    drop_contradicted,
+    evaluate_feasible,
+)
 from cutplane.model import Joint, Reduced
 from cutplane.state import State
 
@@ -34,7 +45,8 @@ class PrimalDual:
             ahead = model.project(z - gradient * z.dtype.type(1e-4 * (1 + np.linalg.norm(z)) / length))
             moved = float(np.linalg.norm(ahead - z))
             if moved > 0:
-                lipschitz = float(np.linalg.norm(model.objective(ahead)[1] - gradient)) / moved
+                with suppress(NoAnswerError):
+                    lipschitz = float(np.linalg.norm(model.objective(ahead)[1] - gradient)) / moved
         # a linear objective gives 0: no first step shall leave the neighbourhood of the start
         floor = length / (10 * (1 + float(np.linalg.norm(z))))
         state.memory.pop("spread", None)
@@ -46,7 +58,11 @@ class PrimalDual:
     def move(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
         """One primal-dual step; every `cut_every` iterations the pool is looked after."""
         pool, memory = state.pool, state.memory
-        fun, gradient = model.objective(state.point)
+        try:
+            fun, gradient = model.objective(state.point)
+            memory["unanswered"] = np.array(0)
+        except NoAnswerError as error:
+            return step_back(model, state, error)
         _update_lipschitz(memory, state.point, gradient)
         steps, dual_step = self._steps(model, state, options)
         before = state.point.copy()
@@ -65,7 +81,10 @@ class PrimalDual:
         pool.drop_inactive(options.patience, options.max_age)
         if not model.problem.convex:
             drop_contradicted(state, options)
-        gap, pieces = model.pieces(state.point)
+        try:
+            gap, pieces = model.pieces(state.point)
+        except NoAnswerError as error:
+            return step_back(model, state, error)
         add_cuts(state, model, pieces, state.point, options)
         memory.pop("spread", None)
         evaluate_feasible(model, state, state.point, gap, pieces, options)
@@ -88,6 +107,26 @@ class PrimalDual:
             steps[model.n_x :] = options.step_y
         # the dual step alone must not overshoot its own regularisation
         return steps, min(dual, 0.5 / max(options.regularisation, 1e-300))
+
+
+def step_back(model: Joint | Reduced, state: State, error: NoAnswerError) -> Move:
+    """Go back from a point without an answer, half-way to the last one that has it, and step shorter."""
+    count_unanswered(state, error)
+    plane = domain_plane(model, state.point, error)
+    if plane is not None:
+        state.pool.add(plane)
+    memory, before = state.memory, state.point
+    for _ in range(HALVINGS):
+        state.point = model.project(0.5 * (state.point + memory["last_point"]))
+        memory["lipschitz"] = np.minimum(2.0 * memory["lipschitz"], 1e15)
+        try:
+            fun, _ = model.objective(state.point)
+            gap, pieces = model.pieces(state.point)
+        except NoAnswerError:
+            continue
+        memory.pop("spread", None)
+        return Move(fun, gap, max(depth(pieces), 0.0), float(np.linalg.norm(state.point - before)))
+    raise error
 
 
 def _gram(state: State) -> Array:

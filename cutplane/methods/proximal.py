@@ -55,7 +55,7 @@ class Proximal:
         pool.note_activity(pool.multipliers > 0)
         pool.drop_inactive(options.patience, options.max_age)
         state.point = point
-        trial = evaluate(model, state, point, options)
+        trial = evaluate(model, state, point, options, center)
         decrease = best - state.best_fun
         if decrease >= _DESCENT * predicted:
             if decrease >= 0.5 * predicted:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cutplane.errors import EmptyPolyhedronError, MasterError
+from cutplane.errors import EmptyPolyhedronError, MasterError, NoAnswerError
 from cutplane.masters import conflict
 from cutplane.methods.base import Move, add_cuts, depth, evaluate_feasible, nearest_in
 from cutplane.methods.penalty import Penalty
-from cutplane.methods.primal_dual import PrimalDual
+from cutplane.methods.primal_dual import PrimalDual, step_back
 from cutplane.model import Joint, Reduced
 from cutplane.polyhedron import Polyhedron
 from cutplane.result import Status
@@ -47,13 +47,20 @@ class TwoPhase:
             if int(state.memory["in_phase1"]) >= options.phase1_iterations:
                 if move.violation > 1e3 * options.tolerance:
                     _require_a_point(model, state)
-                self._phase2.start(model, state, options)
+                try:
+                    self._phase2.start(model, state, options)
+                except NoAnswerError as error:
+                    return step_back(model, state, error)
                 state.phase = 2  # last: an interruption in between must not leave half a hand-over
             return move
         move = self._phase2.move(model, state, options)
         if not int(state.memory["finished"]):
             return move
-        gap, pieces = model.pieces(state.point)
+        try:
+            gap, pieces = model.pieces(state.point)
+        except NoAnswerError as error:
+            self._again(state)
+            return step_back(model, state, error)
         evaluate_feasible(model, state, state.point, gap, pieces, options)
         deepest = max(depth(pieces), move.violation)
         move = replace(move, lower_gap=gap, violation=deepest)
@@ -65,9 +72,13 @@ class TwoPhase:
         if added == 0:
             _require_a_point(model, state)
             return replace(move, status=Status.STALLED)
+        self._again(state)
+        return move
+
+    @staticmethod
+    def _again(state: State) -> None:
         state.phase, state.memory["in_phase1"] = 1, np.array(0)
         state.memory.pop("spread", None)
-        return move
 
 
 def _require_a_point(model: Joint | Reduced, state: State) -> None:

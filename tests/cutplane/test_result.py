@@ -11,7 +11,7 @@ from cutplane import BilevelSolver, History, Record, Status
 def test_statuses_carry_code_message_and_success():
     assert len({s.code for s in Status}) == len(list(Status))
     assert all(Status.from_code(s.code) is s and s.message for s in Status)
-    assert {s for s in Status if s.success} == {Status.OPTIMAL, Status.STATIONARY}
+    assert {s for s in Status if s.success} == {Status.OPTIMAL, Status.STATIONARY, Status.TESTED}
 
 
 def test_the_history_goes_to_columns_and_back():

@@ -28,8 +28,8 @@ def same(first, second):
 @pytest.mark.parametrize("method", METHODS)
 def test_resume_equals_no_stop(quadratic_bilevel, method, formulation, sets, tmp_path):
     solver = BilevelSolver(
-        method=method, formulation=formulation, epsilon=1e-8, max_planes=30, phase1_iterations=40, cut_every=3,
-        patience=3, max_age=9,
+        method=method, formulation=formulation, epsilon=1e-8, max_planes=30, patience=3, max_age=9,
+        **({"phase1_iterations": 40, "cut_every": 3} if method == "primal-dual" else {}),
     )  # fmt: skip
     straight = quadratic_bilevel(7, **SETS[sets]).problem
     kept = solver.init(straight, np.zeros(3), np.zeros(4))
@@ -57,7 +57,8 @@ PROGRAM = """
     problem = BilevelProblem(
         lambda x, y: (float((y - wanted) @ (y - wanted)) / 2, 0 * x, y - wanted),
         SolutionMap(lambda x: M @ x, lambda x, v: M.T @ v), Box(-1, 1), convex=True)
-    solver = BilevelSolver(method=sys.argv[1], epsilon=1e-8, phase1_iterations=30)
+    own = {"phase1_iterations": 30} if sys.argv[1] == "primal-dual" else {}
+    solver = BilevelSolver(method=sys.argv[1], epsilon=1e-8, **own)
     path, first, last = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     state = solver.init(problem, np.zeros(2), np.zeros(3)) if first == 0 else State.load(path)
     for _ in range(first, last):
