@@ -73,8 +73,7 @@ def examine(model: Joint | Reduced, state: State, options: "BilevelSolver") -> V
     """
     z, fun = state.best, state.best_fun
     units = _units(model, z)
-    smooth = _reduced_twin(model, state, options)
-    promised, direction = residual(smooth, z[: smooth.n], units[: smooth.n])
+    promised, direction = stationarity(model, z, fun, options)
     trials = Trials(model, state, options)
     scale = max(1.0, abs(fun))
     for way, lengths in _ways(model, z, direction, units):
@@ -88,18 +87,24 @@ def examine(model: Joint | Reduced, state: State, options: "BilevelSolver") -> V
     return Verdict(promised, None, fun, trials.answered)
 
 
+def stationarity(model: Joint | Reduced, z: Array, fun: float, options: "BilevelSolver") -> tuple[float, Array]:
+    """`residual` at z, in x alone where the oracle can say how y follows."""
+    twin = _reduced_twin(model, z, fun, options)
+    return residual(twin, z[: twin.n])
+
+
 def is_small(promised: float, fun: float, options: "BilevelSolver") -> bool:
     """Whether a residual is that of a point whose F is within the tolerance, at a curvature of one per unit."""
     return bool(promised <= np.sqrt(options.tolerance) * max(1.0, abs(fun)))
 
 
-def residual(model: Joint | Reduced, z: Array, units: Array | None = None) -> tuple[float, Array]:
+def residual(model: Joint | Reduced, z: Array) -> tuple[float, Array]:
     """Fall of F per unit in the linearised problem at z, and the direction (units) of it.
 
     Only what is fresh counts: the gradient of F at z, constraints linearised at z, the sets. NaN, and no
     direction, where the linearised problem could not be solved.
     """
-    units = _units(model, z) if units is None else units
+    units = _units(model, z)
     gradient = model.objective(z)[1].astype(float)
     reach = _NEAR * units
     at = np.clip(z.astype(float), model.lower, model.upper)
@@ -162,7 +167,7 @@ def _units(model: Joint | Reduced, z: Array) -> Array:
     return np.maximum(units, np.finfo(float).tiny)
 
 
-def _reduced_twin(model: Joint | Reduced, state: State, options: "BilevelSolver") -> Joint | Reduced:
+def _reduced_twin(model: Joint | Reduced, z: Array, fun: float, options: "BilevelSolver") -> Joint | Reduced:
     """The same problem in x alone, where the oracle has y*(x) with its derivative and y is that answer.
 
     The gap of the joint form has no slope where it is zero, and then says nothing of stationarity.
@@ -173,10 +178,10 @@ def _reduced_twin(model: Joint | Reduced, state: State, options: "BilevelSolver"
     scales = (options.x_scale, options.y_scale)
     twin = build_model(model.problem, "reduced", model.n_x, model.n_y, scales, model.epsilon)
     try:
-        fun, gradient = twin.objective(state.best[: model.n_x])
+        value, gradient = twin.objective(z[: model.n_x])
     except Exception:  # no derivative here, or no answer
         return model
-    near = abs(fun - state.best_fun) <= 1e-3 * max(1.0, abs(fun))
+    near = abs(value - fun) <= 1e-3 * max(1.0, abs(fun))
     return twin if near and np.isfinite(gradient).all() else model
 
 

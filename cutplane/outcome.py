@@ -15,7 +15,7 @@ from cutplane.certificate import Bound, contradiction, relaxed_bound
 from cutplane.cuts import gradient_cut
 from cutplane.methods.base import depth
 from cutplane.model import Joint, Piece, Reduced
-from cutplane.optimality import Verdict, is_small, residual
+from cutplane.optimality import Verdict, is_small, stationarity
 from cutplane.polyhedron import Kind, Polyhedron
 from cutplane.problem import BilevelProblem
 from cutplane.result import Result, Status
@@ -237,7 +237,7 @@ def _stationarity(
         return None
     verdict = state.runtime.get("verdict")
     try:
-        promised = residual(model, found.z)[0] if verdict is None else verdict.residual
+        promised = stationarity(model, found.z, found.fun, options)[0] if verdict is None else verdict.residual
     except Exception:
         return None
     finally:

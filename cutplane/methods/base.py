@@ -268,10 +268,32 @@ def nearest_in(
     return model.project(point)
 
 
+def _downhill(model: Joint | Reduced, state: State, z: Array) -> Array:
+    """Step towards the deepest linearised constraint alone, where all of them together leave nothing.
+
+    Of a problem that is not declared convex the planes are local models: they go. Exact rows that contradict each
+    other do prove that there is no point.
+    """
+    state.pool.clear()
+    planes = conflict(model, state.pool)
+    if planes:
+        raise EmptyPolyhedronError("no point satisfies all exact rows", planes)
+    deepest = max(model.pieces(z)[1], key=lambda piece: piece.depth, default=None)
+    if deepest is None or not 0.0 < deepest.depth < np.inf:
+        return z
+    length = min(deepest.depth, 1.0 + float(np.abs(z).max(initial=0.0)))
+    return model.project((z - length * deepest.gradient / np.linalg.norm(deepest.gradient)).astype(z.dtype))
+
+
 def approach(model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
     """Move towards feasibility while no feasible point is known: project onto the planes, cut again."""
     before = state.point
-    state.point = nearest_in(model, state, before)
+    try:
+        state.point = nearest_in(model, state, before)
+    except EmptyPolyhedronError:
+        if model.problem.convex:
+            raise
+        state.point = _downhill(model, state, before)
     state.pool.note_activity(state.pool.multipliers > 0)
     trial = evaluate(model, state, state.point, options, before)
     step = float(np.linalg.norm(state.point - before))
