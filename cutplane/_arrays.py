@@ -14,6 +14,8 @@ Array = NDArray[Any]
 
 _MOST_DENSE = 1 << 31
 """Bytes that a sparse matrix may come to when it is written out."""
+_TINY = 1e-140
+"""Length below which the squares of a vector's entries lose digits."""
 _WRONG = (TypeError, ValueError, OverflowError, RuntimeError)
 """What NumPy, and tensors that stand for arrays, raise over what is no array of real numbers."""
 
@@ -41,8 +43,8 @@ def _real(value: Any) -> Array:
 def positive(value: Any, name: str) -> float:
     """Return `value` as a float; raise `InputError` naming it unless it is a finite number above 0."""
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = float(_real(value)[()])
+    except _WRONG:
         number = np.nan
     if not (np.isfinite(number) and number > 0):
         raise InputError(f"{name} must be a positive finite number, not {value!r}")
@@ -101,3 +103,12 @@ def direction(v: Array) -> tuple[Array, float]:
     v = v / largest
     length = float(np.linalg.norm(v))
     return v / length, largest * length
+
+
+def row_lengths(A: Array) -> Array:
+    """Return the Euclidean length of each row, and 1 for rows of zeros."""
+    with np.errstate(over="ignore"):
+        lengths: Array = np.linalg.norm(A, axis=1)
+    for row in np.flatnonzero((lengths < _TINY) | (lengths == np.inf)):  # squares that vanish or overflow
+        lengths[row] = direction(A[row])[1] or 1.0
+    return lengths

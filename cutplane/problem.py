@@ -36,6 +36,9 @@ class LowerOracle(Protocol):
         """Return (h, gradient in x, gradient in y), h ≥ 0 and 0 where y is optimal for x."""
 
 
+_STEEPEST = 1e140
+"""Largest entry of a row, and one over the smallest: squares beyond it overflow or vanish."""
+
 Constraint = Callable[[Array, Array], tuple[Array, Array, Array]]
 
 
@@ -61,7 +64,14 @@ class LinearConstraint:
                 f"LinearConstraint: A_x has {self.A_x.shape[0]} rows, A_y {self.A_y.shape[0]}, b {self.b.size}"
             )
 
-        empty = ~(self.A_x.any(axis=1) | self.A_y.any(axis=1))
+        largest = np.maximum(*(np.abs(A).max(axis=1, initial=0.0) for A in (self.A_x, self.A_y)))
+        odd = np.flatnonzero((largest > 0) & ((largest < 1 / _STEEPEST) | (largest > _STEEPEST)))
+        if odd.size:
+            raise InputError(
+                f"LinearConstraint: the entries of row {odd[0]} go up to {largest[odd[0]]:.0e}, and its "
+                "length cannot be measured: multiply the row, b too, so that they are nearer to 1"
+            )
+        empty = largest == 0
         if (self.b[empty] < 0).any():
             row = int(np.flatnonzero(empty & (self.b < 0))[0])
             raise InputError(f"LinearConstraint: row {row} reads 0 ≤ {self.b[row]:g}, which no point satisfies")

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from scipy import optimize
 
-from cutplane._arrays import Array, direction, matrix, positive, scalar_or_vector, vector
+from cutplane._arrays import Array, direction, matrix, positive, row_lengths, scalar_or_vector, vector
 from cutplane.errors import InputError, ProjectionError
 from cutplane.knapsack import nearest_on_row
 from cutplane.quadratic import nearest_point
@@ -307,7 +307,7 @@ def usual_rows(A_ub: Array, b_ub: Array, A_eq: Array, b_eq: Array) -> Rows:
     Masters forgive a row what they forgive any: of a tiny row that is all of it. The other rows, and with them
     their multipliers, stay in the user's units.
     """
-    ub, eq = (np.where((n < 1e-3) | (n > 1e3), n, 1.0) for n in (_norms(A_ub), _norms(A_eq)))
+    ub, eq = (np.where((n < 1e-3) | (n > 1e3), n, 1.0) for n in (row_lengths(A_ub), row_lengths(A_eq)))
     return Rows(A_ub / ub[:, None], b_ub / ub, A_eq / eq[:, None], b_eq / eq)
 
 
@@ -315,11 +315,6 @@ def _size(lower: Array, upper: Array, rows: Rows) -> float:
     """Largest number in the bounds and the right sides; 1 where there is none but zeros."""
     numbers = np.concatenate([lower, upper, rows.b_ub, rows.b_eq])
     return float(np.abs(numbers[np.isfinite(numbers)]).max(initial=0.0)) or 1.0
-
-
-def _norms(A: Array) -> Array:
-    norms = np.linalg.norm(A, axis=1)
-    return np.where(norms > 0, norms, 1.0)
 
 
 def violation(feasible: FeasibleSet, v: Array) -> float:
@@ -346,5 +341,5 @@ def _linear_violation(feasible: FeasibleSet, v: Array) -> float:
     lo, hi = feasible.bounds(v.size)
     rows = feasible.rows(v.size)
     worst = max(float(np.max(lo - v, initial=0.0)), float(np.max(v - hi, initial=0.0)))
-    worst = max(worst, float(np.max((rows.A_ub @ v - rows.b_ub) / _norms(rows.A_ub), initial=0.0)))
-    return max(worst, float(np.max(np.abs(rows.A_eq @ v - rows.b_eq) / _norms(rows.A_eq), initial=0.0)))
+    worst = max(worst, float(np.max((rows.A_ub @ v - rows.b_ub) / row_lengths(rows.A_ub), initial=0.0)))
+    return max(worst, float(np.max(np.abs(rows.A_eq @ v - rows.b_eq) / row_lengths(rows.A_eq), initial=0.0)))

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from cutplane import InputError, LinearConstraint
-from cutplane._arrays import direction, matrix, scalar_or_vector, vector
+from cutplane._arrays import direction, matrix, positive, row_lengths, scalar_or_vector, vector
 
 
 class Grudging:
@@ -61,3 +61,16 @@ def test_a_direction_has_unit_length_at_any_size():
         unit, length = direction(size * np.array([3.0, 4.0]))
         np.testing.assert_allclose([*unit, length / size], [0.6, 0.8, 5.0], rtol=1e-14)
     assert direction(np.zeros(2))[1] == 0.0
+
+
+def test_rows_have_their_length_at_any_size():
+    sizes = np.array([[1e-300], [1e-160], [1.0], [1e160], [1e300]])
+    np.testing.assert_allclose(row_lengths(sizes * [[3.0, 4.0]]), 5 * sizes[:, 0], rtol=1e-14)
+    assert row_lengths(np.zeros((2, 3))).tolist() == [1.0, 1.0] and row_lengths(np.zeros((0, 3))).size == 0
+
+
+@pytest.mark.parametrize("value", ["2", [2.0], np.array([2.0]), None, True + 1j, np.nan, np.inf, 0, -1, 10**400])
+def test_a_positive_number_is_one_number(value):
+    with pytest.raises(InputError, match="radius must be a positive finite number"):
+        positive(value, "radius")
+    assert positive(np.float32(2), "radius") == positive(np.array(2), "radius") == 2.0

@@ -274,3 +274,24 @@ def test_columns_of_a_quadratic_level_name_the_start():
     problem = BilevelProblem(upper_level, level)
     with pytest.raises(InputError, match="A_x has 2 columns, x has 3 entries; give x0 as many"):
         BilevelSolver().init(problem, [0.0] * 3, [0.0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (([[np.nan]], [[1.0]], [1.0]), "A_x holds a non-finite entry"),
+        (([[1.0]], [[np.inf]], [1.0]), "A_y holds a non-finite entry"),
+        (([[1.0]], [[1.0]], [np.nan]), r"b\[0\] is not finite"),
+        (([[0.0]], [[0.0]], [-1e-300]), "row 0 reads 0 ≤ -1e-300"),
+        # a pool measures a row by the root of its squares: 1e-200 would count as 0, and the row as none
+        (([[0.0], [1e-200]], [[1.0], [0.0]], [1.0, -1.0]), "row 1 go up to 1e-200"),
+        (([[1e200]], [[1.0]], [1.0]), "row 0 go up to 1e.200"),
+    ],
+)
+def test_a_linear_constraint_that_could_not_be_kept_is_refused(arguments, words):
+    with pytest.raises(InputError, match=words):
+        LinearConstraint(*arguments)
+
+
+def test_a_linear_constraint_without_rows_asks_nothing():
+    assert LinearConstraint(np.zeros((0, 1)), np.zeros((0, 1)), [])(np.ones(1), np.ones(1))[0].shape == (0,)
