@@ -58,11 +58,13 @@ class State:
     status: Status = Status.RUNNING
     memory: dict[str, Array] = field(default_factory=dict)
     history: History = field(default_factory=History)
-    runtime: dict[str, Any] = field(default_factory=dict, repr=False, init=False)
-    """Handles that are rebuilt at need (the model, an LP in memory); never saved."""
 
     _NUMBERS = ("n_x", "n_y", "phase", "nit", "nfev", "njev", "version")
     _FLOATS = ("best_fun", "best_gap", "bound")
+
+    def __post_init__(self) -> None:
+        #: Handles rebuilt at need (the model, an LP in memory); no field, so that no copy takes them along.
+        self.runtime: dict[str, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"runtime": {}}
