@@ -36,7 +36,7 @@ def _real(value: Any) -> Array:
     if np.iscomplexobj(out):
         raise TypeError("it holds complex numbers")
     if out.dtype.kind not in "biufO":
-        raise TypeError(f"it holds {out.dtype}")
+        raise TypeError(f"it holds {'text' if out.dtype.kind in 'US' else out.dtype}")
     return out
 
 

@@ -193,7 +193,7 @@ def test_a_number_is_a_vector_of_one_entry():
         (np.array([1, 1, np.inf], dtype=np.float32), r"v\[2\] is not finite"),
         ([[1, 1, 1]], r"v must be one-dimensional, its shape is \(1, 3\)"),
         ([1j, 0, 0], "v is not an array of numbers: it holds complex"),
-        ("abc", "v is not an array of numbers: it holds <U3"),
+        ("abc", "v is not an array of numbers: it holds text"),
         (["1", "2", "3"], "v is not an array of numbers"),
         (np.array(["2020-01-01"] * 3, dtype="M8[D]"), "v is not an array of numbers: it holds datetime64"),
         (np.ma.masked_array([1.0, 2.0, 3.0], [False, True, False]), "v .* masked"),
