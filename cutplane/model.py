@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cutplane._arrays import Array
-from cutplane.errors import InputError, NoAnswerError, OracleError
+from cutplane.errors import InputError, NoAnswerError, OracleError, ProjectionError
 from cutplane.polyhedron import Kind, Plane
 from cutplane.problem import BilevelProblem, LinearConstraint
 from cutplane.sets import FeasibleSet, Free, Rows, no_rows, usual_rows
@@ -24,7 +24,7 @@ _NEARLY, _MOST = 1e-3, 50
 """Share of a bound's width within which y*(x) has nearly reached it, and how many such bounds are linearised."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Piece:
     """Value (≤ 0 where satisfied) and gradient of one constraint at a point, in scaled variables."""
 
@@ -139,6 +139,8 @@ class Model:
 
     def project(self, z: Array) -> Array:
         """Nearest point of Z."""
+        if not np.isfinite(z).all():
+            raise ProjectionError("the iterate is not finite: F may fall without end, give x_set or y_set bounds")
         out, start = np.empty_like(z), 0
         for feasible, size, s in self._blocks:
             part = slice(start, start + size)

@@ -24,7 +24,7 @@ class Kind(IntEnum):
     """An exact linear row; never dropped."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plane:
     """One plane, a·z + c ≤ 0 (≤ t for the objective), before it enters a pool."""
 

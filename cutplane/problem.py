@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from scipy import optimize
 
-from cutplane._arrays import Array, matrix, vector
+from cutplane._arrays import Array, matrix, scalar_or_vector, vector
 from cutplane.errors import InputError
-from cutplane.sets import FeasibleSet, Free, violation
+from cutplane.sets import Box, FeasibleSet, Free, Polytope, allowance, violation
 
 
 class UpperObjective(Protocol):
@@ -35,6 +36,9 @@ class LowerOracle(Protocol):
         """Return (h, gradient in x, gradient in y), h ≥ 0 and 0 where y is optimal for x."""
 
 
+_STEEPEST = 1e140
+"""Largest entry of a row, and one over the smallest: squares beyond it overflow or vanish."""
+
 Constraint = Callable[[Array, Array], tuple[Array, Array, Array]]
 
 
@@ -43,9 +47,14 @@ class LinearConstraint:
 
     Parameters
     ----------
-    A_x : array_like of shape (k, n_x)
-    A_y : array_like of shape (k, n_y)
+    A_x : array_like or SciPy sparse matrix of shape (k, n_x)
+    A_y : array_like or SciPy sparse matrix of shape (k, n_y)
     b : array_like of shape (k,)
+
+    Raises
+    ------
+    InputError
+        Where the shapes disagree, an entry is not finite, or a row of zeros asks for less than zero.
     """
 
     def __init__(self, A_x: Any, A_y: Any, b: Any) -> None:
@@ -55,7 +64,14 @@ class LinearConstraint:
                 f"LinearConstraint: A_x has {self.A_x.shape[0]} rows, A_y {self.A_y.shape[0]}, b {self.b.size}"
             )
 
-        empty = ~(self.A_x.any(axis=1) | self.A_y.any(axis=1))
+        largest = np.maximum(*(np.abs(A).max(axis=1, initial=0.0) for A in (self.A_x, self.A_y)))
+        odd = np.flatnonzero((largest > 0) & ((largest < 1 / _STEEPEST) | (largest > _STEEPEST)))
+        if odd.size:
+            raise InputError(
+                f"LinearConstraint: the entries of row {odd[0]} go up to {largest[odd[0]]:.0e}, and its "
+                "length cannot be measured: multiply the row, b too, so that they are nearer to 1"
+            )
+        empty = largest == 0
         if (self.b[empty] < 0).any():
             row = int(np.flatnonzero(empty & (self.b < 0))[0])
             raise InputError(f"LinearConstraint: row {row} reads 0 ≤ {self.b[row]:g}, which no point satisfies")
@@ -64,7 +80,10 @@ class LinearConstraint:
         """Raise `InputError` unless the columns are those of x and y."""
         for A, n, name in ((self.A_x, n_x, "A_x"), (self.A_y, n_y, "A_y")):
             if A.shape[1] != n:
-                raise InputError(f"LinearConstraint: {name} has {A.shape[1]} columns, {name[-1]} has {n} entries")
+                raise InputError(
+                    f"LinearConstraint: {name} has {A.shape[1]} columns, {name[-1]} has {n} entries; "
+                    f"give {name[-1]}0 as many entries as there are columns"
+                )
 
     def __call__(self, x: Array, y: Array) -> tuple[Array, Array, Array]:
         """Return (values, jacobian in x, jacobian in y); feasible where values ≤ 0."""
@@ -82,7 +101,9 @@ class BilevelProblem:
     lower : LowerOracle
         `SolutionMap`, `ValueFunction`, `Stationarity`, `CvxpyLevel`, or any object with ``gap(x, y)``.
     x_set, y_set : FeasibleSet
-        `Free` (default), `Box`, `Simplex`, `Ball` or `Polytope`.
+        `Free` (default), `Box`, `Simplex`, `Ball` or `Polytope`. SciPy's `Bounds` and `LinearConstraint`, or
+        a list of them, are taken as the `Box` or `Polytope` that they describe; `keep_feasible` is the rule
+        here, whatever it says.
     constraints : tuple of callables
         Coupled constraints ``c(x, y) -> (values, jac_x, jac_y)``, feasible where values ≤ 0.
         `LinearConstraint` keeps a linear one exact.
@@ -109,14 +130,22 @@ class BilevelProblem:
             raise InputError("upper must be callable: upper(x, y) -> (value, grad_x, grad_y)")
         if not callable(getattr(self.lower, "gap", None)):
             raise InputError("lower must have gap(x, y) -> (value, grad_x, grad_y); see cutplane.oracles")
-        for value, name in ((self.x_set, "x_set"), (self.y_set, "y_set")):
-            if isinstance(value, type) or not isinstance(value, FeasibleSet):
-                raise InputError(f"{name} must be Free(), Box, Simplex, Ball or Polytope, not {value!r}")
+        for name in ("x_set", "y_set"):
+            object.__setattr__(self, name, _as_set(getattr(self, name), name))
         constraints = self.constraints
-        if callable(constraints):
+        if callable(constraints) or isinstance(constraints, _OF_SCIPY):
             constraints = (constraints,)
-        if not isinstance(constraints, tuple | list) or not all(callable(c) for c in constraints):
-            raise InputError("constraints must be callables c(x, y) -> (values, jac_x, jac_y)")
+        if not isinstance(constraints, tuple | list):
+            raise InputError(f"{_CONSTRAINTS}, not {constraints!r}")
+        for i, constraint in enumerate(constraints):
+            if isinstance(constraint, _OF_SCIPY):
+                raise InputError(
+                    f"constraints[{i}] is SciPy's {type(constraint).__name__}, which does not tell x from y: "
+                    "write cutplane.LinearConstraint(A_x, A_y, b) for A_x x + A_y y ≤ b, put what is on x or y "
+                    "alone into x_set or y_set, and a curved one into c(x, y) -> (values, jac_x, jac_y)"
+                )
+            if isinstance(constraint, type) or not callable(constraint):
+                raise InputError(f"{_CONSTRAINTS}, not {constraint!r}")
         object.__setattr__(self, "constraints", tuple(constraints))
         if not isinstance(self.convex, bool | np.bool_):
             raise InputError(f"convex must be True or False, not {self.convex!r}")
@@ -124,14 +153,77 @@ class BilevelProblem:
             raise InputError("convex=True cannot be declared with a stochastic lower level: its cuts carry noise")
 
 
+_OF_SCIPY = (optimize.Bounds, optimize.LinearConstraint, optimize.NonlinearConstraint)
+_CONSTRAINTS = "constraints must be callables c(x, y) -> (values, jac_x, jac_y)"
+
+
+def _as_set(value: Any, name: str) -> FeasibleSet:
+    """Return a set as it is, and SciPy's bounds and rows as a `Box` or a `Polytope`."""
+    parts = list(value) if isinstance(value, list | tuple) else [value]
+    if parts and all(isinstance(part, optimize.Bounds | optimize.LinearConstraint) for part in parts):
+        try:
+            return _of_scipy(parts)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+    if isinstance(value, type) or not isinstance(value, FeasibleSet):
+        raise InputError(
+            f"{name} must be Free(), Box, Simplex, Ball or Polytope, or SciPy's Bounds or LinearConstraint or a "
+            f"list of these, not {value!r}"
+        )
+    return value
+
+
+def _of_scipy(parts: list[Any]) -> FeasibleSet:
+    """Return what SciPy's `Bounds` and `LinearConstraint` describe together."""
+    lower, upper = np.array(-np.inf), np.array(np.inf)
+    rows: list[tuple[Array, Array, Array]] = []
+    for part in parts:
+        sides = [scalar_or_vector(getattr(part, side), side) for side in ("lb", "ub")]
+        if isinstance(part, optimize.Bounds):
+            lb, ub = (v.reshape(()) if v.size == 1 else v for v in sides)  # SciPy makes a vector of a number
+            try:
+                lower, upper = np.maximum(lower, lb), np.minimum(upper, ub)
+            except ValueError:
+                raise InputError(f"Bounds are of {max(lower.size, upper.size)} and of {lb.size} entries") from None
+        else:
+            rows.append(_two_sided(matrix(part.A, "A", rows[0][0].shape[1] if rows else None), *sides))
+    box = Box(lower, upper)
+    if not rows:
+        return box
+    A, lb, ub = (np.concatenate(column) for column in zip(*rows, strict=True))
+    equal = lb == ub
+    above, below = ~equal & (ub < np.inf), ~equal & (lb > -np.inf)
+    return Polytope(
+        np.concatenate([A[above], -A[below]]), np.concatenate([ub[above], -lb[below]]), A[equal], ub[equal],
+        box.lower, box.upper,
+    )  # fmt: skip
+
+
+def _two_sided(A: Array, lb: Array, ub: Array) -> tuple[Array, Array, Array]:
+    """Return the rows lb ≤ A v ≤ ub with a side for each row, seen to be possible each by itself."""
+    try:
+        lb, ub = np.broadcast_to(lb, A.shape[0]), np.broadcast_to(ub, A.shape[0])
+    except ValueError:
+        raise InputError(f"LinearConstraint: A has {A.shape[0]} rows, lb {lb.size}, ub {ub.size}") from None
+    wrong = np.flatnonzero((lb > ub) | (lb == np.inf) | (ub == -np.inf))
+    if wrong.size:
+        row = int(wrong[0])
+        raise InputError(f"LinearConstraint: row {row} has lb = {lb[row]:g} and ub = {ub[row]:g}: none meets it")
+    return A, lb, ub
+
+
 def start_point(value: Any, name: str, feasible: FeasibleSet) -> Array:
-    """Return a start as a vector of the set; raise `InputError` where it is outside."""
-    point = vector(value, name)
-    feasible.check(point.size, name.replace("0", "_set"))
+    """Return a start as a vector of the set; raise `InputError` where it is outside.
+
+    Outside is what misses the set by more than the rounding of a point of its size (`allowance`).
+    """
+    point, set_name = vector(value, name), name.replace("0", "_set")
+    try:
+        feasible.check(point.size, set_name)
+    except InputError as error:
+        raise InputError(f"{name} has {point.size} entries: {error}") from None
     missed = violation(feasible, point)
-    tolerance = 1e-6 if point.dtype == np.float32 else 1e-9
-    if missed > tolerance * (1 + float(np.abs(point).max(initial=0.0))):
-        set_name = name.replace("0", "_set")
+    if missed > allowance(feasible, point):
         raise InputError(
             f"{name} is outside {set_name} by {missed:.3g}; start from problem.{set_name}.project({name})"
         )

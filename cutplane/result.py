@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cutplane._arrays import Array
+from cutplane.errors import InputError
 
 if TYPE_CHECKING:
     from cutplane.state import State
@@ -120,8 +121,25 @@ class History:
 
     @classmethod
     def from_dict(cls, columns: dict[str, Array]) -> "History":
-        """Rebuild from `to_dict`."""
-        history = cls()
+        """Rebuild from `to_dict`.
+
+        Raises
+        ------
+        InputError
+            If a column is missing, unknown, of another length or kind than the others, or a count is negative.
+        """
+        history, length = cls(), None
+        for name in sorted({*_NAMES, *columns}):
+            if name not in _NAMES or name not in columns:
+                raise InputError(f"the history {'lacks' if name in _NAMES else 'has no'} column {name!r}")
+            column, kind = columns[name], np.dtype(np.int64 if name in _INTEGERS else np.float64)
+            length = column.shape if length is None else length
+            if column.ndim != 1 or column.shape != length or column.dtype != kind:
+                raise InputError(
+                    f"the history's {name} is of shape {column.shape} and {column.dtype}, not {length} and {kind}"
+                )
+            if name in _INTEGERS and (column < 0).any():
+                raise InputError(f"the history's {name} holds {int(column.min())}; it is a count")
         for row in zip(*(columns[name] for name in _NAMES), strict=True):
             values: dict[str, Any] = {
                 name: int(value) if name in _INTEGERS else float(value)
@@ -131,9 +149,9 @@ class History:
         return history
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Result:
-    """Outcome of `BilevelSolver.solve`, with scipy's names.
+    """Outcome of `BilevelSolver.solve`, with scipy's names; it pickles and copies without the problem.
 
     Attributes
     ----------

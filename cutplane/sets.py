@@ -6,13 +6,13 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from scipy import optimize
 
-from cutplane._arrays import Array, matrix, positive, scalar_or_vector, vector
+from cutplane._arrays import Array, direction, matrix, positive, row_lengths, scalar_or_vector, vector
 from cutplane.errors import InputError, ProjectionError
 from cutplane.knapsack import nearest_on_row
 from cutplane.quadratic import nearest_point
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rows:
     """Linear rows of a set: A_ub v ≤ b_ub and A_eq v = b_eq."""
 
@@ -37,7 +37,7 @@ class FeasibleSet(Protocol):
         """Raise `InputError` if the set cannot hold vectors of length n."""
 
     def project(self, v: Array) -> Array:
-        """Nearest point of the set."""
+        """Nearest point of the set, in an array of its own."""
 
     def bounds(self, n: int) -> tuple[Array, Array]:
         """Componentwise bounds, infinite where there are none."""
@@ -47,6 +47,13 @@ class FeasibleSet(Protocol):
 
     def tangent(self, v: Array) -> tuple[Array, float] | None:
         """(a, b) with a·u ≤ b on the set and a·v > b, for a curved set that v is outside of."""
+
+
+def _point(feasible: FeasibleSet, v: Any) -> Array:
+    """Return a copy of what is to be projected, as finite floats of the set's dimension."""
+    point = vector(v, "v")
+    feasible.check(point.size, "v")
+    return point
 
 
 class _Linear:
@@ -70,9 +77,9 @@ class _Linear:
 class Free(_Linear):
     """The whole space."""
 
-    def project(self, v: Array) -> Array:
-        """Return v itself."""
-        return v
+    def project(self, v: Any) -> Array:
+        """Return a copy of v."""
+        return _point(self, v)
 
     def bounds(self, n: int) -> tuple[Array, Array]:
         """Infinite bounds."""
@@ -101,9 +108,10 @@ class Box(_Linear):
             if bound.ndim == 1 and bound.size != n:
                 raise InputError(f"{name}: Box.{which} has {bound.size} entries, the variable has {n}")
 
-    def project(self, v: Array) -> Array:
+    def project(self, v: Any) -> Array:
         """Clip."""
-        return np.clip(v, self.lower, self.upper).astype(v.dtype, copy=False)
+        given = _point(self, v)
+        return np.clip(given, self.lower, self.upper).astype(given.dtype, copy=False)
 
     def bounds(self, n: int) -> tuple[Array, Array]:
         """Return the bounds as vectors."""
@@ -118,14 +126,22 @@ class Simplex(_Linear):
     def __init__(self, total: float = 1.0) -> None:
         self.total = positive(total, "Simplex: total")
 
-    def project(self, v: Array) -> Array:
+    def check(self, n: int, name: str) -> None:
+        """Require an entry to put the total in."""
+        if n == 0:
+            raise InputError(f"{name}: no entries cannot sum to the Simplex's total of {self.total:g}")
+
+    def project(self, v: Any) -> Array:
         """Project by sorting: the shift that makes the positive parts sum to the total."""
-        v = v - np.max(v)  # a common shift changes nothing but the rounding: large entries would lose the sum
-        ordered = np.sort(v)[::-1]
-        shift = (np.cumsum(ordered) - self.total) / np.arange(1, v.size + 1)
+        given = _point(self, v)
+        with np.errstate(over="ignore"):  # an entry that far below the largest is 0 in any case
+            # a common shift changes nothing but the rounding: large entries would lose the sum
+            v = given.astype(np.float64) - float(given.max())
+            ordered = np.sort(v)[::-1]
+            shift = (np.cumsum(ordered) - self.total) / np.arange(1, v.size + 1)
         last = np.flatnonzero(ordered > shift)[-1]
         point: Array = np.maximum(v - shift[last], 0.0)
-        return point.astype(v.dtype, copy=False)
+        return point.astype(given.dtype, copy=False)
 
     def bounds(self, n: int) -> tuple[Array, Array]:
         """Between 0 and the total."""
@@ -152,14 +168,14 @@ class Ball:
         if self.center.ndim == 1 and self.center.size != n:
             raise InputError(f"{name}: Ball.center has {self.center.size} entries, the variable has {n}")
 
-    def project(self, v: Array) -> Array:
+    def project(self, v: Any) -> Array:
         """Shrink towards the center."""
-        away = v - self.center
-        length = float(np.linalg.norm(away))
+        given = _point(self, v)
+        away, length = direction(given - self.center)
         if length <= self.radius:
-            return v
-        shrunk: Array = self.center + away * (self.radius / length)
-        return shrunk.astype(v.dtype)
+            return given
+        shrunk: Array = self.center + away * self.radius
+        return shrunk.astype(given.dtype)
 
     def bounds(self, n: int) -> tuple[Array, Array]:
         """Return the box around the ball."""
@@ -172,11 +188,9 @@ class Ball:
 
     def tangent(self, v: Array) -> tuple[Array, float] | None:
         """Return the tangent half-space at the nearest point of the sphere."""
-        away = v - self.center
-        length = float(np.linalg.norm(away))
+        a, length = direction(v - self.center)
         if length <= self.radius * (1 + 1e-12):
             return None
-        a = away / length
         return a, float(a @ np.broadcast_to(self.center, v.size)) + self.radius
 
 
@@ -186,7 +200,7 @@ class Polytope(_Linear):
     Parameters
     ----------
     A_ub, b_ub : array_like of shapes (m, n) and (m,)
-        Inequality rows.
+        Inequality rows; a matrix may be one of SciPy's sparse ones, and is kept dense.
     A_eq, b_eq : array_like of shapes (p, n) and (p,)
         Equality rows.
     lower, upper : float or array_like of shape (n,)
@@ -204,13 +218,13 @@ class Polytope(_Linear):
         self, A_ub: Any = None, b_ub: Any = None, A_eq: Any = None, b_eq: Any = None,
         lower: Any = -np.inf, upper: Any = np.inf,
     ) -> None:  # fmt: skip
-        given = [matrix(A, name) for A, name in ((A_ub, "A_ub"), (A_eq, "A_eq")) if A is not None]
+        given = {name: matrix(A, name) for A, name in ((A_ub, "A_ub"), (A_eq, "A_eq")) if A is not None}
         if not given:
             raise InputError("Polytope needs A_ub or A_eq; without rows use Box(lower, upper)")
-        self.n = given[0].shape[1]
-        none = no_rows(self.n)
-        ub = none.A_ub if A_ub is None else matrix(A_ub, "A_ub", self.n)
-        eq = none.A_eq if A_eq is None else matrix(A_eq, "A_eq", self.n)
+        self.n = next(iter(given.values())).shape[1]
+        ub, eq = (given.get(name, np.zeros((0, self.n))) for name in ("A_ub", "A_eq"))
+        if eq.shape[1] != self.n:
+            raise InputError(f"Polytope: A_eq has {eq.shape[1]} columns, {self.n} were expected, as A_ub has")
         if (A_ub is None) != (b_ub is None) or (A_eq is None) != (b_eq is None):
             raise InputError("Polytope: A_ub comes with b_ub, and A_eq with b_eq")
         self._rows = usual_rows(
@@ -233,29 +247,32 @@ class Polytope(_Linear):
         if n != self.n:
             raise InputError(f"{name}: Polytope has {self.n} columns, the variable has {n}")
 
-    def project(self, v: Array) -> Array:
+    def project(self, v: Any) -> Array:
         """Solve the projection's quadratic programme.
 
         Raises
         ------
+        InputError
+            If v is not a finite vector of as many entries as there are columns.
         ProjectionError
             If the quadratic programme cannot be solved to 1e-11 of the size of the point found and of the rows.
         """
+        given = _point(self, v)
         lo, hi = self._box.bounds(self.n)
         r = self._rows
-        clipped = np.clip(v, lo, hi)
+        clipped = np.clip(given, lo, hi)
         exact = 1e-12 * min(1.0, self._size(clipped))
         if np.all(r.A_ub @ clipped <= r.b_ub) and np.all(np.abs(r.A_eq @ clipped - r.b_eq) <= exact):
-            return clipped.astype(v.dtype, copy=False)
+            return clipped.astype(given.dtype, copy=False)
         if r.b_ub.size + r.b_eq.size == 1:
             row, rhs = (r.A_ub[0], r.b_ub[0]) if r.b_ub.size else (r.A_eq[0], r.b_eq[0])
-            near = v.astype(np.float64)
+            near = given.astype(np.float64)
             for _ in range(_PASSES):  # the second pass takes away the rounding of a far point
                 near = nearest_on_row(near, row, rhs, lo, hi)
                 if _linear_violation(self, near) <= 1e-11 * self._size(near):
-                    return near.astype(v.dtype, copy=False)
+                    return near.astype(given.dtype, copy=False)
             raise ProjectionError("Polytope.project: the point is too far away for its row to be met")
-        point: Array = v.astype(np.float64)
+        point: Array = given.astype(np.float64)
         rhs = np.concatenate([r.b_ub, r.b_eq])
         for _ in range(_PASSES):  # as above
             unit = max(self._size(point), np.finfo(float).tiny)
@@ -264,7 +281,7 @@ class Polytope(_Linear):
                 break
             point = solution.point * unit
             if _linear_violation(self, point) <= 1e-11 * self._size(point):
-                return point.astype(v.dtype, copy=False)
+                return point.astype(given.dtype, copy=False)
         raise ProjectionError(f"Polytope.project did not converge (residual {solution.residual:.1e})")
 
     def _size(self, v: Array) -> float:
@@ -290,7 +307,7 @@ def usual_rows(A_ub: Array, b_ub: Array, A_eq: Array, b_eq: Array) -> Rows:
     Masters forgive a row what they forgive any: of a tiny row that is all of it. The other rows, and with them
     their multipliers, stay in the user's units.
     """
-    ub, eq = (np.where((n < 1e-3) | (n > 1e3), n, 1.0) for n in (_norms(A_ub), _norms(A_eq)))
+    ub, eq = (np.where((n < 1e-3) | (n > 1e3), n, 1.0) for n in (row_lengths(A_ub), row_lengths(A_eq)))
     return Rows(A_ub / ub[:, None], b_ub / ub, A_eq / eq[:, None], b_eq / eq)
 
 
@@ -300,20 +317,29 @@ def _size(lower: Array, upper: Array, rows: Rows) -> float:
     return float(np.abs(numbers[np.isfinite(numbers)]).max(initial=0.0)) or 1.0
 
 
-def _norms(A: Array) -> Array:
-    norms = np.linalg.norm(A, axis=1)
-    return np.where(norms > 0, norms, 1.0)
-
-
 def violation(feasible: FeasibleSet, v: Array) -> float:
     """Return the largest distance by which v misses a bound, a row (of unit length) or the curved part."""
     worst, tangent = _linear_violation(feasible, v), feasible.tangent(v)
     return worst if tangent is None else max(worst, float(tangent[0] @ v - tangent[1]))
 
 
+def allowance(feasible: FeasibleSet, v: Array) -> float:
+    """Distance by which v may miss the set and still be meant to lie in it: 1e-9 (float32: 1e-6) of its size.
+
+    The size is that of the widest bounds, of the numbers in bounds and rows, or 1 + ‖v‖∞, whichever is least; the
+    rounding of v itself is always allowed.
+    """
+    lo, hi = feasible.bounds(v.size)
+    of_v = float(np.abs(v).max(initial=0.0))
+    with np.errstate(over="ignore"):  # bounds may be as wide as numbers go
+        width = float(np.max(hi - lo, initial=0.0))
+    size = min(1.0 + of_v, max(of_v, _size(lo, hi, feasible.rows(v.size))), width if width > 0 else np.inf)
+    return max((1e-6 if v.dtype == np.float32 else 1e-9) * size, 8 * float(np.finfo(v.dtype).eps) * of_v)
+
+
 def _linear_violation(feasible: FeasibleSet, v: Array) -> float:
     lo, hi = feasible.bounds(v.size)
     rows = feasible.rows(v.size)
     worst = max(float(np.max(lo - v, initial=0.0)), float(np.max(v - hi, initial=0.0)))
-    worst = max(worst, float(np.max((rows.A_ub @ v - rows.b_ub) / _norms(rows.A_ub), initial=0.0)))
-    return max(worst, float(np.max(np.abs(rows.A_eq @ v - rows.b_eq) / _norms(rows.A_eq), initial=0.0)))
+    worst = max(worst, float(np.max((rows.A_ub @ v - rows.b_ub) / row_lengths(rows.A_ub), initial=0.0)))
+    return max(worst, float(np.max(np.abs(rows.A_eq @ v - rows.b_eq) / row_lengths(rows.A_eq), initial=0.0)))

@@ -167,6 +167,9 @@ class BilevelSolver:
             y = start_point(y0, "y0", problem.y_set)
         else:
             y = vector(y0, "y0", finite=False).astype(x.dtype)
+        wanted = getattr(problem.lower, "n_x", None)
+        if wanted is not None and wanted != x.size:
+            raise InputError(f"x0 has {x.size} entries, the lower level takes {wanted}")
         model = build_model(problem, self.formulation, x.size, y.size, (self.x_scale, self.y_scale), self.epsilon)
         self._check_widths(model)
         point = model.join(x, y)
@@ -177,9 +180,17 @@ class BilevelSolver:
         state.memory |= self._made_with()
         state.runtime = {"model": model, "problem": problem, "solver": self}
         state.version = int(getattr(problem.lower, "version", 0))
-        # a wrong gap shows at the door, not at the first check; and says on resume whether the problem is the same
-        state.memory |= {"made_at": point.copy(), "answers": answers(model, point), "sets": model.digest()}
-        METHODS[self.method].start(model, state, self)
+        try:
+            # a wrong gap shows at the door, not at the first check; on resume this tells another problem apart
+            state.memory |= {"made_at": point.copy(), "answers": answers(model, point), "sets": model.digest()}
+            METHODS[self.method].start(model, state, self)
+        except CutplaneError:
+            raise
+        except Exception as error:  # the user's own code
+            raise OracleError(
+                f"{type(error).__name__} at the start: {error}. x0 has {x.size} entries and y0 {y.size}: are "
+                "these the lengths that your functions expect?"
+            ) from error
         state.nfev, state.njev = model.nfev, model.njev
         return state
 

@@ -1,5 +1,6 @@
 """The state of a run: plain arrays and numbers that save, load and resume to the bit."""
 
+import copy
 import io
 import os
 import secrets
@@ -11,18 +12,19 @@ import numpy as np
 
 from cutplane._archive import load_arrays
 from cutplane._arrays import Array
+from cutplane._saved import FORMAT, check_digest, check_saved, digest
 from cutplane.errors import InputError
 from cutplane.polyhedron import Polyhedron
 from cutplane.result import History, Status
 
-FORMAT = 1
 
-
-@dataclass
+@dataclass(eq=False)
 class State:
     """Everything that changes during a run.
 
-    `BilevelSolver.step` advances it in place and returns it; use `copy` to keep a snapshot.
+    `BilevelSolver.step` advances it in place and returns it; use `copy` to keep a snapshot. Copies and pickles
+    leave `runtime` behind: a run goes on from them to the same bits. A state equals itself alone; hold two
+    against each other by `to_arrays`.
 
     Attributes
     ----------
@@ -56,48 +58,59 @@ class State:
     status: Status = Status.RUNNING
     memory: dict[str, Array] = field(default_factory=dict)
     history: History = field(default_factory=History)
-    runtime: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """Handles that are rebuilt at need (the model, an LP in memory); never saved."""
 
     _NUMBERS = ("n_x", "n_y", "phase", "nit", "nfev", "njev", "version")
     _FLOATS = ("best_fun", "best_gap", "bound")
 
+    def __post_init__(self) -> None:
+        #: Handles rebuilt at need (the model, an LP in memory); no field, so that no copy takes them along.
+        self.runtime: dict[str, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"runtime": {}}
+
     def to_arrays(self) -> dict[str, Array]:
-        """Every field as an array, under one flat set of names."""
-        arrays = {"point": self.point, "best": self.best}
+        """Copies of all fields as arrays, under one flat set of names; the last one is a digest of the others."""
+        arrays = {"point": self.point.copy(), "best": self.best.copy()}
         arrays["numbers"] = np.array(
             [FORMAT, self.status.code, *(getattr(self, k) for k in self._NUMBERS)], dtype=np.int64
         )
         arrays["floats"] = np.array([getattr(self, k) for k in self._FLOATS])
         for prefix, part in (
-            ("pool", self.pool.to_arrays()), ("memory", self.memory), ("history", self.history.to_dict()),
+            ("pool", self.pool.to_arrays()), ("memory", copy.deepcopy(self.memory)),
+            ("history", self.history.to_dict()),
         ):  # fmt: skip
             arrays |= {f"{prefix}/{key}": value for key, value in part.items()}
-        return arrays
+        return arrays | {"digest": digest(arrays)}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, Array]) -> "State":
-        """Rebuild a state from `to_arrays`."""
-        if int(arrays["numbers"][0]) != FORMAT:
-            found = int(arrays["numbers"][0])
-            raise InputError(f"state format {found} is not {FORMAT}: another version wrote it")
+        """Rebuild a state from `to_arrays`.
+
+        Raises
+        ------
+        InputError
+            If an array is missing, of another shape or kind than a run needs, or not the one that was saved.
+        """
+        check_saved(arrays)
         parts: dict[str, dict[str, Array]] = {"pool": {}, "memory": {}, "history": {}}
         for key, value in arrays.items():
             if "/" in key:
                 prefix, name = key.split("/", 1)
                 parts[prefix][name] = value.copy()
+        history = History.from_dict(parts["history"])
+        check_digest(arrays)
         scalars: dict[str, Any] = {k: int(v) for k, v in zip(cls._NUMBERS, arrays["numbers"][2:], strict=True)}
         scalars |= {k: float(v) for k, v in zip(cls._FLOATS, arrays["floats"], strict=True)}
         return cls(
             point=arrays["point"].copy(), best=arrays["best"].copy(),
             pool=Polyhedron.from_arrays(parts["pool"]), memory=parts["memory"],
-            history=History.from_dict(parts["history"]),
-            status=Status.from_code(int(arrays["numbers"][1])), **scalars,
+            history=history, status=Status.from_code(int(arrays["numbers"][1])), **scalars,
         )  # fmt: skip
 
     def copy(self) -> "State":
         """Return an independent snapshot."""
-        return State.from_arrays(self.to_arrays())
+        return copy.deepcopy(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the state to an npz file, atomically and without pickle."""
@@ -127,7 +140,5 @@ class State:
         with open(path, "rb") as handle:
             try:
                 return cls.from_arrays(load_arrays(handle))
-            except InputError:
-                raise
             except Exception as error:  # a damaged archive fails in as many ways as zipfile has branches
                 raise InputError(f"{os.fspath(path)} is not a saved state: {str(error)[:200]}") from None

@@ -97,7 +97,7 @@ def offer(state: State, z: Array, fun: float, gap: float) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Trial:
     """A trial point, evaluated: `fun` and `gradient` of the objective there, and what it brought."""
 

@@ -73,7 +73,7 @@ class Penalty:
         curvature = float(shift @ change)
         # the spectral (Barzilai-Borwein) length; without curvature along the move, a longer step
         memory["bb"] = np.array(
-            np.clip(float(shift @ shift) / curvature, 1e-12, 1e10) if curvature > 0 else 2 * step
+            np.clip(float(shift @ shift) / curvature, 1e-12, 1e10) if curvature > 0 else min(2 * step, 1e10)
         )
         memory["values"] = np.append(memory["values"][1:], value)
         memory |= {"fun": np.array(fun), "gradient": gradient, "slope": new_slope}
