@@ -1,7 +1,7 @@
 """Bi-level optimisation by cutting planes: constraints, cuts and certificates for black-box lower levels."""
 
 from cutplane.cuts import MuCut
-from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, OracleError
+from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, NoAnswerError, OracleError
 from cutplane.oracles import (
     CvxpyLevel,
     LowerSolution,
@@ -24,7 +24,7 @@ from cutplane.state import State
 __all__ = [
     "Ball", "BilevelProblem", "BilevelSolver", "Box", "CutplaneError", "CvxpyLevel",
     "EmptyPolyhedronError", "Free", "History", "InputError", "LinearConstraint", "LowerSolution", "MuCut",
-    "OracleError", "OracleReport", "OracleWarning", "Polyhedron", "Polytope", "QuadraticLevel", "Record", "Result",
-    "ScipyInner", "Simplex", "SolutionMap", "State", "Stationarity", "Status", "ValueFunction",
+    "NoAnswerError", "OracleError", "OracleReport", "OracleWarning", "Polyhedron", "Polytope", "QuadraticLevel",
+    "Record", "Result", "ScipyInner", "Simplex", "SolutionMap", "State", "Stationarity", "Status", "ValueFunction",
     "check_oracle",
 ]  # fmt: skip

@@ -22,8 +22,8 @@ _LARGEST = 1 << 60
 _OWN, _PARTS = ("point", "best", "numbers", "floats", "digest"), ("pool", "memory", "history")
 
 # The arrays that each method cannot go on without: shape and sign by name. "n" is the length of a point; "k" and
-# "m" are any, the same within a group; "+" are positive, "0" at least 0, "" any finite numbers, "i" whole ones, and
-# "∞" may be infinite.
+# "m" are any, the same within a group; "+" are positive, "0" at least 0, "" any finite numbers, "i" whole ones,
+# and "∞" may be infinite.
 _NUMBER, _FACTOR, _COUNT = ((), ""), ((), "+"), ((), "i0")
 _POINT: tuple[tuple[Any, ...], str] = (("n",), "")
 _PHASE1 = {"lipschitz": _FACTOR, "last_point": _POINT, "last_gradient": _POINT, "in_phase1": _COUNT}

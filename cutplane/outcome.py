@@ -254,6 +254,8 @@ def _advice(
     far = float(np.abs(state.point * model.scale).max(initial=0.0))
     if far > _FAR and not np.isfinite(model.upper - model.lower).all():
         return f"; the iterates went as far as {far:.0e}: F may fall without end there, give x_set or y_set bounds"
+    if status is Status.STALLED and int(state.memory.get("unanswered", 0)):
+        return "; beside the point the lower level or F has no answer: keep such x out by x_set or a constraint"
     whole = all(callable(getattr(problem.lower, name, None)) for name in ("solution", "vjp"))
     if status is Status.MAX_ITERATIONS and options.formulation == "joint" and whole:
         return "; formulation='reduced' with method='linear' often needs far fewer"

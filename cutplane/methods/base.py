@@ -108,6 +108,8 @@ class Trial:
     added: int
     feasible_fun: float
     """Objective at the feasible point nearest to the trial; infinite where there is none."""
+    stuck: bool = False
+    """No point on the way from the center has an answer: it is at the rim of where there are answers."""
 
 
 def evaluate(
@@ -147,7 +149,8 @@ def _without_answer(
             return _evaluate(model, state, z, options)
         except NoAnswerError:
             continue
-    raise error
+    _evaluate(model, state, near, options)  # an oracle that has no answer there any more is broken
+    return Trial(np.inf, np.zeros_like(z), np.nan, 0.0, 0, np.inf, stuck=True)
 
 
 def count_unanswered(state: State, error: NoAnswerError) -> None:
@@ -297,7 +300,7 @@ def approach(model: Joint | Reduced, state: State, options: "BilevelSolver") -> 
     state.pool.note_activity(state.pool.multipliers > 0)
     trial = evaluate(model, state, state.point, options, before)
     step = float(np.linalg.norm(state.point - before))
-    stuck = trial.added == 0 and step == 0.0 and not np.isfinite(state.best_fun)
+    stuck = trial.stuck or (trial.added == 0 and step == 0.0 and not np.isfinite(state.best_fun))
     return Move(
         trial.fun, trial.lower_gap, max(trial.depth, 0.0), step,
         status=Status.STALLED if stuck else Status.RUNNING,

@@ -68,6 +68,8 @@ class Level:
         pool.note_activity((pool.multipliers > 0) | np.isin(pool.serials, working))
         pool.drop_inactive(options.patience, options.max_age)
         trial = evaluate(model, state, state.point, options, state.best)
+        if trial.stuck:
+            return Move(state.best_fun, state.best_gap, 0.0, 0.0, status=Status.STALLED)
         step = float(np.linalg.norm(state.point - before))
         if trial.added == 0 and step <= 1e-15 * (1 + float(np.linalg.norm(before))):
             return Move(trial.fun, trial.lower_gap, max(trial.depth, 0.0), step, status=Status.STALLED)

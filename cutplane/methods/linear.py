@@ -85,6 +85,8 @@ class Linear:
         pool.drop_inactive(options.patience, options.max_age)
         state.point = point
         trial = evaluate(model, state, point, options, center)
+        if trial.stuck:
+            return Move(best, state.best_gap, 0.0, 0.0, status=Status.STALLED)
         decrease = best - state.best_fun
         if decrease > 0:
             state.memory["since"] = np.array(state.pool.next_serial - trial.added)

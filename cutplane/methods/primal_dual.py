@@ -19,6 +19,7 @@ from cutplane.methods.base import (
     evaluate_feasible,
 )
 from cutplane.model import Joint, Reduced
+from cutplane.result import Status
 from cutplane.state import State
 
 if TYPE_CHECKING:
@@ -126,7 +127,9 @@ def step_back(model: Joint | Reduced, state: State, error: NoAnswerError) -> Mov
             continue
         memory.pop("spread", None)
         return Move(fun, gap, max(depth(pieces), 0.0), float(np.linalg.norm(state.point - before)))
-    raise error
+    state.point = memory["last_point"].copy()
+    fun, _ = model.objective(state.point)  # an oracle that has no answer there any more is broken
+    return Move(fun, np.nan, 0.0, 0.0, status=Status.STALLED)
 
 
 def _gram(state: State) -> Array:

@@ -56,6 +56,8 @@ class Proximal:
         pool.drop_inactive(options.patience, options.max_age)
         state.point = point
         trial = evaluate(model, state, point, options, center)
+        if trial.stuck:
+            return Move(best, state.best_gap, 0.0, 0.0, status=Status.STALLED)
         decrease = best - state.best_fun
         if decrease >= _DESCENT * predicted:
             if decrease >= 0.5 * predicted:
