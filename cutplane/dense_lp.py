@@ -109,10 +109,9 @@ def _attempt(
     price = cost * on_columns
     on_cost = _cost_unit(price)
     lp.col_cost_ = price / on_cost
-    lp.col_lower_, lp.col_upper_ = (
-        np.where(np.abs(v) < _ENDLESS, v, np.copysign(infinity, v))
-        for v in (lower / on_columns / unit, upper / on_columns / unit)
-    )
+    low, high = lower / on_columns / unit, upper / on_columns / unit
+    lp.col_lower_ = np.where(np.abs(low) < _ENDLESS, low, -infinity)
+    lp.col_upper_ = np.where(np.abs(high) < _ENDLESS, high, infinity)
     side = b * on_rows / unit
     near = np.abs(side) < _ENDLESS
     lp.row_lower_, lp.row_upper_ = np.where(equal & near, side, -infinity), np.where(near, side, infinity)

@@ -44,10 +44,10 @@ class QuadraticLevel(ValueFunction):
     The rows are an exact `LinearConstraint` of the bi-level problem. The equations of the active
     set are solved directly at the end, so that the value is accurate to rounding. Where no
     y satisfies the rows at an x, the gap is the least violation of any row, a convex function of x that
-    cuts such x off, and `solution` raises `NoAnswerError`, which holds both. Rows whose largest entry in y is below
-    1e-3 or above 1e3 are brought near 1 before their violation is measured. The derivative of y*(x)
-    (`vjp`) is that of the active set at x, an element of the generalised Jacobian at a kink; where the lower level
-    has several answers at x it is an `OracleError`.
+    cuts such x off, and `solution` raises `NoAnswerError`, which holds both. Rows whose largest entry in y is
+    below 1e-3 or above 1e3 are brought near 1 before their violation is measured. The derivative of y*(x) (`vjp`)
+    is that of the active set at x, an element of the generalised Jacobian at a kink; where the lower level has
+    several answers at x it is an `OracleError`.
 
     Examples
     --------
@@ -143,7 +143,7 @@ class QuadraticLevel(ValueFunction):
         except NoAnswerError as nothing:
             if nothing.violation is None:
                 raise
-            return y
+            return np.asarray(y)
         way, best = y - target, self._objective(x, target)[0]
         # the gap is a quadratic along the segment, and each row is linear
         slope, bend = float((self.Q @ target + self.c + self.P @ x) @ way), float(way @ self.Q @ way)
@@ -154,7 +154,7 @@ class QuadraticLevel(ValueFunction):
             2 * epsilon / root if root > 0 else np.inf,
             float(np.min(np.maximum(room + _FEASIBLE, 0.0)[leaving] / towards[leaving], initial=np.inf)),
         )
-        for share in (part, (1 - 1e-9) * part, 0.5 * part):
+        for share in (part, (1 - 1e-5) * part, 0.9 * part, 0.5 * part):  # the value's own rounding may be above ε
             point = y if share >= 1 else target + share * way
             if self._objective(x, point)[0] - best <= epsilon:
                 return np.asarray(point)
