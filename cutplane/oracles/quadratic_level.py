@@ -154,8 +154,8 @@ class QuadraticLevel(ValueFunction):
             2 * epsilon / root if root > 0 else np.inf,
             float(np.min(np.maximum(room + _FEASIBLE, 0.0)[leaving] / towards[leaving], initial=np.inf)),
         )
-        for share in (part, (1 - 1e-5) * part, 0.9 * part, 0.5 * part):  # the value's own rounding may be above ε
-            point = y if share >= 1 else target + share * way
+        for short in (0.0, 1e-12, 1e-9, 1e-6, 1e-3, 0.5):  # the rounding of the values may be above ε
+            point = y if part * (1 - short) >= 1 else target + part * (1 - short) * way
             if self._objective(x, point)[0] - best <= epsilon:
                 return np.asarray(point)
         return np.array(target)
