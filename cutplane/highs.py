@@ -1,6 +1,6 @@
 """The one place that opens HiGHS: silent, on one thread, and no status goes unread.
 
-HiGHS (1.15.1) fixes the number of threads with its first run and refuses every other number from then on, with a
+HiGHS (1.15.1) fixes the number of threads with the first run and refuses every other number from then on, with a
 zero solution. So the number asked for is 0, "whatever is there", and a run that is refused is an error by name.
 """
 

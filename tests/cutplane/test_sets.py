@@ -135,7 +135,7 @@ def test_a_far_set_is_not_taken_for_empty():
 @pytest.mark.parametrize(
     ("arguments", "point"),
     [
-        # SciPy's linprog (1.17.1) calls all of these infeasible, or HiGHS takes a side from 1e20 on for none
+        # to HiGHS a side from 1e20 on is none, and SciPy's linprog (1.17.1) calls the first and third infeasible
         ({"A_ub": [[-1.0]], "b_ub": [-1e21]}, [1e21]),
         ({"A_ub": [[1.0]], "b_ub": [1e25], "lower": 0}, [0.0]),
         ({"A_ub": [[-1.0, 0.0]], "b_ub": [-1e21], "lower": 0, "upper": [1e22, 1.0]}, [1e21, 0.0]),
