@@ -9,7 +9,7 @@ export SIMMST_DATA
 # Small matrices everywhere: BLAS threads only wait for each other there. (torch sets its own.)
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: run test test-slow coverage bench docs lint clean setup
+.PHONY: run test test-slow newest coverage bench docs lint clean setup
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
@@ -27,6 +27,19 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# the solvers' quick tests with the newest versions that pyproject.toml allows, in an environment of their own; where
+# no registry answers within two minutes there is nothing to try
+NEWEST := .venv-newest
+SOLVER_TESTS := $(addprefix tests/cutplane/,test_highs.py test_dense_lp.py test_lp.py test_wide_lp.py test_sets.py \
+	test_certificate.py oracles/test_quadratic_level.py)
+newest:
+	test -x $(NEWEST)/bin/python || $(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], "pytest", "hypothesis", sep="\n")' > $(NEWEST)/wanted.txt
+	if timeout 120 $(NEWEST)/bin/python -m pip install -q --upgrade --prefer-binary -r $(NEWEST)/wanted.txt; then \
+		$(NEWEST)/bin/python -m pip freeze; \
+		timeout 600 $(NEWEST)/bin/python -m pytest $(SOLVER_TESTS); \
+	else echo 'newest versions not tried: no registry answered in time'; fi
 
 # statement coverage of the library by its own tests
 coverage: $(STAMP)
@@ -47,4 +60,4 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(NEWEST) site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

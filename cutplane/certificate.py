@@ -16,6 +16,8 @@ from cutplane.masters import make_master
 from cutplane.model import Joint, Reduced
 from cutplane.polyhedron import Kind, Polyhedron
 
+_UNIT, _LEAST = np.finfo(float).eps / 2, np.finfo(float).smallest_subnormal
+"""Rounding of one operation, relative, and of one whose result is tiny."""
 _WIDEST = 1e150
 """Bounds within which points are spread: the width of a box must be a number."""
 
@@ -43,7 +45,8 @@ def lagrangian_bound(
 ) -> float:  # fmt: skip
     """Lower bound of min max(objective planes) over Z, a box and the bounding planes, by weak duality.
 
-    Any multipliers give a valid bound; good ones give a tight one.
+    Any multipliers give a valid bound; good ones give a tight one. It is never above what exact arithmetic makes
+    of the same multipliers, and below it by some 1e-16 a plane, of the size of the terms and of the box.
 
     Parameters
     ----------
@@ -59,20 +62,29 @@ def lagrangian_bound(
     """
     weights = np.maximum(multipliers, 0.0)
     total = float(weights[~pool.bounding].sum())
-    if total <= 0:
+    if not 0 < total < np.inf:
         return -np.inf
-    weights = weights / total
-    rows, on_rows, m = model.rows, set_multipliers / total, model.rows.b_ub.size
-    on_rows[:m] = np.maximum(on_rows[:m], 0.0)
-    reduced = weights @ pool.normals.astype(float)
-    reduced += on_rows[:m] @ rows.A_ub + on_rows[m:] @ rows.A_eq
-    parts = np.concatenate(
-        [weights * pool.offsets, -on_rows[:m] * rows.b_ub, -on_rows[m:] * rows.b_eq,
-         reduced * np.where(reduced > 0, lower, upper)]
-    )  # fmt: skip
-    # the rounding of the sums is charged in full
-    rounding = 4e-16 * (1 + np.log2(1 + parts.size)) * float(np.abs(parts).sum())
-    return float(parts.sum()) - float(rounding)
+    rows, m = model.rows, model.rows.b_ub.size
+    with np.errstate(over="ignore", invalid="ignore"):  # then there is no bound
+        weights, on_rows = weights / total, set_multipliers / total
+        on_rows[:m] = np.maximum(on_rows[:m], 0.0)
+        normals = pool.normals.astype(float, copy=False)
+        weighed = [(weights, normals), (on_rows[:m], rows.A_ub), (on_rows[m:], rows.A_eq)]
+        reduced = sum((w @ A for w, A in weighed), np.zeros(lower.size))
+        parts = np.concatenate(
+            [weights * pool.offsets, -on_rows[:m] * rows.b_ub, -on_rows[m:] * rows.b_eq,
+             reduced * np.where(reduced > 0, lower, upper)]
+        )  # fmt: skip
+        # The rounding is charged in full (Higham, Accuracy and Stability of Numerical Algorithms, chapter 3): a
+        # weight is off by as many units as `total` has terms, and one; a sum of products by as many as it has.
+        terms = weights.size + on_rows.size
+        of_sum = 4e-16 * (1 + np.log2(1 + parts.size)) + _UNIT * (weights.size + 4)
+        of_reduced = _UNIT * (terms + weights.size + 4)
+        reach = np.maximum(np.abs(lower), np.abs(upper))
+        sizes = sum(abs(w[l]) * (np.abs(A[l]) @ reach) for w, A in weighed for l in np.flatnonzero(w))
+        lost = of_reduced * sizes + terms * _LEAST * (lower.size + reach.sum())
+        value = parts.sum() - 1.01 * (of_sum * np.abs(parts).sum() + lost)
+    return float(value) if np.isfinite(value) else -np.inf
 
 
 def relaxed_bound(model: Joint | Reduced, pool: Polyhedron, reference: Array) -> Bound:

@@ -2,7 +2,8 @@
 
 One model stays in memory; planes that came or went since the last solve are added and deleted in place,
 and the basis is kept. Before each solve HiGHS's factorisation is dropped and the basis handed back, so
-that a run resumed from a file takes the same pivots as one that never stopped.
+that a run resumed from a file takes the same pivots as one that never stopped. The unit of t follows from the
+pool alone, for the same reason.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, NoReturn
 import highspy
 import numpy as np
 
+from cutplane import highs
 from cutplane._arrays import Array
 from cutplane.errors import EmptyPolyhedronError, MasterError
 from cutplane.model import Joint, Reduced
@@ -19,6 +21,8 @@ from cutplane.polyhedron import Kind, Polyhedron
 SCALE = "divide F, or set x_scale and y_scale, so that its slopes are nearer to 1"
 """What to try where a master's numbers are too far apart."""
 _TOLERANCE = 1e-10
+_FLAT, _STEEP = 1e-6, 1e9
+"""Slopes between which t has the unit 1: HiGHS's tolerance is absolute, and its entries go from 1e-12 to 1e15."""
 _DUAL_SIMPLEX, _PRIMAL_SIMPLEX = 1, 4
 _FALLBACKS = ((_DUAL_SIMPLEX, _TOLERANCE), (_PRIMAL_SIMPLEX, _TOLERANCE), (_DUAL_SIMPLEX, 1e-7))
 """Simplex strategy and feasibility tolerance of further attempts."""
@@ -61,48 +65,54 @@ class LinearMaster:
 
     def __init__(self, model: Joint | Reduced) -> None:
         self.n = model.n
-        self._h: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+        self._h: Any = highs.open_simplex(_TOLERANCE)
         h = self._h
-        for option, value in (
-            ("output_flag", False), ("threads", 1), ("presolve", "off"), ("solver", "simplex"),
-            ("simplex_scale_strategy", 0),  # HiGHS keeps old factors: a resumed run would differ
-        ):  # fmt: skip
-            h.setOptionValue(option, value)
+        # HiGHS keeps old factors: a resumed run would differ
+        highs.taken(h.setOptionValue("simplex_scale_strategy", 0), "the linear master's options")
         self._set(_DUAL_SIMPLEX, _TOLERANCE)
         infinity = h.getInfinity()
-        h.addVars(self.n + 1, np.full(self.n + 1, -infinity), np.full(self.n + 1, infinity))
-        h.changeColCost(self.n, 1.0)
+        highs.taken(h.addVars(self.n + 1, *np.full((2, self.n + 1), [[-infinity], [infinity]])), "its columns")
+        highs.taken(h.changeColCost(self.n, 1.0), "the cost of t")
         self._serials: list[int] = []
+        self._unit = 1.0
+        """Of t and of the objective's planes, a power of two."""
+        self._cleaned: set[int] = set()
+        """Rows, by serial number, of which HiGHS left entries out."""
         rows = model.rows
-        for a, b in zip(rows.A_ub, rows.b_ub, strict=True):
-            self._add_row(a, 0.0, -infinity, float(b))
-        for a, b in zip(rows.A_eq, rows.b_eq, strict=True):
-            self._add_row(a, 0.0, float(b), float(b))
-        self._fixed_rows = rows.b_ub.size + rows.b_eq.size
+        for i, (a, b) in enumerate(zip(rows.A_ub, rows.b_ub, strict=True)):
+            self._add_row(-1 - i, a, 0.0, -infinity, float(b))
+        for i, (a, b) in enumerate(zip(rows.A_eq, rows.b_eq, strict=True), rows.b_ub.size):
+            self._add_row(-1 - i, a, 0.0, float(b), float(b))
+        self._rows, self._fixed_rows = rows, rows.b_ub.size + rows.b_eq.size
 
-    def _add_row(self, normal: Array, height: float, lower: float, upper: float) -> None:
+    def _add_row(self, serial: int, normal: Array, height: float, lower: float, upper: float) -> None:
         index = np.flatnonzero(normal)
         values = normal[index].astype(float)
         if height:
-            index, values = np.append(index, self.n), np.append(values, height)
+            index, values = np.append(index, self.n), np.append(values / self._unit, height)
         status = self._h.addRow(lower, upper, index.size, index.astype(np.int32), values)
-        if status == highspy.HighsStatus.kError:
+        if status != highspy.HighsStatus.kOk:
             largest = float(np.abs(values).max(initial=0.0))
-            raise MasterError(f"the linear master cannot hold a plane of slope {largest:.0e}; {SCALE}")
+            highs.taken(status, f"a plane of slope {largest:.0e} and side {upper:.0e}; {SCALE}")
+            self._cleaned.add(serial)
 
     def sync(self, pool: Polyhedron) -> None:
-        """Bring the model's plane rows in line with the pool, in place."""
+        """Bring the model's plane rows in line with the pool, in place; all go where the unit of t changes."""
         wanted = {int(s): l for l, s in enumerate(pool.serials)}
-        gone = [i for i, s in enumerate(self._serials) if s not in wanted]
+        unit = _unit_of(pool.normals[~pool.bounding])
+        kept = wanted if unit == self._unit else {}
+        gone = [i for i, s in enumerate(self._serials) if s not in kept]
         if gone:
             rows = (np.array(gone) + self._fixed_rows).astype(np.int32)
-            self._h.deleteRows(rows.size, rows)
-            self._serials = [s for s in self._serials if s in wanted]
-        known = set(self._serials)
+            highs.taken(self._h.deleteRows(rows.size, rows), "to delete planes")
+            self._serials = [s for s in self._serials if s in kept]
+        self._unit, known = unit, set(self._serials)
+        self._cleaned = {s for s in self._cleaned if s < 0 or s in known}
         for serial in sorted(s for s in wanted if s not in known):
             l = wanted[serial]
-            height = -1.0 if pool.kinds[l] == Kind.OBJECTIVE else 0.0
-            self._add_row(pool.normals[l], height, -self._h.getInfinity(), -float(pool.offsets[l]))
+            height, offset = (-1.0, unit) if pool.kinds[l] == Kind.OBJECTIVE else (0.0, 1.0)
+            upper = -float(pool.offsets[l]) / offset
+            self._add_row(serial, pool.normals[l], height, -self._h.getInfinity(), upper)
             self._serials.append(serial)
 
     def _hand_back(self, warm: dict[str, Array]) -> None:
@@ -122,7 +132,7 @@ class LinearMaster:
         basis.col_status = [highspy.HighsBasisStatus(s) for s in columns]
         basis.row_status = [highspy.HighsBasisStatus(s) for s in rows]
         basis.valid = True
-        self._h.setBasis(basis)
+        highs.taken(self._h.setBasis(basis), "the basis of the last solve")
 
     def _take(self, warm: dict[str, Array]) -> None:
         basis = self._h.getBasis()
@@ -147,10 +157,11 @@ class LinearMaster:
         """
         self.sync(pool)
         h, n = self._h, self.n
-        h.changeColsBounds(n, np.arange(n, dtype=np.int32), lower.astype(float), upper.astype(float))
+        bounds = lower.astype(float), upper.astype(float)
+        highs.taken(h.changeColsBounds(n, np.arange(n, dtype=np.int32), *bounds), "the bounds")
         infinity = h.getInfinity()
-        h.changeColBounds(n, *((-infinity, infinity) if has_objective else (0.0, 0.0)))
-        h.clearSolver()
+        highs.taken(h.changeColBounds(n, *((-infinity, infinity) if has_objective else (0.0, 0.0))), "bounds of t")
+        highs.taken(h.clearSolver(), "to start afresh")
         if "lp_columns" in warm:
             self._hand_back(warm)
         status, iterations = self._run()
@@ -161,7 +172,9 @@ class LinearMaster:
         if status == "optimal":
             self._take(warm)
             duals = -np.asarray(solution.row_dual)
-            self.set_multipliers = duals[: self._fixed_rows]
+            self.set_multipliers = duals[: self._fixed_rows] * self._unit
+            if self._unit != 1.0:
+                duals[self._fixed_rows :] *= self._on_dual(pool)
             row_values = dict(zip(self._serials, np.maximum(duals[self._fixed_rows :], 0.0), strict=True))
         elif status == "infeasible":
             conflict = self._conflict()
@@ -169,37 +182,51 @@ class LinearMaster:
         values = np.asarray(solution.col_value, dtype=float)
         solved = status == "optimal" and values.size == n + 1
         point = np.clip(values[:n], lower, upper) if solved else np.zeros(n)
-        height = float(values[n]) if solved else np.nan
+        height = float(values[n]) * self._unit if solved else np.nan
+        if solved and self._cleaned:
+            self._check_cleaned(pool, point, height)
         return LinearSolution(status, point, height, multipliers, conflict, iterations)
+
+    def _on_dual(self, pool: Polyhedron) -> Array:
+        """[rows of planes] Factor from the dual of a row as it stands in the model to the plane's multiplier."""
+        objective = set(pool.serials[~pool.bounding].tolist())
+        return np.array([1.0 if s in objective else self._unit for s in self._serials])
+
+    def _check_cleaned(self, pool: Polyhedron, point: Array, height: float) -> None:
+        """Raise where the entries that HiGHS left out of a row are not small in the end."""
+        rows, size = self._rows, np.abs(point)
+        on_set = np.concatenate([rows.A_ub @ point - rows.b_ub, np.abs(rows.A_eq @ point - rows.b_eq)])
+        terms = np.concatenate([np.abs(rows.b_ub), np.abs(rows.b_eq)])
+        on_planes = pool.residuals(point) - np.where(pool.bounding, 0.0, height)
+        allowed = 1e-8 * np.where(pool.bounding, 1.0 + np.abs(pool.offsets), self._unit + abs(height))
+        cleaned = np.isin(pool.serials, list(self._cleaned))
+        if np.any(on_set > 1e-8 * (1.0 + terms)) or np.any((on_planes > allowed)[cleaned]):
+            raise MasterError(
+                f"the linear master lost entries below {highs.KEPT:.0e} of a row that matter at a point as far as "
+                f"{float(size.max(initial=0.0)):.0e}; give the variables x_scale and y_scale that make them alike"
+            )
 
     def _run(self) -> tuple[str, int]:
         """Run HiGHS, from scratch by other ways where nearly parallel planes defeat it; (status, iterations)."""
-        self._h.run()
         status, iterations = self._status(), int(self._h.getInfo().simplex_iteration_count)
         for strategy, tolerance in _FALLBACKS:
             if status != "failed":
                 break
             self._set(strategy, tolerance)
-            self._h.clearSolver()
-            self._h.run()
+            highs.taken(self._h.clearSolver(), "to start afresh")
             status = self._status()
             iterations += int(self._h.getInfo().simplex_iteration_count)
             self._set(_DUAL_SIMPLEX, _TOLERANCE)
         return status, iterations
 
     def _set(self, strategy: int, tolerance: float) -> None:
-        self._h.setOptionValue("simplex_strategy", strategy)
-        for side in ("primal", "dual"):
-            self._h.setOptionValue(f"{side}_feasibility_tolerance", tolerance)
+        options: dict[str, float] = {"simplex_strategy": strategy}
+        options |= {f"{side}_feasibility_tolerance": tolerance for side in ("primal", "dual")}
+        for option, value in options.items():
+            highs.taken(self._h.setOptionValue(option, value), f"the option {option} = {value}")
 
     def _status(self) -> str:
-        names: dict[Any, str] = {
-            highspy.HighsModelStatus.kOptimal: "optimal",
-            highspy.HighsModelStatus.kInfeasible: "infeasible",
-            highspy.HighsModelStatus.kUnbounded: "unbounded",
-            highspy.HighsModelStatus.kUnboundedOrInfeasible: "unbounded",
-        }
-        return names.get(self._h.getModelStatus(), "failed")
+        return highs.run(self._h)
 
     def _conflict(self) -> tuple[int, ...]:
         """Planes in the Farkas certificate of infeasibility."""
@@ -211,3 +238,11 @@ class LinearMaster:
             return tuple(self._serials)
         part = ray[self._fixed_rows :]
         return tuple(s for s, v in zip(self._serials, part, strict=True) if abs(v) > 1e-12)
+
+
+def _unit_of(objective: Array) -> float:
+    """Unit of t for the planes of the objective: 1 unless all their slopes are tiny, or one is huge."""
+    steepest = float(np.abs(objective).max(initial=0.0))
+    if _FLAT <= steepest <= _STEEP or steepest == 0.0:
+        return 1.0
+    return highs.power(steepest / (1.0 if steepest < _FLAT else _STEEP))

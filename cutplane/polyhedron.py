@@ -5,9 +5,8 @@ from enum import IntEnum
 from typing import Any
 
 import numpy as np
-from scipy import optimize
 
-from cutplane import _kernels
+from cutplane import _kernels, dense_lp
 from cutplane._arrays import Array
 
 
@@ -271,12 +270,14 @@ class Polyhedron:
             others = [k for k in keep if k != l and k not in found]
             if self.kinds[l] == Kind.LINEAR:
                 continue
-            lp = optimize.linprog(
-                -self.normals[l], A_ub=self.normals[others], b_ub=-self.offsets[others],
-                bounds=np.column_stack([lower, upper]), method="highs",
-            )  # fmt: skip
-            if lp.status == 0 and -lp.fun + self.offsets[l] <= tolerance:
-                found.append(int(l))
+            normal, rows = self.normals[l].astype(float), self.normals[others].astype(float)
+            rhs = -self.offsets[others]
+            lp = dense_lp.minimise(-normal, rows, rhs, lower, upper)
+            if lp.status == "optimal":
+                # by the multipliers, whatever the point: a plane that is at work must not go
+                value, rounding, _ = dense_lp.dual_value(-normal, rows, rhs, lower, upper, lp.multipliers)
+                if rounding - value + self.offsets[l] <= tolerance:
+                    found.append(int(l))
         return np.array(found, dtype=np.int64)
 
     def to_arrays(self) -> dict[str, Array]:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from scipy import optimize
 
+from cutplane import dense_lp
 from cutplane._arrays import Array, direction, matrix, positive, row_lengths, scalar_or_vector, vector
 from cutplane.errors import InputError, ProjectionError
 from cutplane.knapsack import nearest_on_row
@@ -233,13 +233,7 @@ class Polytope(_Linear):
         )  # fmt: skip
         self._box = Box(lower, upper)
         self._box.check(self.n, "Polytope")
-        lo, hi = self._box.bounds(self.n)
-        r, unit = self._rows, min(1.0, _size(lo, hi, self._rows))  # HiGHS forgives 1e-7, of small sets too
-        found = optimize.linprog(
-            np.zeros(self.n), *(r.A_ub, r.b_ub / unit, r.A_eq, r.b_eq / unit),
-            bounds=np.column_stack([lo, hi]) / unit, method="highs",
-        )  # fmt: skip
-        if found.status == 2:
+        if _is_empty(self._rows, *self._box.bounds(self.n)):
             raise InputError("Polytope is empty: no point satisfies all its rows and bounds")
 
     def check(self, n: int, name: str) -> None:
@@ -315,6 +309,15 @@ def _size(lower: Array, upper: Array, rows: Rows) -> float:
     """Largest number in the bounds and the right sides; 1 where there is none but zeros."""
     numbers = np.concatenate([lower, upper, rows.b_ub, rows.b_eq])
     return float(np.abs(numbers[np.isfinite(numbers)]).max(initial=0.0)) or 1.0
+
+
+def _is_empty(rows: Rows, lower: Array, upper: Array) -> bool:
+    """Whether there is a proof that no point satisfies all rows and bounds; without one there may be points."""
+    unmet = np.append(-rows.b_ub[~rows.A_ub.any(axis=1)], np.abs(rows.b_eq[~rows.A_eq.any(axis=1)]))
+    if np.any(unmet > 0):
+        return True
+    A, b = np.vstack([rows.A_ub, rows.A_eq]), np.concatenate([rows.b_ub, rows.b_eq])
+    return dense_lp.minimise(np.zeros(A.shape[1]), A, b, lower, upper, rows.b_eq.size).status == "infeasible"
 
 
 def violation(feasible: FeasibleSet, v: Array) -> float:

@@ -9,13 +9,11 @@ Nielsen (SIAM J. Optimization 1993).
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-import highspy
 import numpy as np
 from scipy import optimize
 
-from cutplane import _kernels
+from cutplane import _kernels, dense_lp
 from cutplane._arrays import Array
 from cutplane.errors import InputError
 
@@ -78,6 +76,8 @@ def solve_wide(
     ------
     InputError
         If a bound is not finite, or an epigraph has no row.
+    MasterError
+        If HiGHS refuses to run.
     """
     if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
         raise InputError("solve_wide: the bounds must be finite")
@@ -139,7 +139,7 @@ class _Dual:
             self.t_range = float((center - reach).max()), float((center + reach).max())
         self.unit = float(np.abs(cost) @ self.half) + (self.t_range[1] - self.t_range[0]) + _TINY
         self.row_unit = np.where(self.e > 0, 1.0, self.unit / np.maximum(self.reach, _TINY))
-        # largest entries: HiGHS's tolerances are absolute, and so it gets rows and costs whose largest entry is 1
+        # largest entries: the objective's rows share one, so that t has one unit
         self.row_size = np.array([max(float(row.max()), -float(row.min()), _TINY) for row in A])
         self.slope_unit = float(np.abs(cost).max(initial=0.0))
         if self.with_t:
@@ -201,11 +201,6 @@ def _solve_part(dual: _Dual, point: Array, columns: Array) -> tuple[str, Array, 
 
     Returns (status, values with t last, multipliers or ray, simplex iterations).
     """
-    h: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-    for option, setting in (("output_flag", False), ("threads", 1), ("presolve", "off"), ("solver", "simplex")):
-        h.setOptionValue(option, setting)
-    for side in ("primal", "dual"):
-        h.setOptionValue(f"{side}_feasibility_tolerance", 1e-10)
     rest = point.copy()
     rest[columns] = 0.0
     size, unit = dual.row_size, dual.slope_unit
@@ -214,26 +209,12 @@ def _solve_part(dual: _Dual, point: Array, columns: Array) -> tuple[str, Array, 
     if dual.with_t:
         part = np.column_stack([part, -dual.e])
         # t stays free: a bound at work would take the multipliers of the rows away
-        cost, low, up = np.append(cost, 1.0), np.append(low, -h.getInfinity()), np.append(up, h.getInfinity())
-    rows, n = part.shape
-    lp = highspy.HighsLp()
-    lp.num_col_, lp.num_row_ = n, rows
-    lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, low, up
-    lp.row_lower_, lp.row_upper_ = np.full(rows, -h.getInfinity()), (dual.rhs - dual.A @ rest) / size
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_ = np.arange(0, n * rows + 1, rows, dtype=np.int32) if rows else np.zeros(n + 1, np.int32)
-    lp.a_matrix_.index_ = np.tile(np.arange(rows, dtype=np.int32), n)
-    lp.a_matrix_.value_ = part.T.ravel()
-    h.passModel(lp)
-    h.run()
-    status, solution, taken = h.getModelStatus(), h.getSolution(), int(h.getInfo().simplex_iteration_count)
-    if status == highspy.HighsModelStatus.kOptimal:
-        values = np.array(solution.col_value)
+        cost, low, up = np.append(cost, 1.0), np.append(low, -np.inf), np.append(up, np.inf)
+    found = dense_lp.minimise(cost, part, (dual.rhs - dual.A @ rest) / size, low, up, tolerance=1e-10)
+    values, multipliers = found.point, found.multipliers / size
+    if found.status == "optimal":
+        multipliers *= unit
         if dual.with_t:
             values[-1] *= unit
-        return "optimal", values, np.maximum(-np.asarray(solution.row_dual), 0.0) * unit / size, taken
-    if status == highspy.HighsModelStatus.kInfeasible:
-        answer = h.getDualRay()
-        if len(answer) == 3 and answer[1]:
-            return "infeasible", np.append(point[columns], 0.0), np.abs(np.asarray(answer[2])) / size, taken
-    return "failed", np.zeros(n), np.zeros(rows), taken
+    status = "failed" if found.status == "unbounded" else found.status
+    return status, values, multipliers, found.iterations

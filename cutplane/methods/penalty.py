@@ -61,10 +61,11 @@ class Penalty:
             try:
                 fun, gradient = model.objective(point)
             except NoAnswerError:
-                if rate < 1e-10:
-                    raise
-                rate *= 0.5
-                continue
+                if rate >= 1e-10:
+                    rate *= 0.5
+                    continue
+                # at the rim of where there are answers: the point stays
+                point, fun, gradient = z.copy(), float(memory["fun"]), memory["gradient"]
             value, new_slope = self._penalised(state, point, fun, gradient)
             if value <= reference + 1e-4 * rate * expected or rate < 1e-10:
                 break

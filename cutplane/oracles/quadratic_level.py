@@ -6,16 +6,22 @@ called wrong points optimal in 30 of 1989 random problems with 4 variables and 1
 
 from typing import Any
 
-import highspy
 import numpy as np
 from scipy import linalg, optimize
 
+from cutplane import dense_lp
 from cutplane._arrays import Array, matrix, scalar_or_vector, vector
-from cutplane.errors import InputError, OracleError
+from cutplane.errors import InputError, NoAnswerError, OracleError
+from cutplane.highs import power
+from cutplane.oracles.uniqueness import distance_to_another
 from cutplane.oracles.value_function import LowerSolution, ValueFunction
 from cutplane.problem import LinearConstraint
 
 _TOLERANCE = 1e-9
+_FEASIBLE = 1e-11
+"""Violation of a row that rounding explains."""
+_ANOTHER = 1e-6
+"""Distance, relative, from which on another answer of the lower level counts as one."""
 
 
 class QuadraticLevel(ValueFunction):
@@ -38,8 +44,10 @@ class QuadraticLevel(ValueFunction):
     The rows are an exact `LinearConstraint` of the bi-level problem. The equations of the active
     set are solved directly at the end, so that the value is accurate to rounding. Where no
     y satisfies the rows at an x, the gap is the least violation of any row, a convex function of x that
-    cuts such x off. The derivative of y*(x) (`vjp`) is that of the active set at x, an element of the
-    generalised Jacobian at a kink.
+    cuts such x off, and `solution` raises `NoAnswerError`, which holds both. Rows whose largest entry in y is
+    below 1e-3 or above 1e3 are brought near 1 before their violation is measured. The derivative of y*(x) (`vjp`)
+    is that of the active set at x, an element of the generalised Jacobian at a kink; where the lower level has
+    several answers at x it is an `OracleError`.
 
     Examples
     --------
@@ -85,8 +93,10 @@ class QuadraticLevel(ValueFunction):
             on_x = np.vstack([on_x, np.zeros((held.size, self.n_x))])
             right = np.concatenate([right, sign * bound[held]])
         self.A, self.B, self.b = rows, on_x, right
+        self._scale = _row_scale(rows, on_x)
+        self._rows, self._on_x = self._scale[:, None] * rows, self._scale[:, None] * on_x
+        self._sides = self._scale * right
         self._factor = _cholesky(self.Q) if self.Q.any() else None
-        self._h = self._model()
         super().__init__(self._objective, self._inner, LinearConstraint(on_x, rows, right), self._second)
 
     def _objective(self, x: Array, y: Array) -> tuple[float, Array, Array]:
@@ -97,87 +107,149 @@ class QuadraticLevel(ValueFunction):
     def _second(self, x: Array, y: Array, multipliers: Array) -> tuple[Array, Array]:
         return self.Q, self.P
 
-    def gap(self, x: Array, y: Array) -> tuple[float, Array, Array]:
+    def solve(self, x: Any) -> LowerSolution:
+        """Return the answer at x, with its multipliers, remembered for repeated questions.
+
+        Raises
+        ------
+        NoAnswerError
+            Where no y satisfies the rows, or the lower level is unbounded.
+        OracleError
+            Where x has another length than P or B has columns, or no answer meets the optimality conditions.
+        """
+        point = vector(x, "x").astype(float)
+        if point.size != self.n_x:
+            raise OracleError(f"QuadraticLevel: x has {point.size} entries, P or B has {self.n_x} columns")
+        return super().solve(point)
+
+    def gap(self, x: Any, y: Any) -> tuple[float, Array, Array]:
         """Return (h, gradient in x, gradient in y); the least violation where no y is feasible."""
+        x, y = vector(x, "x").astype(float), vector(y, "y").astype(float)
         try:
             return super().gap(x, y)
-        except _Infeasible as nothing:
-            return nothing.violation, nothing.gradient, np.zeros_like(y)
+        except NoAnswerError as nothing:
+            if nothing.violation is None:
+                raise
+            return nothing.violation, np.asarray(nothing.gradient), np.zeros_like(y)
 
-    def restore(self, x: Array, y: Array, epsilon: float) -> Array:
-        """Return a feasible point near y with h ≤ ε; y itself where there is none at this x."""
+    def restore(self, x: Any, y: Any, epsilon: float) -> Array:
+        """Return the point nearest to y, on its segment to y*(x), that is feasible with h ≤ ε.
+
+        Where there is no feasible y at this x, it is y itself.
+        """
+        x, y = vector(x, "x").astype(float), vector(y, "y", self.c.size).astype(float)
         try:
-            return super().restore(x, y, epsilon)
-        except _Infeasible:
-            return y
+            target = self.solution(x)
+        except NoAnswerError as nothing:
+            if nothing.violation is None:
+                raise
+            return np.asarray(y)
+        way, best = y - target, self._objective(x, target)[0]
+        # the gap is a quadratic along the segment, and each row is linear
+        slope, bend = float((self.Q @ target + self.c + self.P @ x) @ way), float(way @ self.Q @ way)
+        root = max(slope, 0.0) + np.sqrt(max(slope, 0.0) ** 2 + 2 * max(bend, 0.0) * epsilon)
+        towards, room = self._rows @ way, self._sides - self._on_x @ x - self._rows @ target
+        leaving = towards > 0
+        part = min(
+            2 * epsilon / root if root > 0 else np.inf,
+            float(np.min(np.maximum(room + _FEASIBLE, 0.0)[leaving] / towards[leaving], initial=np.inf)),
+        )
+        for short in (0.0, 1e-12, 1e-9, 1e-6, 1e-3, 0.5):  # the rounding of the values may be above ε
+            point = y if part * (1 - short) >= 1 else target + part * (1 - short) * way
+            if self._objective(x, point)[0] - best <= epsilon:
+                return np.asarray(point)
+        return np.array(target)
 
-    def _model(self) -> Any:
-        h = highspy.Highs()  # type: ignore[no-untyped-call]
-        for option, value in (
-            ("output_flag", False), ("threads", 1), ("presolve", "off"), ("solver", "simplex"),
-            ("primal_feasibility_tolerance", _TOLERANCE), ("dual_feasibility_tolerance", _TOLERANCE),
-        ):  # fmt: skip
-            h.setOptionValue(option, value)
-        infinity, n = h.getInfinity(), self.c.size
-        h.addVars(n, np.full(n, -infinity), np.full(n, infinity))
-        for row, right in zip(self.A, self.b, strict=True):
-            index = np.flatnonzero(row)
-            h.addRow(-infinity, float(right), index.size, index.astype(np.int32), row[index])
-        return h
+    def _implicit_vjp(self, x: Any, v: Any) -> Array:
+        x, v = vector(x, "x").astype(float), vector(v, "v", self.c.size).astype(float)
+        found = self.solve(x)
+        unit = self._unit(self.c + self.P @ x)
+        Q, mult = self.Q / unit, found.multipliers / (self._scale * unit)
+        slack = self._sides - self._on_x @ x - self._rows @ found.y
+        reach = 1.0 + float(np.abs(found.y).max(initial=0.0))
+        if distance_to_another(Q, self._rows, slack, mult > _TOLERANCE, reach) > _ANOTHER * reach:
+            raise OracleError(
+                f"QuadraticLevel: the lower level has several answers at x = {x}, so that y*(x) is not a function "
+                "there: formulation='joint' takes the one that is best for F"
+            )
+        for active in (found.active, slack <= _TOLERANCE * reach):
+            rows = self._rows[active]
+            system = np.block([[Q, rows.T], [rows, np.zeros((len(rows), len(rows)))]])
+            right = np.concatenate([v, np.zeros(len(rows))])
+            solved = linalg.lstsq(system, right, check_finite=False)[0]
+            if np.abs(system @ solved - right).max(initial=0.0) <= 1e-6 * np.abs(v).max(initial=0.0):
+                break
+        else:
+            raise OracleError(f"QuadraticLevel: y*(x) has no derivative at x = {x}")
+        return np.asarray(-(self.P.T / unit @ solved[: v.size] + self._on_x[active].T @ solved[v.size :]))
+
+    def _unit(self, cost: Array) -> float:
+        """What the objective is divided by, so that the largest of its numbers is near 1."""
+        return power(max(float(np.abs(cost).max()), float(np.abs(self.Q).max())) or 1.0)
 
     def _inner(self, x: Array) -> LowerSolution:
-        if x.size != self.n_x:
-            raise OracleError(f"QuadraticLevel: x has {x.size} entries, P or B has {self.n_x} columns")
-        cost, right = self.c + self.P @ x, self.b - self.B @ x
+        cost, right = self.c + self.P @ x, self._sides - self._on_x @ x
+        found = self._answer(cost, right)
+        if found is None:
+            nothing = self._infeasible(x, right)
+            terms = float((np.abs(self._sides) + np.abs(self._on_x) @ np.abs(x)).max(initial=0.0))
+            least = float(nothing.violation or 0.0)
+            if least > max(_TOLERANCE, 1e-13 * terms):
+                raise nothing
+            found = self._answer(cost, right + 2 * least + 1e-13 * (1.0 + terms))  # x is off by rounding
+        if found is None:
+            if self._falls(cost):
+                raise NoAnswerError(f"QuadraticLevel: the lower level is unbounded at x = {x}")
+            raise OracleError(f"QuadraticLevel: the lower level was not solved at x = {x}")
+        return found
+
+    def _answer(self, cost: Array, right: Array) -> LowerSolution | None:
         found = self._quadratic(cost, right) if self._factor is not None else self._linear(cost, right)
-        if found is not None:
-            return found
-        nothing = self._infeasible(x, right)
-        if nothing.violation > 0.1 * _TOLERANCE:
-            raise nothing
-        raise OracleError(f"QuadraticLevel: the lower level was not solved, or is unbounded, at x = {x}")
+        if found is None:
+            return None
+        return LowerSolution(found.y, found.multipliers * self._scale, active=found.active)
 
     def _linear(self, cost: Array, right: Array) -> LowerSolution | None:
-        h = self._h
-        h.clearSolver()  # a warm start would make the answer depend on the questions before
-        for j, value in enumerate(cost):
-            h.changeColCost(j, float(value))
-        for i, value in enumerate(right):
-            h.changeRowBounds(i, -h.getInfinity(), float(value))
-        h.run()
-        if h.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        free = np.full(cost.size, np.inf)
+        found = dense_lp.minimise(cost, self._rows, right, -free, free)
+        if found.status != "optimal":
             return None
-        found, basic = h.getSolution(), highspy.HighsBasisStatus.kBasic
-        working = np.array([s != basic for s in h.getBasis().row_status], dtype=bool)
-        y, mult = np.array(found.col_value), np.maximum(-np.array(found.row_dual), 0.0)
-        return self._polish(y, mult, working, cost, right)
+        return self._polish(found.point, found.multipliers, found.working, cost, right)
 
     def _quadratic(self, cost: Array, right: Array) -> LowerSolution | None:
         """Project in the metric of Q; with a singular Q, proximal steps in the metric of Q + δI."""
         assert self._factor is not None
         delta, factor = self._factor
-        rows = linalg.solve_triangular(factor, self.A.T, lower=True, check_finite=False).T
-        y = np.zeros(cost.size)
+        rows = linalg.solve_triangular(factor, self._rows.T, lower=True, check_finite=False).T
+        unit, y = self._unit(cost), np.zeros(cost.size)
         for _ in range(200 if delta else 1):
             center = linalg.solve_triangular(factor, delta * y - cost, lower=True, check_finite=False)
             step = _project(center, rows, right)
             if step is None:
                 return None
             y = linalg.solve_triangular(factor, step[0], lower=True, trans="T", check_finite=False)
-            working = step[1] > 1e-12 * (1 + float(step[1].max(initial=0.0)))
+            working = step[1] > 1e-12 * (unit + float(step[1].max(initial=0.0)))
             found = self._polish(y, step[1], working, cost, right)
             if found is not None:
                 return found
         return None
 
-    def _error(self, y: Array, mult: Array, cost: Array, right: Array) -> float:
-        """Largest violation of the optimality conditions."""
-        slack = right - self.A @ y
+    def _falls(self, cost: Array) -> bool:
+        """Whether the objective falls without end along a direction that no row bounds."""
+        one, k = np.ones(cost.size), self._rows.shape[0]
+        found = dense_lp.minimise(
+            cost, np.vstack([self._rows, self.Q]), np.zeros(k + cost.size), -one, one, cost.size
+        )
+        return bool(cost @ found.point < -_TOLERANCE * np.abs(cost).max())
+
+    def _error(self, y: Array, mult: Array, cost: Array, right: Array, unit: float) -> float:
+        """Largest violation of the optimality conditions, with the objective in units of `unit`."""
+        slack = right - self._rows @ y
         return float(
             max(
-                np.abs(self.Q @ y + cost + self.A.T @ mult).max(),
-                np.max(-slack, initial=0.0), np.max(-mult, initial=0.0),
-                np.max(np.abs(mult * slack), initial=0.0),
+                np.abs(self.Q @ y + cost + self._rows.T @ mult).max() / unit,
+                np.max(-slack, initial=0.0), np.max(-mult, initial=0.0) / unit,
+                np.max(np.abs(mult * slack), initial=0.0) / unit,
             )
         )  # fmt: skip
 
@@ -185,41 +257,46 @@ class QuadraticLevel(ValueFunction):
         self, y: Array, mult: Array, working: Array, cost: Array, right: Array
     ) -> LowerSolution | None:  # fmt: skip
         """Solve the equations of the working set; None if neither that nor y meets the conditions."""
-        rows = self.A[working]
+        rows, unit = self._rows[working], self._unit(cost)
         k = rows.shape[0]
-        system = np.block([[self.Q, rows.T], [rows, np.zeros((k, k))]])
-        start = np.concatenate([y, mult[working]])
-        missed = np.concatenate([-cost, right[working]]) - system @ start
+        system = np.block([[self.Q / unit, rows.T], [rows, np.zeros((k, k))]])
+        start = np.concatenate([y, mult[working] / unit])
+        missed = np.concatenate([-cost / unit, right[working]]) - system @ start
         # a correction of least length: directions that the equations leave open stay as they are
         solved = start + linalg.lstsq(system, missed, check_finite=False)[0]
         new_y, new_mult = solved[: y.size], np.zeros_like(mult)
-        new_mult[working] = solved[y.size :]
-        before, after = self._error(y, mult, cost, right), self._error(new_y, new_mult, cost, right)
-        scale = 1.0 + max(np.abs(v).max(initial=0.0) for v in (cost, y, mult))
+        new_mult[working] = solved[y.size :] * unit
+        before, after = self._error(y, mult, cost, right, unit), self._error(new_y, new_mult, cost, right, unit)
+        scale = 1.0 + max(np.abs(v).max(initial=0.0) for v in (cost / unit, y, mult / unit))
         if not min(before, after) <= _TOLERANCE * scale:
             return None
         if after <= max(before, 1e-13 * scale):
             y, mult = new_y, np.maximum(new_mult, 0.0)
         return LowerSolution(y, mult, active=working)
 
-    def _infeasible(self, x: Array, right: Array) -> "_Infeasible":
-        """Least violation s of A y ≤ right + s, and its gradient in x by the multipliers."""
-        k, n = self.A.shape
-        found = optimize.linprog(
-            np.append(np.zeros(n), 1.0), A_ub=np.hstack([self.A, -np.ones((k, 1))]), b_ub=right,
-            bounds=[(None, None)] * n + [(0, None)], method="highs",
+    def _infeasible(self, x: Array, right: Array) -> NoAnswerError:
+        """Least violation s of the rows, and its gradient in x by the multipliers."""
+        k, n = self._rows.shape
+        free = np.full(n, np.inf)
+        found = dense_lp.minimise(
+            np.append(np.zeros(n), 1.0), np.hstack([self._rows, -np.ones((k, 1))]), right,
+            np.append(-free, 0.0), np.append(free, np.inf),
         )  # fmt: skip
-        if found.status != 0:
-            raise OracleError(f"QuadraticLevel: the least violation was not found at x = {x}: {found.message}")
-        return _Infeasible(float(found.fun), -np.asarray(found.ineqlin.marginals) @ self.B)
+        if found.status != "optimal":
+            raise OracleError(f"QuadraticLevel: the least violation was not found at x = {x}")
+        least = float(np.max(self._rows @ found.point[:-1] - right, initial=0.0))
+        return NoAnswerError(
+            f"QuadraticLevel: the lower level has no feasible y at x = {x} (least violation {least:.3g})",
+            least, found.multipliers @ self._on_x,
+        )  # fmt: skip
 
 
-class _Infeasible(OracleError):
-    """The lower level has no feasible y at this x."""
-
-    def __init__(self, violation: float, gradient: Array) -> None:
-        super().__init__(f"the lower level has no feasible y at this x (least violation {violation:.3g})")
-        self.violation, self.gradient = violation, gradient
+def _row_scale(rows: Array, on_x: Array) -> Array:
+    """Factors of the rows, powers of two: 1 for largest entries of 1e-3 to 1e3, else what brings them near 1."""
+    length = np.abs(rows).max(axis=1, initial=0.0)
+    length = np.where(length > 0, length, np.abs(on_x).max(axis=1, initial=0.0))
+    unusual = (length > 0) & ((length < 1e-3) | (length > 1e3))
+    return np.asarray(np.exp2(-np.round(np.log2(np.where(unusual, length, 1.0)))))
 
 
 def _project(center: Array, rows: Array, right: Array) -> tuple[Array, Array] | None:

@@ -1,7 +1,12 @@
 """Bounds by weak duality, and the search for a point that contradicts them."""
 
+from fractions import Fraction
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cutplane import (
     Ball,
@@ -16,6 +21,7 @@ from cutplane import (
 from cutplane.certificate import contradiction, lagrangian_bound, relaxed_bound, search_box
 from cutplane.model import build_model
 from cutplane.polyhedron import Kind, Plane
+from cutplane.sets import Rows
 
 
 def quarter_model(x_set, constraints=(), solution=lambda x: x, formulation="reduced"):
@@ -136,3 +142,69 @@ def test_tangents_at_the_samples_show_what_the_runs_own_planes_do_not():
     model = build_model(problem, "reduced", 1, 1, (1.0, 1.0), 0.0)
     flat = pool_of((Kind.OBJECTIVE, [0], -0.95), n=1)
     assert "the plane of another point" in contradiction(model, flat, np.array([0.7]), 0.9)
+
+
+def exact_bound(rows, pool, multipliers, on_rows, lower, upper):
+    """The Lagrangian's minimum over the box in rational numbers, and the size of its terms."""
+    whole = [max(Fraction(float(v)), Fraction(0)) for v in multipliers]
+    total = sum(w for w, bounding in zip(whole, pool.bounding, strict=True) if not bounding)
+    weights = [w / total for w in whole]
+    m = rows.b_ub.size
+    on_set = [Fraction(float(v)) / total for v in on_rows]
+    weights += [max(v, Fraction(0)) for v in on_set[:m]] + on_set[m:]
+    matrix = np.vstack([pool.normals, rows.A_ub, rows.A_eq]).astype(float)
+    sides = np.concatenate([pool.offsets, -rows.b_ub, -rows.b_eq])
+    value = sum(w * Fraction(float(c)) for w, c in zip(weights, sides, strict=True))
+    size = sum(abs(w * Fraction(float(c))) for w, c in zip(weights, sides, strict=True))
+    for j in range(pool.n):
+        terms = [w * Fraction(float(a)) for w, a in zip(weights, matrix[:, j], strict=True)]
+        reduced = sum(terms)
+        value += reduced * Fraction(float(lower[j] if reduced > 0 else upper[j]))
+        size += sum(map(abs, terms)) * Fraction(max(abs(float(lower[j])), abs(float(upper[j]))))
+    return value, size
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(0, 10**6), st.sampled_from([-8, -3, 0, 3, 8]), st.sampled_from([-3, 0, 6, 12]), st.booleans(),
+    st.sampled_from([np.float32, np.float64]),
+)  # fmt: skip
+def test_the_bound_is_never_above_the_one_of_rational_arithmetic(seed, scale, reach, balanced, dtype):
+    rng = np.random.default_rng(seed)
+    n, planes, (m, p) = rng.integers(1, 6), rng.integers(1, 8), rng.integers(0, 3, size=2)
+    pool = Polyhedron(n, dtype)
+    for l in range(planes):
+        kind = Kind.GAP if l and rng.random() < 0.5 else Kind.OBJECTIVE
+        offset = 10.0 ** (scale + rng.integers(-3, 9)) * rng.normal()
+        pool.add(Plane(kind, 10.0**scale * rng.normal(size=n), offset))
+    rows = Rows(rng.normal(size=(m, n)), rng.normal(size=m), rng.normal(size=(p, n)), rng.normal(size=p))
+    multipliers, on_rows = rng.random(pool.size), 10.0**scale * rng.normal(size=m + p)
+    if balanced and planes > 1:
+        # multipliers as of an optimum: the reduced costs vanish but for rounding, and the box counts most
+        pool.add(Plane(Kind.OBJECTIVE, -multipliers @ pool.normals.astype(float), 0.0))
+        multipliers = np.append(multipliers, 1.0)[: pool.size]
+    box = -(10.0**reach) * rng.random(n), 10.0**reach * rng.random(n)
+    found = lagrangian_bound(SimpleNamespace(rows=rows), pool, multipliers, on_rows, *box)
+    exact, size = exact_bound(rows, pool, multipliers, on_rows, *box)
+    assert Fraction(found) <= exact
+    # and below it by a few units of rounding, about one a plane and row, of the size of the terms
+    assert exact - Fraction(found) <= Fraction(60 * np.finfo(float).eps) * size
+
+
+def test_an_ordinary_bound_loses_nothing_that_shows():
+    # 100 planes in [0, 1]^50: a bound of −0.0 to −1 is off by less than 1e-12
+    rng = np.random.default_rng(1)
+    pool, rows = Polyhedron(50), Rows(np.zeros((0, 50)), np.zeros(0), np.zeros((0, 50)), np.zeros(0))
+    for _ in range(100):
+        pool.add(Plane(Kind.OBJECTIVE, rng.normal(size=50), rng.normal()))
+    arguments = rows, pool, rng.random(100), np.zeros(0), np.zeros(50), np.ones(50)
+    found = lagrangian_bound(SimpleNamespace(rows=rows), *arguments[1:])
+    assert 0 <= exact_bound(*arguments)[0] - Fraction(found) <= 1e-12
+
+
+@pytest.mark.parametrize("multipliers", [[np.nan, 1.0], [np.inf, 1.0], [1e-320, 1e300], [0.0, 1.0], [-1.0, 1.0]])
+def test_multipliers_that_are_no_numbers_give_no_bound(multipliers):
+    model = quarter_model(Box(0, 1))
+    pool = pool_of((Kind.OBJECTIVE, [-1, -2], 0.0), (Kind.GAP, [1, 1], -1.0))
+    found = lagrangian_bound(model, pool, np.array(multipliers), np.zeros(0), np.zeros(2), np.ones(2))
+    assert found == -np.inf

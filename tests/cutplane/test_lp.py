@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from cutplane import BilevelProblem, Box, Polyhedron, Polytope, Simplex, SolutionMap
+from cutplane.errors import MasterError
 from cutplane.lp import LinearMaster
 from cutplane.masters import master_of
 from cutplane.model import Reduced
@@ -119,3 +120,60 @@ def test_an_answer_highs_gives_up_on_is_tried_again_in_other_ways(monkeypatch):
     monkeypatch.setattr(master, "_status", lambda: next(answers))
     assert master.solve(pool, model.lower, model.upper, {}).status == "optimal"
     assert master._h.getOptionValue("simplex_strategy")[1] == 1
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-12, 1e-8, 1e-5, 1e8, 1e12, 1e40])
+def test_the_unit_of_the_objective_changes_nothing(unit):
+    # HiGHS drops entries up to 1e-9 and refuses those from 1e15 on; F divided by its unit is F
+    rng = np.random.default_rng(4)
+    model = reduced_model(Polytope(np.ones((1, 4)), [1.0], lower=-1, upper=1), 4)
+    normals, offsets, gap = rng.normal(size=(6, 4)), rng.normal(size=6), rng.normal(size=4)
+    answers = []
+    for size in (1.0, unit):
+        pool = Polyhedron(4)
+        pool.add(Plane(Kind.GAP, gap, -0.2))
+        # the first planes come in the plain unit: the model changes its own when the others arrive
+        planes = [Plane(Kind.OBJECTIVE, size * a, size * c) for a, c in zip(normals, offsets, strict=True)]
+        master, warm = LinearMaster(model), {}
+        pool.add(planes[0])
+        master.solve(pool, model.lower, model.upper, warm)
+        for plane in planes[1:]:
+            pool.add(plane)
+        answers.append((master.solve(pool, model.lower, model.upper, warm), master.set_multipliers, pool.kinds))
+    (plain, on_set, kinds), (found, on_set_too, kinds_too) = answers
+    assert found.status == plain.status == "optimal"
+    assert found.height == pytest.approx(unit * plain.height, rel=1e-9)
+    if kinds.size == kinds_too.size:  # tiny planes of about the same height are one to the pool
+        on_t = kinds == Kind.OBJECTIVE
+        np.testing.assert_allclose(found.multipliers[on_t], plain.multipliers[on_t], atol=1e-9)
+        np.testing.assert_allclose(found.multipliers[~on_t], unit * plain.multipliers[~on_t], rtol=1e-7)
+        np.testing.assert_allclose(on_set_too, unit * on_set, rtol=1e-7)
+
+
+def lopsided(upper):
+    """Minimise −1e-9·y where x + 1e-13·y ≤ 0.5, 0 ≤ x ≤ 1, −1 ≤ y ≤ upper."""
+    model, pool = reduced_model(Box([0, -1], [1, upper]), 2), Polyhedron(2)
+    pool.add(Plane(Kind.OBJECTIVE, np.array([0.0, -1e-9]), 0.0))
+    pool.add(Plane(Kind.GAP, np.array([1.0, 1e-13]), -0.5))
+    return LinearMaster(model).solve(pool, model.lower, model.upper, {})
+
+
+def test_an_entry_that_is_lost_beside_another_is_an_error_where_it_matters():
+    # y = 10 adds 1e-12 to the row, which is rounding; y = 1e13 misses it by 0.5
+    assert lopsided(10.0).point[1] == 10.0
+    with pytest.raises(MasterError, match="x_scale"):
+        lopsided(1e13)
+
+
+def test_a_plane_that_highs_refuses_is_named():
+    model, pool = reduced_model(Box(0, 1), 1), Polyhedron(1)
+    pool.add(Plane(Kind.OBJECTIVE, np.ones(1), 1e25))
+    with pytest.raises(MasterError, match=r"slope 1e.00 and side -1e.25; divide F"):
+        LinearMaster(model).solve(pool, model.lower, model.upper, {})
+
+
+def test_tiny_rows_of_the_set_hold():
+    # x ≤ 0.5 written in units of 1e-12
+    model, pool = reduced_model(Polytope([[1e-12]], [0.5e-12], lower=0, upper=1), 1), Polyhedron(1)
+    pool.add(Plane(Kind.OBJECTIVE, -np.ones(1), 0.0))
+    assert LinearMaster(model).solve(pool, model.lower, model.upper, {}).point == pytest.approx([0.5])

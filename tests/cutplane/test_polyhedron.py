@@ -154,3 +154,12 @@ def test_a_new_plane_may_drop_those_of_its_kind_that_it_implies():
     pool.add(plane([1], -0.5))
     assert pool.drop_implied_by_last(*box) == 1
     assert 1 not in pool.serials and pool.size == 4
+
+
+@pytest.mark.parametrize("tiny", [1e-9, 1e-11, 1e-13])
+def test_a_plane_at_work_by_a_tiny_entry_is_not_redundant(tiny):
+    # x in [0, 1], y in [0, 1/tiny]: x + tiny·y ≤ 1.5 cuts at (1, 1/tiny), and x + tiny·y/4 ≤ 1.5 nowhere
+    pool = Polyhedron(2)
+    pool.add(Plane(Kind.GAP, np.array([1.0, tiny]), -1.5))
+    pool.add(Plane(Kind.GAP, np.array([1.0, tiny / 4]), -1.5))
+    assert pool.redundant(np.zeros(2), np.array([1.0, 1 / tiny])).tolist() == [1]

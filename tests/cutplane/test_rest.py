@@ -38,7 +38,7 @@ def towards(target):
 @pytest.mark.parametrize("method", ALL)
 @pytest.mark.parametrize("seed", range(3))
 def test_no_success_with_a_certified_gap_above_the_tolerance(method, formulation, seed):
-    """max |a·y| over five rows, a polyhedral F with its minimum 0 at 0: a smooth method's planes say little of it."""
+    """max |a·y| over five rows: a polyhedral F, with its minimum 0 at 0, where smooth steps rest."""
     rows = np.random.default_rng(seed).normal(size=(5, 2))
 
     def upper(x, y):
@@ -139,11 +139,15 @@ def test_an_oracle_that_never_answers_again_ends_the_run():
 def test_a_start_in_the_hole_of_a_ring_is_not_called_infeasible(formulation):
     """1 ≤ ‖x‖² ≤ 1.21: tangents made in the hole point one way out. The nearest to g = (2, ½) is 1.1 g/‖g‖."""
     goal = np.array([2.0, 0.5])
+
+    def ring(x, y):
+        return np.array([1 - x @ x, x @ x - 1.21]), np.stack([-2 * x, 2 * x]), np.zeros((2, 2))
+
     problem = BilevelProblem(
         lambda x, y: (float((x - goal) @ (x - goal)), 2 * (x - goal), 0 * y),
         identity(),
         Box(-2, 2),
-        constraints=lambda x, y: (np.array([1 - x @ x, x @ x - 1.21]), np.stack([-2 * x, 2 * x]), np.zeros((2, 2))),
+        constraints=ring,
     )
     solver = BilevelSolver(method="linear", formulation=formulation)
     result = solver.solve(problem, [0.1, 0.0], [0.1, 0.0])

@@ -320,3 +320,39 @@ def test_what_a_set_forgives_is_measured_by_its_size():
 
 def test_rows_are_compared_as_objects():
     assert no_rows(2) != no_rows(2)  # arrays in a tuple would raise
+
+
+@pytest.mark.parametrize(
+    ("arguments", "point"),
+    [
+        # to HiGHS a side from 1e20 on is none, and SciPy's linprog (1.17.1) calls the first and third infeasible
+        ({"A_ub": [[-1.0]], "b_ub": [-1e21]}, [1e21]),
+        ({"A_ub": [[1.0]], "b_ub": [1e25], "lower": 0}, [0.0]),
+        ({"A_ub": [[-1.0, 0.0]], "b_ub": [-1e21], "lower": 0, "upper": [1e22, 1.0]}, [1e21, 0.0]),
+        ({"A_ub": [[1e15, 1.0]], "b_ub": [1e15]}, [0.0, 0.0]),
+        ({"A_ub": [[1e16, 1.0], [1.0, -1e16]], "b_ub": [1.0, 1.0], "lower": -1, "upper": 1}, [0.0, 0.0]),
+        ({"A_eq": [[1.0, -1.0]], "b_eq": [1e21]}, [5e20, -5e20]),
+        ({"A_ub": [[1.0, 1.0]], "b_ub": [1.0], "lower": [1e20, -np.inf]}, [1e20, -1e20]),
+        # a row with an entry that HiGHS drops: y has to be 1e13
+        ({"A_ub": [[1.0, -1e-13]], "b_ub": [-1.0], "lower": 0, "upper": [1.0, 1e14]}, [0.0, 1e13]),
+    ],
+)
+def test_numbers_that_solvers_take_for_endless_do_not_make_a_set_empty(arguments, point):
+    np.testing.assert_allclose(Polytope(**arguments).project(np.zeros(len(point))), point, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"A_ub": [[1.0, 1.0]], "b_ub": [-1e21], "lower": 0},
+        {"A_ub": [[1.0]], "b_ub": [1e20], "lower": 1e21},
+        {"A_ub": [[1.0, 0.0]], "b_ub": [-1.0], "lower": 0, "upper": [1.0, 1e25]},
+        {"A_ub": [[1.0, -1e-13]], "b_ub": [-1.0], "lower": 0, "upper": [1.0, 1e12]},
+        {"A_ub": [[1.0, 1.0]], "b_ub": [1.0], "lower": [1e20, -1e19]},
+        {"A_ub": [[0.0, 0.0]], "b_ub": [-1e-12]},
+        {"A_eq": [[0.0, 0.0]], "b_eq": [1e-12]},
+    ],
+)
+def test_an_empty_set_is_found_beside_numbers_of_any_size(arguments):
+    with pytest.raises(InputError, match="empty"):
+        Polytope(**arguments)

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutplane import BilevelProblem, BilevelSolver, Box, OracleError, Status
-from cutplane.oracles import QuadraticLevel
+from cutplane import BilevelProblem, BilevelSolver, Box, InputError, OracleError, Status
+from cutplane.errors import NoAnswerError
+from cutplane.oracles import QuadraticLevel, ValueFunction
 
 
 def random_level(seed, kind):
@@ -95,9 +96,12 @@ def test_an_x_without_feasible_y_is_cut_off_by_the_least_violation():
 
 
 def test_an_unbounded_lower_level_is_an_error():
-    level = QuadraticLevel(c=[-1], n_x=1)
-    with pytest.raises(OracleError, match="unbounded"):
-        level.gap(np.zeros(1), np.zeros(1))
+    flat = {"Q": [[1, 0], [0, 0]], "c": [0, -1e-6], "upper": [1, np.inf]}
+    for level in (QuadraticLevel(c=[-1], n_x=1), QuadraticLevel(**flat, n_x=1)):
+        for ask in (level.gap, lambda x, y, level=level: level.restore(x, y, 1e-9)):
+            with pytest.raises(NoAnswerError, match="unbounded") as raised:
+                ask(np.zeros(1), np.zeros(level.c.size))
+            assert raised.value.violation is None and raised.value.gradient is None
 
 
 def test_answers_do_not_depend_on_the_questions_before():
@@ -130,3 +134,114 @@ def test_the_length_of_x_must_be_known_and_is_checked():
         QuadraticLevel(c=[0.0], Q=[[1.0]])
     with pytest.raises(OracleError, match="x has 2 entries"):
         QuadraticLevel(c=[0.0], Q=[[1.0]], n_x=1).gap(np.zeros(2), np.zeros(1))
+
+
+def test_an_x_without_feasible_y_carries_the_violation_and_its_gradient():
+    # x ≤ y ≤ 1 and B of both signs: the least violation is (x − 1)/2 for x > 1
+    level = QuadraticLevel(c=[1], A=[[1], [-1]], B=[[0], [1]], b=[1, 0])
+    with pytest.raises(NoAnswerError, match="no feasible y at x") as raised:
+        level.solution([3.0])
+    assert raised.value.violation == pytest.approx(1.0) and raised.value.gradient == pytest.approx([0.5])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000))
+def test_the_violation_is_convex_and_its_gradient_a_subgradient(seed):
+    rng = np.random.default_rng(seed)
+    A, B = rng.normal(size=(7, 3)), rng.normal(size=(7, 2))
+    level = QuadraticLevel(c=np.ones(3), A=A, B=B, b=-rng.random(7), lower=-1, upper=1)
+    x, other = 3 * rng.normal(size=(2, 2))
+    answers = [level.gap(v, np.zeros(3)) for v in (x, other) if not _answers(level, v)]
+    if len(answers) == 2:
+        assert answers[1][0] >= answers[0][0] + answers[0][1] @ (other - x) - 1e-8
+
+
+def _answers(level, x):
+    try:
+        level.solution(x)
+    except NoAnswerError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("Q", [None, [[1.0]]])
+@pytest.mark.parametrize("off", [1e-16, 1e-13, 1e-11, 1e-10])
+def test_an_x_that_is_infeasible_by_rounding_has_an_answer(Q, off):
+    level = QuadraticLevel(c=[1], Q=Q, A=[[1], [-1]], B=[[0], [1]], b=[1, 0])  # x ≤ y ≤ 1
+    np.testing.assert_allclose(level.solution([1 + off]), [1.0], atol=3 * off + 1e-12)
+    assert level.gap([1 + off], [1.0])[0] <= 3 * off + 1e-12
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-30, 1e-9, 1e-4, 1e4, 1e9, 1e15, 1e300])
+def test_rows_of_any_size_are_the_same_rows(size):
+    # max y over y ≤ x and 0 ≤ y ≤ 10: y* = x, dy*/dx = 1, and the gap at y is x − y
+    level = QuadraticLevel(c=[-1], A=[[size]], B=[[-size]], b=[0], lower=0, upper=10)
+    assert level.solution([1.0]) == pytest.approx([1.0], rel=1e-12)
+    assert level.vjp([1.0], [3.0]) == pytest.approx([3.0])
+    value, g_x, g_y = level.gap([1.0], [0.25])
+    assert (value, g_x[0], g_y[0]) == pytest.approx((0.75, 1.0, -1.0))
+    assert level.restore([1.0], [0.25], 0.5) == pytest.approx([0.5])
+    assert level.solve([1.0]).multipliers[0] * size == pytest.approx(1.0)
+    missing = level.gap([-2.0], [0.0])  # y ≤ −2 and y ≥ 0
+    assert missing[0] > 0 and missing[1][0] < 0
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-12, 1e-9, 1e9, 1e15])
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", ["strict", "linear"])
+def test_the_unit_of_the_objective_changes_no_answer(kind, seed, unit):
+    level, x, y, _ = random_level(seed, kind)
+    x = 0.1 * x
+    again = QuadraticLevel(
+        Q=None if kind == "linear" else unit * level.Q, c=unit * level.c, P=unit * level.P, A=level.A, B=level.B,
+        b=level.b,
+    )  # fmt: skip
+    np.testing.assert_allclose(again.solution(x), level.solution(x), rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(again.vjp(x, y), level.vjp(x, y), rtol=1e-6, atol=1e-8)
+    assert again.gap(x, y)[0] == pytest.approx(unit * level.gap(x, y)[0], rel=1e-6, abs=1e-9 * unit)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        ({"c": [-1], "lower": 0, "upper": 1e21}, [1e21]),  # to HiGHS a side from 1e20 on is none
+        ({"c": [1], "lower": -1e21}, [-1e21]),
+        ({"c": [-1, -1e-11], "lower": 0, "upper": 10}, [10, 10]),  # below HiGHS's tolerance
+        ({"c": [-1e-12], "lower": 0, "upper": 10}, [10]),
+    ],
+)
+def test_sides_and_costs_of_any_size(arguments, answer):
+    assert QuadraticLevel(**arguments, n_x=1).solution([0.0]) == pytest.approx(answer, rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["strict", "linear"])
+def test_lists_are_as_good_as_arrays(kind):
+    level, x, y, _ = random_level(7, kind)
+    x = 0.1 * x
+    np.testing.assert_array_equal(level.solution(x.tolist()), level.solution(x))
+    np.testing.assert_array_equal(level.vjp(x.tolist(), y.tolist()), level.vjp(x, y))
+    np.testing.assert_array_equal(level.restore(x.tolist(), y.tolist(), 1e-6), level.restore(x, y, 1e-6))
+    for ask in (level.gap, level.constraints):
+        for mine, plain in zip(ask(x.tolist(), y.tolist()), ask(x, y), strict=True):
+            np.testing.assert_array_equal(mine, plain)
+    for ask in (level.solution, lambda x: level.gap(x, y), lambda x: level.vjp(x, y)):
+        with pytest.raises(InputError, match=r"x\[1\] is not finite"):
+            ask([0.0, np.nan, 0.0])
+    with pytest.raises(InputError, match="v has 1 entries, 4 were expected"):
+        level.vjp(x, [1.0])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), kinds, st.sampled_from([1e-10, 1e-4, 0.3]))
+def test_restore_goes_as_far_as_a_search_does_and_asks_the_follower_once(seed, kind, epsilon):
+    level, x, y, rng = random_level(seed, kind)
+    x = 0.1 * x
+    y = y if rng.random() < 0.7 else level.solution(x) + 1e-7 * y
+    known = ValueFunction.restore(level, x, y, epsilon)  # by bisection
+    level._last, asked, inner = None, [], level._inner
+    level.solver = lambda x: asked.append(x) or inner(x)
+    found = level.restore(x, y, epsilon)
+    assert len(asked) == 1
+    assert level.gap(x, found)[0] <= epsilon and np.max(level.constraints(x, found)[0]) <= 2e-11
+    # where the gap is far below what its values resolve, either may stop anywhere on the last 1e-7 of the way
+    np.testing.assert_allclose(found, known, atol=1e-6 * (1 + np.abs(y).max()))
