@@ -1,5 +1,7 @@
 """The errors of the library: one small tree, each message naming what is wrong and how to mend it."""
 
+from typing import Any
+
 
 class CutplaneError(Exception):
     """Base of every error that the library raises on purpose."""
@@ -11,6 +13,20 @@ class InputError(CutplaneError, ValueError):
 
 class OracleError(CutplaneError, ArithmeticError):
     """An oracle answered with a non-finite number or with a shape other than before."""
+
+
+class NoAnswerError(OracleError):
+    """The lower level or F has no answer at this x: infeasible, unbounded, or not finite there.
+
+    Attributes
+    ----------
+    violation, gradient : float and ndarray of shape (n_x,), or None
+        Where known, the least violation of the lower level's rows at this x, convex in x, and its gradient.
+    """
+
+    def __init__(self, message: str, violation: float | None = None, gradient: Any = None) -> None:
+        super().__init__(message)
+        self.violation, self.gradient = violation, gradient
 
 
 class EmptyPolyhedronError(CutplaneError, ArithmeticError):
