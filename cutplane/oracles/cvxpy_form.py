@@ -7,6 +7,7 @@ import numpy as np
 
 from cutplane._arrays import Array
 from cutplane.errors import InputError
+from cutplane.oracles.cvxpy_expression import Differentiable, cvxpy
 
 
 def replaced(expression: Any, leaves: dict[int, Any]) -> Any:
@@ -45,7 +46,7 @@ class Form:
     equal: list[bool]
     own: list[Any] = field(default_factory=list)
     _pin: Any = None
-    _products: list[tuple[Any, Any, Any, list[tuple[Any, Any]]]] = field(default_factory=list)
+    _products: list[tuple[Any, Differentiable, list[Any]]] = field(default_factory=list)
 
     @property
     def convex_in_x(self) -> bool:
@@ -57,13 +58,10 @@ class Form:
         total = np.zeros(x.size)
         if self._pin is not None:
             total -= np.ravel(self._pin.dual_value, order="F")
-        for row, product, moving, still in self._products:
-            moving.value = x.reshape(moving.shape)
-            for variable, argument in still:
-                variable.value = argument.value
-            jacobian = product.grad[moving]
-            dense = jacobian.toarray() if hasattr(jacobian, "toarray") else np.asarray(jacobian, dtype=float)
-            total -= dense.reshape(x.size, -1) @ np.ravel(row.dual_value, order="F")
+        for row, product, still in self._products:
+            fixed = [np.ravel(argument.value, order="F") for argument in still]
+            jacobian = product(np.concatenate([x, *fixed]))[1][:, : x.size]
+            total -= np.ravel(row.dual_value, order="F") @ jacobian
         return total
 
 
@@ -75,8 +73,7 @@ def form(objective: Any, rows: list[Any], equal: list[bool], x: Any) -> Form:
     InputError
         Where it is not convex in that form.
     """
-    import cvxpy as cp
-
+    cp = cvxpy()
     # a copy of x that knows its sign makes more compositions convex, but its bound has a multiplier of its own
     signs = {name: True for name in ("nonneg", "nonpos") if x.attributes.get(name)}
     for attributes in [{}, signs] if signs else [{}]:
@@ -91,15 +88,14 @@ def form(objective: Any, rows: list[Any], equal: list[bool], x: Any) -> Form:
         if problem(new).is_dcp(dpp=True):
             return new
     raise InputError(
-        "CvxpyLevel: with x as a variable the problem does not follow CVXPY's rules of convexity, so that its duals "
-        "do not give the gradient in x; write products of x and y apart from other functions of x"
+        "CvxpyLevel: with x as a variable the problem does not follow CVXPY's rules of convexity, so that no dual "
+        "gives the gradient in x; write products of x and y apart from other functions of x"
     )
 
 
 def problem(form: Form) -> Any:
     """The problem of a form, whose first constraints are those of its rows, in order."""
-    import cvxpy as cp
-
+    cp = cvxpy()
     rows = [row == 0 if same else row <= 0 for row, same in zip(form.rows, form.equal, strict=True)]
     return cp.Problem(cp.Minimize(form.objective), rows + form.own)
 
@@ -116,8 +112,7 @@ def _lifted(expression: Any, copy: Any, form: Form) -> Any:
 
 def _is_product(expression: Any) -> bool:
     """Whether functions of x alone and of y alone are multiplied."""
-    import cvxpy as cp
-
+    cp = cvxpy()
     of_x = [bool(a.parameters()) for a in expression.args]
     of_y = [bool(a.variables()) for a in expression.args]
     if not (any(of_x) and any(of_y)) or any(a and b for a, b in zip(of_x, of_y, strict=True)):
@@ -127,8 +122,7 @@ def _is_product(expression: Any) -> bool:
 
 
 def _product(expression: Any, form: Form) -> Any:
-    import cvxpy as cp
-
+    cp = cvxpy()
     arguments, moving = [], cp.Variable(form.x.shape)
     for argument in expression.args:
         if argument.variables() and not argument.is_affine():
@@ -140,8 +134,9 @@ def _product(expression: Any, form: Form) -> Any:
     result = cp.Variable(expression.shape)
     row = result == expression.copy(arguments)
     form.own.append(row)
-    # with x as a variable and the rest at its value, for the product's gradient in x
-    still = [(cp.Variable(a.shape), a) for a in expression.args if a.variables()]
-    leaves = {id(a): variable for variable, a in still} | {id(form.x): moving}
-    form._products.append((row, replaced(expression, leaves), moving, still))
+    # the product as a function of x and of the rest, for its gradient in x
+    still = [a for a in expression.args if a.variables()]
+    fresh = [cp.Variable(a.shape) for a in still]
+    leaves = {id(a): variable for a, variable in zip(still, fresh, strict=True)} | {id(form.x): moving}
+    form._products.append((row, Differentiable(replaced(expression, leaves), [moving, *fresh]), still))
     return result

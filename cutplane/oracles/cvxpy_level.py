@@ -6,7 +6,7 @@ import numpy as np
 
 from cutplane._arrays import Array, vector
 from cutplane.errors import InputError
-from cutplane.oracles.cvxpy_expression import Differentiable
+from cutplane.oracles.cvxpy_expression import Differentiable, cvxpy
 from cutplane.oracles.cvxpy_form import form, replaced
 from cutplane.oracles.cvxpy_solve import Judge, Solver
 from cutplane.oracles.value_function import LowerSolution, ValueFunction
@@ -36,10 +36,10 @@ class CvxpyLevel(ValueFunction):
 
     Notes
     -----
-    The problem is solved with a copy of x as a variable that is held at x, and ∇v(x) is the multiplier of that row:
-    right also where a nonsmooth atom holds x and y together. At a kink of v it is a subgradient, where v is convex.
-    ∇g is one subgradient in (x, y) by CVXPY's rules. An interior-point solver gives v to about 1e-8 relative: solve
-    the bi-level problem with ``epsilon`` of 1e-7 or more.
+    The problem is solved with a copy of x as a variable that is held at x, and ∇v(x) is the multiplier of that
+    row: right also where a nonsmooth atom holds x and y together. At a kink of v it is a subgradient, where v is
+    convex. ∇g is one subgradient in (x, y) by CVXPY's rules. An interior-point solver gives v to about 1e-8
+    relative: solve the bi-level problem with ``epsilon`` of 1e-7 or more.
 
     Every answer is held against the optimality conditions, to 1e-7 relative, and an "infeasible", "unbounded" or
     inaccurate one is not believed at once: rows that are slack by far are left out and looked at afterwards, the
@@ -51,7 +51,7 @@ class CvxpyLevel(ValueFunction):
     _looks = 6
 
     def __init__(self, problem: Any, x_parameter: Any, y_variable: Any, **options: Any) -> None:
-        cp = _cvxpy()
+        cp = cvxpy()
         _check(problem, x_parameter, y_variable)
         solver = options.get("solver")
         if isinstance(solver, str) and solver.upper() not in cp.installed_solvers():
@@ -108,14 +108,6 @@ class CvxpyLevel(ValueFunction):
 
     def _pair(self, x: Any, y: Any) -> tuple[Array, Array, LowerSolution]:
         return super()._pair(x, vector(y, "y", self._n_y))
-
-
-def _cvxpy() -> Any:
-    try:
-        import cvxpy
-    except ImportError:
-        raise ModuleNotFoundError("CvxpyLevel needs cvxpy: pip install 'cutplane[reference]'") from None
-    return cvxpy
 
 
 def _check(problem: Any, x_parameter: Any, y_variable: Any) -> None:

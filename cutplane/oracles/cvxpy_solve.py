@@ -8,7 +8,7 @@ import numpy as np
 
 from cutplane._arrays import Array
 from cutplane.errors import NoAnswerError, OracleError
-from cutplane.oracles.cvxpy_expression import Differentiable
+from cutplane.oracles.cvxpy_expression import Differentiable, cvxpy
 from cutplane.oracles.cvxpy_form import Form, problem
 
 _TIGHT = {"solver": "CLARABEL", "tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10, "warm_start": False}
@@ -44,7 +44,9 @@ class Judge:
         Whether stationarity can be told from one gradient of each.
     """
 
-    def __init__(self, objective: Differentiable, rows: list[Differentiable], equal: list[bool], smooth: bool) -> None:
+    def __init__(
+        self, objective: Differentiable, rows: list[Differentiable], equal: list[bool], smooth: bool
+    ) -> None:  # fmt: skip
         self.objective, self.rows, self.equal, self.smooth = objective, rows, equal, smooth
 
     def rows_at(self, x: Array, y: Array) -> list[Array]:
@@ -96,6 +98,7 @@ class Solver:
     """
 
     def __init__(self, form: Form, y: Any, judge: Judge, options: dict[str, Any]) -> None:
+        cp = cvxpy()
         self.form, self.y, self.judge = form, y, judge
         self._own = bool(options)
         self._options = options or _TIGHT
@@ -103,7 +106,8 @@ class Solver:
         self._trimmed: dict[bytes, tuple[Any, list[Any]]] = {}
         self._elastic: tuple[Any, Any] | None = None
         self._loose: tuple[Any, Any] | None = None
-        self._linear = form.objective.is_pwl() and all(row.is_pwl() for row in form.rows)
+        linear = form.objective.is_pwl() and all(row.is_pwl() for row in form.rows)
+        self._simplex = linear and "HIGHS" in cp.installed_solvers()
 
     def __call__(self, x: Array) -> Answer:
         """Return the solution at x.
@@ -118,6 +122,7 @@ class Solver:
         except ValueError as error:
             raise NoAnswerError(f"CvxpyLevel: x_parameter does not take x = {x}: {error}") from None
         words = []
+        answer: Answer | None
         for attempt in self._attempts(x):
             answer, word = attempt()
             if answer is not None:
@@ -132,21 +137,20 @@ class Solver:
         if not self._own:
             plain = {"solver": "CLARABEL", "warm_start": False}
             yield lambda: self._solve(self._whole, plain, x)
-            if self._linear:
+            if self._simplex:
                 yield lambda: self._solve(self._whole, {"solver": "HIGHS"}, x)
         yield lambda: self._loosened(x)
 
     def _run(self, problem: Any, options: dict[str, Any]) -> str:
-        """Solve, and return the status, or the words of CVXPY's own error."""
-        import cvxpy as cp
-
+        """Solve, and return the status; an error where it is the options that are wrong."""
+        cp = cvxpy()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Solution may be inaccurate")
             try:
                 problem.solve(**options)
-            except cp.error.SolverError as error:
-                return str(error)
             except Exception as error:
+                if isinstance(error, cp.error.SolverError) and "failed" in str(error):
+                    return "failed"
                 raise OracleError(
                     f"CvxpyLevel: CVXPY does not solve the problem with options {options}: "
                     f"{type(error).__name__}: {error}"
@@ -170,8 +174,7 @@ class Solver:
 
     def _without_far_rows(self, x: Array) -> tuple[Answer | None, str]:
         """Solve without the rows that are slack by far, in a box; right where rows and box turn out slack."""
-        import cvxpy as cp
-
+        cp = cvxpy()
         far = [value < -_FAR for value in self.judge.rows_at(x, np.zeros(self.y.size))]
         far = [f & (not same) for f, same in zip(far, self.form.equal, strict=True)]
         key = np.concatenate([np.zeros(0, bool), *far]).tobytes()
@@ -202,8 +205,7 @@ class Solver:
 
     def _least_violation(self) -> tuple[float, Array | None] | None:
         """Smallest s with all rows ≤ s, and its gradient in x where it is convex; None where that fails, too."""
-        import cvxpy as cp
-
+        cp = cvxpy()
         if self._elastic is None:
             s = cp.Variable(nonneg=True)
             rows = [part for row, same in self._signed() for part in ([row - s, -row - s] if same else [row - s])]
@@ -220,8 +222,7 @@ class Solver:
 
     def _loosened(self, x: Array) -> tuple[Answer | None, str]:
         """Solve with the inequalities loosened by what rounding may have taken from them."""
-        import cvxpy as cp
-
+        cp = cvxpy()
         if not self.form.rows:
             return None, ""
         least, unit = self._least_violation(), 1.0 + float(np.abs(x).max(initial=0.0))
@@ -242,5 +243,5 @@ class Solver:
         if least is None or not least[0] > _THIN * (1.0 + float(np.abs(x).max(initial=0.0))):
             return NoAnswerError(f"{start} ({said})")
         violation, slope = least
-        message = f"CvxpyLevel: the lower level is infeasible at x = {x}, its rows by {violation:.3g} or more ({said})"
-        return NoAnswerError(message, *((violation, slope) if slope is not None else (None, None)))
+        message = f"CvxpyLevel: the lower level is infeasible at x = {x}, by {violation:.3g} or more ({said})"
+        return NoAnswerError(message) if slope is None else NoAnswerError(message, violation, slope)

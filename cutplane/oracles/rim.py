@@ -8,7 +8,7 @@ _CLOSE = 1e-7
 
 
 def rim(ratio: Callable[[float], float], outside: float, looks: int) -> float:
-    """Return a share s in [0, 1) with ratio(s) < 1, as near to 1 as `looks` evaluations bring it; 0 if none is seen.
+    """Return a share s in [0, 1) with ratio(s) < 1, as near to 1 as `looks` evaluations bring it; 0 if none is.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether a lower level has another solution beside the one found: looked for where second derivatives allow it."""
+"""Whether a lower level has another solution beside the one found, where second derivatives allow one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -147,7 +147,7 @@ def _flat(around: Surroundings, y: Array, jacobian: Array, size: float) -> Array
 
 def _within(curvature: Array, along: Array) -> Array:
     inner = along.T @ np.asarray(curvature, dtype=float) @ along
-    return 0.5 * (inner + inner.T)
+    return np.asarray(0.5 * (inner + inner.T))
 
 
 def _small(matrix: Array, scale: float, along: Array) -> Array:

@@ -111,6 +111,7 @@ class ValueFunction:
         self._hessians = hessians
         self.version = 0  # raised by a user whose lower level changes: planes and answers are then void
         self._last: tuple[int, Array, LowerSolution] | None = None
+        self._best: tuple[float, Array, Array] | None = None
         self._looked_at: LowerSolution | None = None  # the answer that is known to have none beside it
 
     def solve(self, x: Any) -> LowerSolution:
@@ -118,7 +119,7 @@ class ValueFunction:
         x = vector(x, "x")
         if self._last is None or self._last[0] != self.version or not np.array_equal(self._last[1], x):
             self._last = (self.version, x.copy(), self._ask(x))
-            self._looked_at = None
+            self._looked_at = self._best = None
         return self._last[2]
 
     def _ask(self, x: Array) -> LowerSolution:
@@ -161,7 +162,7 @@ class ValueFunction:
         """
         x, y, found = self._pair(x, y)
         value, g_x, g_y = self.objective(x, y)
-        best, v_x, slope = self.objective(x, found.y)
+        best, v_x, slope = self._at_solution(x, found)
         if not np.isfinite(best):
             raise NoAnswerError(f"ValueFunction: min g(x, ·) is {float(best)} at x = {x}")
         g_x, g_y = np.asarray(g_x), np.asarray(g_y)
@@ -173,6 +174,12 @@ class ValueFunction:
         elif self.constraints is not None:
             v_x = v_x + found.multipliers @ np.atleast_2d(self.constraints(x, found.y)[1])
         return float(value - best), g_x - np.asarray(v_x), g_y
+
+    def _at_solution(self, x: Array, found: LowerSolution) -> tuple[float, Array, Array]:
+        """Objective and gradients at (x, y*(x)), asked once."""
+        if self._best is None:
+            self._best = self.objective(x, found.y)
+        return self._best
 
     def _pair(self, x: Any, y: Any) -> tuple[Array, Array, LowerSolution]:
         x, y = vector(x, "x"), vector(y, "y")
@@ -212,7 +219,7 @@ class ValueFunction:
         """
         x, y, found = self._pair(x, y)
         target = found.y
-        best = float(self.objective(x, target)[0])
+        best = float(self._at_solution(x, found)[0])
         at_target = self._rows(x, target)
         most = np.maximum(at_target, 0.0) + _FEASIBLE
 
@@ -226,7 +233,7 @@ class ValueFunction:
             return worst if np.isfinite(worst) else np.inf
 
         if (outside := ratio(y)) <= 1.0:
-            return y
+            return np.asarray(y)
         if not epsilon > 0:
             return target.copy()
         away = y - target
@@ -268,8 +275,8 @@ class ValueFunction:
         if other is not None or not found.unique:
             where = "" if other is None else f" (y = {found.y} and y = {other} have the same g)"
             raise OracleError(
-                f"{type(self).__name__}: the lower level's solution is not unique at x = {x}{where}: which one the "
-                "leader gets is not said; use formulation='joint', or add a small strictly convex term to g"
+                f"{type(self).__name__}: the lower level's solution is not unique at x = {x}{where}: which one "
+                "the leader gets is not said; use formulation='joint', or add a small strictly convex term to g"
             )
         self._looked_at = found
 
