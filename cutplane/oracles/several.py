@@ -90,8 +90,8 @@ def another_solution(around: Surroundings, y: Array) -> Array | None:
     size = 1.0 + float(np.abs(y).max(initial=0.0))
     error = noise(around.value(y))
     values, jacobian = around.rows(y)
-    flat = _flat(around, y, jacobian, size)
-    if flat.shape[1] == 0:
+    spaces = _flat(around, y, jacobian, size)
+    if not spaces:
         return None
     near = (values >= -_NEAR * size) & ~around.held
     at_low, at_up = y - around.lower <= _NEAR * size, around.upper - y <= _NEAR * size
@@ -100,7 +100,7 @@ def another_solution(around: Surroundings, y: Array) -> Array | None:
     lengths = np.linalg.norm(walls, axis=1, keepdims=True)
     walls = walls / np.where(lengths > 0, lengths, 1.0)
     most = np.maximum(values, 0.0) + 1e-11 * size
-    for direction in _directions(flat, walls):
+    for direction in (d for space in spaces for d in _directions(space, walls)):
         for step in (size * share for share in _STEPS):
             other = _back_on_rows(around, y + step * direction, values)
             if np.linalg.norm(other - y) < 0.5 * step or (around.rows(other)[0] > most).any():
@@ -119,8 +119,8 @@ def another_solution(around: Surroundings, y: Array) -> Array | None:
     return None
 
 
-def _flat(around: Surroundings, y: Array, jacobian: Array, size: float) -> Array:
-    """Directions [n_y, m] along the held rows in which the Lagrangian is not seen to curve."""
+def _flat(around: Surroundings, y: Array, jacobian: Array, size: float) -> list[Array]:
+    """Bases [n_y, m] of the directions along the held rows in which the Lagrangian is not seen to curve."""
     free = np.flatnonzero(around.free)
     along = np.zeros((y.size, 0))
     if free.size:
@@ -129,11 +129,11 @@ def _flat(around: Surroundings, y: Array, jacobian: Array, size: float) -> Array
         along = np.zeros((y.size, basis.shape[1]))
         along[free] = basis
     if along.shape[1] == 0:
-        return along
+        return []
     here = _within(around.curvature(y), along)
     flat = _small(here, max(1.0, float(np.abs(here).max())), along)
     if flat.shape[1] < 2:
-        return flat
+        return [flat][: flat.shape[1]]
     # where several directions are flat to second order, some may be flat altogether: they are flat near by, too
     rng = np.random.default_rng(0)
     total = np.zeros((flat.shape[1], flat.shape[1]))
@@ -141,8 +141,9 @@ def _flat(around: Surroundings, y: Array, jacobian: Array, size: float) -> Array
         there = _within(around.curvature(y + 0.25 * size * flat @ rng.normal(size=flat.shape[1])), flat)
         total += there @ there
     if not np.isfinite(total).all():
-        return flat
-    return np.hstack([_small(total, max(1e-12, float(np.abs(total).max())), flat), flat])
+        return [flat]
+    flatter = _small(total, max(1e-12, float(np.abs(total).max())), flat)
+    return [flatter, flat] if 0 < flatter.shape[1] < flat.shape[1] else [flat]
 
 
 def _within(curvature: Array, along: Array) -> Array:
