@@ -97,5 +97,7 @@ class SolutionMap:
         radius = np.sqrt(epsilon) if self.norm == "squared" else epsilon
         if length <= radius:
             return np.asarray(y)
-        # a hair inside, so that rounding does not put the point outside again
-        return target + away * (radius * (1 - 1e-9) / length)
+        # a hair inside, so that the rounding of the point does not put it outside again
+        rounding = 4 * float(np.finfo(away.dtype).eps) * float(np.linalg.norm(target))
+        inside = max(radius * (1 - 1e-9) - rounding, 0.0)
+        return target + away * (inside / length)
