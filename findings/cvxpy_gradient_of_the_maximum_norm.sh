@@ -2,7 +2,7 @@
 # Library    cvxpy 1.9.3
 # Input      .grad of norm(y, 1), norm(y, 2), norm(y, "inf"), max(y) and cummax(y) at y = (1, -3, 2)
 # Guess      every convex atom that has a value has a subgradient, and .grad is None where CVXPY has none
-#            ("Returns: A map of variable to SciPy CSC sparse array or None", says its docstring)
+#            ("Returns: A map of variable to SciPy CSC sparse matrix or None", says its docstring)
 # Behaviour  norm(y, "inf").grad raises NotImplementedError without a message, and cummax(y).grad a ValueError of
 #            numpy's broadcasting; the other norms, and max(abs(y)), the same function, answer
 # Why it surprises
