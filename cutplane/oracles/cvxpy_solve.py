@@ -12,10 +12,11 @@ from cutplane.oracles.cvxpy_expression import Differentiable, cvxpy
 from cutplane.oracles.cvxpy_form import Form, problem
 
 _TIGHT = {"solver": "CLARABEL", "tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10, "warm_start": False}
+_WIDER = {"solver": "CLARABEL", "warm_start": False}
 _FAR = 1e6
 """Slack at y = 0 from which a row is first left out; it is looked at afterwards."""
-_WIDE = 1e5
-"""Size of the box that keeps a problem in reach while rows are left out."""
+_BOX = 1e5
+"""Size of the box that keeps a problem in reach."""
 _ACCURATE = 1e-7
 """Violation of the optimality conditions, relative, with which an answer is believed."""
 _THIN = 1e-9
@@ -82,11 +83,13 @@ class Judge:
 class Solver:
     """Answers for the problem in a form, at one x after another.
 
-    A solver that says "infeasible" or "unbounded", or stops short, may be wrong: Clarabel calls bounded problems
-    unbounded where a bound is slack by 1e10. The problem is then solved again without the rows that are slack by
-    far and inside a box, both looked at afterwards; with wider tolerances; and by HiGHS, where it is linear. What
-    no attempt solves is answered by an error with the solver's words, and with the least violation of the rows
-    where that is positive. Options of the user's own choose the solver of all attempts.
+    A row that is slack by far can spoil a solver's answer without taking part in it: beside a bound of 1e17
+    Clarabel calls an infeasible y optimal, and beside one of 1e10 a bounded problem unbounded. Such rows are left
+    out first and looked at afterwards; by convexity the answer is then that of the whole problem. Where this does
+    not end in an answer that meets the conditions, the problem is solved whole, in a box, with wider tolerances,
+    and by HiGHS where it is linear. What no attempt solves is answered by an error with the solver's words, and
+    with the least violation of the rows where that is positive. Options of the user's own choose the solver of all
+    attempts.
 
     Parameters
     ----------
@@ -98,16 +101,13 @@ class Solver:
     """
 
     def __init__(self, form: Form, y: Any, judge: Judge, options: dict[str, Any]) -> None:
-        cp = cvxpy()
         self.form, self.y, self.judge = form, y, judge
         self._own = bool(options)
         self._options = options or _TIGHT
-        self._whole = problem(form)
-        self._trimmed: dict[bytes, tuple[Any, list[Any]]] = {}
-        self._elastic: tuple[Any, Any] | None = None
-        self._loose: tuple[Any, Any] | None = None
+        self._none = [np.zeros(row.size, dtype=bool) for row in form.rows]
+        self._made: dict[tuple[str, bytes], tuple[Any, Any]] = {}
         linear = form.objective.is_pwl() and all(row.is_pwl() for row in form.rows)
-        self._simplex = linear and "HIGHS" in cp.installed_solvers()
+        self._simplex = linear and "HIGHS" in cvxpy().installed_solvers()
 
     def __call__(self, x: Array) -> Answer:
         """Return the solution at x.
@@ -121,127 +121,112 @@ class Solver:
             self.form.x.value = x.astype(float).reshape(self.form.x.shape)
         except ValueError as error:
             raise NoAnswerError(f"CvxpyLevel: x_parameter does not take x = {x}: {error}") from None
+        here = self.judge.rows_at(x, np.zeros(self.y.size))
+        far = [(row < -_FAR) & (not same) for row, same in zip(here, self.form.equal, strict=True)]
         words = []
-        answer: Answer | None
-        for attempt in self._attempts(x):
-            answer, word = attempt()
+        for kind, left_out, options in self._attempts(far):
+            answer, word = self._attempt(x, kind, left_out, options)
             if answer is not None:
                 return answer
             if word and word not in words:
                 words.append(word)
-        raise self._nothing(x, words)
+        least = self._least_violation(x, far)
+        unit = 1.0 + float(np.abs(x).max(initial=0.0))
+        if least is not None and least[0] <= _THIN * unit:
+            self._variant("loose", far)[1].value = 2 * _THIN * unit
+            answer = self._attempt(x, "loose", far, self._options)[0]
+            if answer is not None:
+                return answer
+        raise _nothing(x, words, None if least is None or least[0] <= _THIN * unit else least)
 
-    def _attempts(self, x: Array) -> Any:
-        yield lambda: self._solve(self._whole, self._options, x)
-        yield lambda: self._without_far_rows(x)
+    def _attempts(self, far: list[Array]) -> Any:
+        if any(row.any() for row in far):
+            yield "plain", far, self._options
+        yield "plain", self._none, self._options
         if not self._own:
-            plain = {"solver": "CLARABEL", "warm_start": False}
-            yield lambda: self._solve(self._whole, plain, x)
-            if self._simplex:
-                yield lambda: self._solve(self._whole, {"solver": "HIGHS"}, x)
-        yield lambda: self._loosened(x)
+            yield "plain", far, _WIDER
+        yield "box", far, self._options
+        if self._simplex and not self._own:
+            yield "plain", self._none, {"solver": "HIGHS"}
 
-    def _run(self, problem: Any, options: dict[str, Any]) -> str:
-        """Solve, and return the status; an error where it is the options that are wrong."""
-        cp = cvxpy()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Solution may be inaccurate")
-            try:
-                problem.solve(**options)
-            except Exception as error:
-                if isinstance(error, cp.error.SolverError) and "failed" in str(error):
-                    return "failed"
-                raise OracleError(
-                    f"CvxpyLevel: CVXPY does not solve the problem with options {options}: "
-                    f"{type(error).__name__}: {error}"
-                ) from None
-        return str(problem.status)
-
-    def _solve(self, problem: Any, options: dict[str, Any], x: Array) -> tuple[Answer | None, str]:
-        word = f"{options.get('solver', 'the solver')}: {self._run(problem, options)}"
-        if not word.endswith(": optimal"):
+    def _attempt(
+        self, x: Array, kind: str, left_out: list[Array], options: dict[str, Any]
+    ) -> tuple[Answer | None, str]:  # fmt: skip
+        """An answer that meets the conditions, or None, and what the solver said."""
+        made = self._variant(kind, left_out)[0]
+        status = _run(made, options)
+        word = f"{options.get('solver', 'the solver')}: {status}"
+        if status != "optimal":
             return None, word
-        duals = [np.ravel(row.dual_value, order="F") for row in problem.constraints[: len(self.form.rows)]]
-        return self._judged(x, duals, word)
-
-    def _judged(self, x: Array, duals: list[Array], word: str) -> tuple[Answer | None, str]:
         y = np.ravel(self.y.value, order="F").astype(float)
+        if kind == "box" and np.abs(y).max() > 0.5 * _BOX:
+            return None, ""
+        duals, of = [], iter(made.constraints)
+        for row in left_out:
+            dual = np.zeros(row.size)
+            if not row.all():
+                dual[~row] = np.ravel(next(of).dual_value, order="F")
+            duals.append(dual)
         answer = Answer(y, duals, self.form.slope(x))
         missed = self.judge.missed(x, answer)
-        if missed > _ACCURATE:
-            return None, f"{word}, but with conditions missed by {missed:.1e}"
-        return answer, word
+        return (answer, word) if missed <= _ACCURATE else (None, f"{word}, but conditions missed by {missed:.1e}")
 
-    def _without_far_rows(self, x: Array) -> tuple[Answer | None, str]:
-        """Solve without the rows that are slack by far, in a box; right where rows and box turn out slack."""
-        cp = cvxpy()
-        far = [value < -_FAR for value in self.judge.rows_at(x, np.zeros(self.y.size))]
-        far = [f & (not same) for f, same in zip(far, self.form.equal, strict=True)]
-        key = np.concatenate([np.zeros(0, bool), *far]).tobytes()
-        if key not in self._trimmed:
-            kept, rows, equal = [], [], []
-            for row, left_out, same in zip(self.form.rows, far, self.form.equal, strict=True):
-                where = np.flatnonzero(~left_out)
-                kept.append(where)
-                if where.size:
-                    rows.append(row if where.size == left_out.size else cp.vec(row, order="F")[where])
+    def _variant(self, kind: str, left_out: list[Array]) -> tuple[Any, Any]:
+        """The problem without some rows, plain or changed, and the leaf that brings the change."""
+        key = kind, np.concatenate([np.zeros(0, dtype=bool), *left_out]).tobytes()
+        if key not in self._made:
+            cp, change = cvxpy(), None
+            rows, equal = [], []
+            for row, out, same in zip(self.form.rows, left_out, self.form.equal, strict=True):
+                if not out.all():
+                    rows.append(cp.vec(row, order="F")[np.flatnonzero(~out)] if out.any() else row)
                     equal.append(same)
-            box = [self.y <= _WIDE, self.y >= -_WIDE]
-            trimmed = problem(replace(self.form, rows=rows, equal=equal, own=[*self.form.own, *box]))
-            self._trimmed[key] = trimmed, kept
-        trimmed, kept = self._trimmed[key]
-        word = f"{self._options.get('solver', 'the solver')}: {self._run(trimmed, self._options)}"
-        if not word.endswith(": optimal"):
-            return None, word
-        if np.abs(self.y.value).max() > 0.5 * _WIDE:
-            return None, ""
-        duals, of = [], iter(trimmed.constraints)
-        for where, left_out in zip(kept, far, strict=True):
-            dual = np.zeros(left_out.size)
-            if where.size:
-                dual[where] = np.ravel(next(of).dual_value, order="F")
-            duals.append(dual)
-        return self._judged(x, duals, word)
+            new = replace(self.form, rows=rows, equal=equal)
+            if kind == "box":
+                new.own = [*new.own, self.y <= _BOX, self.y >= -_BOX]
+            elif kind == "loose":
+                change = cp.Parameter(nonneg=True)
+                new.rows = [row if same else row - change for row, same in zip(rows, equal, strict=True)]
+            elif kind == "elastic":
+                change = cp.Variable(nonneg=True)
+                both = zip(rows, equal, strict=True)
+                new.rows = [s * row - change for row, same in both for s in ((1, -1) if same else (1,))]
+                new.objective, new.equal = change + 0.0, [False] * len(new.rows)
+            self._made[key] = problem(new), change
+        return self._made[key]
 
-    def _least_violation(self) -> tuple[float, Array | None] | None:
-        """Smallest s with all rows ≤ s, and its gradient in x where it is convex; None where that fails, too."""
-        cp = cvxpy()
-        if self._elastic is None:
-            s = cp.Variable(nonneg=True)
-            rows = [part for row, same in self._signed() for part in ([row - s, -row - s] if same else [row - s])]
-            elastic = replace(self.form, objective=s + 0.0, rows=rows, equal=[False] * len(rows))
-            self._elastic = problem(elastic), s
-        elastic, s = self._elastic
-        if self._run(elastic, {"solver": "CLARABEL", "warm_start": False}) != "optimal":
-            return None
-        slope = self.form.slope(np.ravel(self.form.x.value, order="F")) if self.form.convex_in_x else None
-        return max(float(s.value), 0.0), slope
-
-    def _signed(self) -> Any:
-        return zip(self.form.rows, self.form.equal, strict=True)
-
-    def _loosened(self, x: Array) -> tuple[Answer | None, str]:
-        """Solve with the inequalities loosened by what rounding may have taken from them."""
-        cp = cvxpy()
+    def _least_violation(self, x: Array, far: list[Array]) -> tuple[float, Array | None] | None:
+        """Smallest s with all rows ≤ s, and its gradient in x where it is convex; None where it was not found."""
         if not self.form.rows:
-            return None, ""
-        least, unit = self._least_violation(), 1.0 + float(np.abs(x).max(initial=0.0))
-        if least is None or not least[0] <= _THIN * unit:
-            return None, ""
-        if self._loose is None:
-            room = cp.Parameter(nonneg=True)
-            rows = [row if same else row - room for row, same in self._signed()]
-            self._loose = problem(replace(self.form, rows=rows)), room
-        loose, room = self._loose
-        room.value = 2 * _THIN * unit
-        return self._solve(loose, self._options, x)
+            return None
+        elastic, least = self._variant("elastic", far)
+        if _run(elastic, _WIDER) != "optimal":
+            return None
+        return max(float(least.value), 0.0), self.form.slope(x) if self.form.convex_in_x else None
 
-    def _nothing(self, x: Array, words: list[str]) -> NoAnswerError:
-        said = "; ".join(words)
-        start = f"CvxpyLevel: the lower level has no solution at x = {x} that could be verified"
-        least = self._least_violation() if self.form.rows else None
-        if least is None or not least[0] > _THIN * (1.0 + float(np.abs(x).max(initial=0.0))):
-            return NoAnswerError(f"{start} ({said})")
-        violation, slope = least
-        message = f"CvxpyLevel: the lower level is infeasible at x = {x}, by {violation:.3g} or more ({said})"
-        return NoAnswerError(message) if slope is None else NoAnswerError(message, violation, slope)
+
+def _run(made: Any, options: dict[str, Any]) -> str:
+    """Solve, and return the status; an error where it is the options that are wrong."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Solution may be inaccurate")
+        try:
+            made.solve(**options)
+        except Exception as error:
+            if isinstance(error, cvxpy().error.SolverError) and "failed" in str(error):
+                return "failed"
+            raise OracleError(
+                f"CvxpyLevel: CVXPY does not solve the problem with options {options}: "
+                f"{type(error).__name__}: {error}"
+            ) from None
+    return str(made.status)
+
+
+def _nothing(x: Array, words: list[str], least: tuple[float, Array | None] | None) -> NoAnswerError:
+    said = "; ".join(words)
+    if least is None:
+        return NoAnswerError(
+            f"CvxpyLevel: the lower level has no solution at x = {x} that could be verified ({said})"
+        )
+    violation, slope = least
+    message = f"CvxpyLevel: the lower level is infeasible at x = {x}, by {violation:.3g} or more ({said})"
+    return NoAnswerError(message) if slope is None else NoAnswerError(message, violation, slope)
