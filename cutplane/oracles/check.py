@@ -16,6 +16,9 @@ from cutplane.problem import BilevelProblem
 _STEP = 1e-5
 _GRADIENT_TOLERANCE = 1e-3
 _CONVEX_TOLERANCE = 1e-7
+_GAP_TOLERANCE = 1e-6
+_ANSWERS = 4
+"""Points at which `solution` and `restore` are looked at."""
 
 
 class OracleWarning(UserWarning):
@@ -85,7 +88,8 @@ def check_oracle(
     Notes
     -----
     At a kink, a derivative between the two one-sided differences counts as right. Convexity is tested by
-    the midpoint inequality (values only) and by the gradient inequality.
+    the midpoint inequality (values only) and by the gradient inequality. Where the lower level has `solution`
+    or `restore`, a few of their points are asked for their gap.
     """
     if formulation not in ("joint", "reduced"):
         raise InputError(f"formulation must be 'joint' or 'reduced', not {formulation!r}")
@@ -111,6 +115,7 @@ def check_oracle(
         usable = max(usable, len(seen))
         if problem.convex:
             convexity_error = max(convexity_error, _convexity(name, function, seen, found))
+    _answers(problem.lower, model, points, found)
     for words in found.values():
         warnings.warn(words, OracleWarning, stacklevel=2)
     return OracleReport(tuple(found.values()), gradient_error, convexity_error, usable)
@@ -163,6 +168,32 @@ def _differences(
                 f"{name}: the derivative in {where} is {gradient[i]:.6g}, central differences give {central:.6g}",
             )
     return float(worst)
+
+
+def _answers(lower: Any, model: Joint | Reduced, points: list[Array], found: dict[str, str]) -> None:
+    """Hold the points that `solution` and `restore` give against the gap that they promise."""
+    solution, restore = getattr(lower, "solution", None), getattr(lower, "restore", None)
+    if isinstance(model, Reduced):
+        restore = None  # it is not asked there
+    for z in points[:_ANSWERS]:
+        try:
+            x, y = model.split(z)
+            gap = float(lower.gap(x, y)[0])
+            if callable(solution):
+                _promised("solution", lower, x, np.asarray(solution(x)), 0.0, found)
+            if callable(restore) and gap > 0:
+                _promised("restore", lower, x, np.asarray(restore(x, y, 0.1 * gap)), 0.1 * gap, found)
+        except OracleError as error:
+            if not any(key.endswith("!") for key in found):  # else it has been said
+                found["answers!"] = f"lower.solution or lower.restore cannot be evaluated at every point: {error}"
+
+
+def _promised(name: str, lower: Any, x: Array, y: Array, epsilon: float, found: dict[str, str]) -> None:
+    gap = float(lower.gap(x, y)[0])
+    if not gap <= epsilon + _GAP_TOLERANCE * (1 + epsilon):
+        found.setdefault(
+            f"{name}?", f"lower.{name} gives a point of gap {gap:.6g} at x = {x}, where {epsilon:.6g} is promised"
+        )
 
 
 def _convexity(

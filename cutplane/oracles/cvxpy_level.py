@@ -4,13 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from cutplane._arrays import Array
-from cutplane.errors import InputError, OracleError
+from cutplane._arrays import Array, vector
+from cutplane.errors import InputError
+from cutplane.oracles.cvxpy_expression import Differentiable, cvxpy
+from cutplane.oracles.cvxpy_form import form, replaced
+from cutplane.oracles.cvxpy_solve import Judge, Solver
 from cutplane.oracles.value_function import LowerSolution, ValueFunction
 
 
 class CvxpyLevel(ValueFunction):
-    """Gap g(x, y) − v(x) of a CVXPY problem; the gradient of v comes from the duals.
+    """Gap g(x, y) − v(x) of a CVXPY problem; the gradient of v comes from a dual.
 
     Parameters
     ----------
@@ -29,23 +32,32 @@ class CvxpyLevel(ValueFunction):
     ModuleNotFoundError
         Where cvxpy is not installed.
     InputError
-        For a problem of another form.
+        For a problem of another form, or a solver that is not installed.
 
     Notes
     -----
-    ∇v(x) is the gradient in x of the Lagrangian at (y*, duals): the problem's expressions are copied with
-    x as a variable and y as a parameter, and CVXPY differentiates them. An interior-point solver gives v to
-    about 1e-8 relative: solve the bi-level problem with ``epsilon`` of 1e-7 or more. An x without feasible
-    y is an `OracleError`: keep it out by `x_set`.
+    The problem is solved with a copy of x as a variable that is held at x, and ∇v(x) is the multiplier of that
+    row: right also where a nonsmooth atom holds x and y together. At a kink of v it is a subgradient, where v is
+    convex. ∇g is one subgradient in (x, y) by CVXPY's rules. An interior-point solver gives v to about 1e-8
+    relative: solve the bi-level problem with ``epsilon`` of 1e-7 or more.
+
+    Every answer is held against the optimality conditions, to 1e-7 relative, and an "infeasible", "unbounded" or
+    inaccurate one is not believed at once: rows that are slack by far are left out and looked at afterwards, the
+    tolerances are widened to Clarabel's own, and linear problems go to HiGHS (with `options`, only the first of
+    these, so that the solver stays yours). An x without a verified answer is a `NoAnswerError`: keep it out by
+    `x_set`.
     """
 
+    _looks = 6
+
     def __init__(self, problem: Any, x_parameter: Any, y_variable: Any, **options: Any) -> None:
-        cp = _cvxpy()
+        cp = cvxpy()
         _check(problem, x_parameter, y_variable)
-        self._options = options or {
-            "solver": "CLARABEL", "tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10,
-        }  # fmt: skip
-        self._x, self._y = x_parameter, y_variable
+        solver = options.get("solver")
+        if isinstance(solver, str) and solver.upper() not in cp.installed_solvers():
+            raise InputError(
+                f"CvxpyLevel: CVXPY finds no solver {solver!r}; installed are {', '.join(cp.installed_solvers())}"
+            )
         sign = -1 if isinstance(problem.objective, cp.Maximize) else 1
         objective = sign * problem.objective.expr
         rows = list(problem.constraints)
@@ -55,82 +67,47 @@ class CvxpyLevel(ValueFunction):
                     f"CvxpyLevel: constraints must be equalities or inequalities, not {type(row).__name__}; write "
                     "a cone as a norm inequality"
                 )
-        self._problem = cp.Problem(cp.Minimize(objective), rows)
         self._equal = [isinstance(row, cp.constraints.zero.Equality) for row in rows]
-        self._rows = rows
-        expressions = [objective] + [row.args[0] - row.args[1] for row in rows]
+        self._n_x, self._n_y = x_parameter.size, y_variable.size
+        sides = [row.args[0] - row.args[1] for row in rows]
         # copies with plain leaves: x and y may then take values that attributes would refuse
-        x, y = self._x, self._y
-        self._along_x = _Copy(expressions, x, cp.Variable(x.shape), y, cp.Parameter(y.shape))
-        self._along_y = _Copy(expressions, y, cp.Variable(y.shape), x, cp.Parameter(x.shape))
+        x, y = cp.Variable(x_parameter.shape), cp.Variable(y_variable.shape)
+        leaves = {id(x_parameter): x, id(y_variable): y}
+        self._g, *self._sides = (Differentiable(replaced(e, leaves), [x, y]) for e in (objective, *sides))
+        smooth = objective.is_quadratic() and all(side.is_affine() for side in sides)
+        judge = Judge(self._g, self._sides, self._equal, smooth)
+        self._solver = Solver(form(objective, sides, self._equal, x_parameter), y_variable, judge, options)
         super().__init__(self._objective, self._inner, self._constraints if rows else None)
 
     def _objective(self, x: Array, y: Array) -> tuple[float, Array, Array]:
-        value, g_x = self._along_x(0, x, y)
-        _, g_y = self._along_y(0, y, x)
-        return float(value[0]), g_x[0], g_y[0]
+        value, jacobian = self._g(np.concatenate([x, y]))
+        return float(value[0]), jacobian[0, : x.size], jacobian[0, x.size :]
 
     def _constraints(self, x: Array, y: Array) -> tuple[Array, Array, Array]:
-        values, j_x, j_y = [], [], []
-        for i, equal in enumerate(self._equal, start=1):
-            value, rows_x = self._along_x(i, x, y)
-            rows_y = self._along_y(i, y, x)[1]
+        values, jacobians, z = [], [], np.concatenate([x, y])
+        for side, equal in zip(self._sides, self._equal, strict=True):
+            value, jacobian = side(z)
             for sign in (1.0, -1.0) if equal else (1.0,):
                 values.append(sign * value)
-                j_x.append(sign * rows_x)
-                j_y.append(sign * rows_y)
-        return np.concatenate(values), np.vstack(j_x), np.vstack(j_y)
+                jacobians.append(sign * jacobian)
+        jacobian = np.vstack(jacobians)
+        return np.concatenate(values), jacobian[:, : x.size], jacobian[:, x.size :]
 
     def _inner(self, x: Array) -> LowerSolution:
-        self._x.value = x.astype(float).reshape(self._x.shape)
-        self._problem.solve(**self._options)
-        if self._problem.status != "optimal":
-            raise OracleError(f"CvxpyLevel: the lower level is {self._problem.status} at x = {x}")
-        duals = []
-        for row, equal in zip(self._rows, self._equal, strict=True):
-            dual = np.ravel(row.dual_value, order="F")
-            duals += [np.maximum(dual, 0.0), np.maximum(-dual, 0.0)] if equal else [np.maximum(dual, 0.0)]
-        y = np.ravel(self._y.value).astype(float)
-        return LowerSolution(y, np.concatenate(duals) if duals else np.zeros(0))
+        answer = self._solver(x)
+        multipliers = [np.zeros(0)]
+        for dual, equal in zip(answer.duals, self._equal, strict=True):
+            multipliers.append(np.maximum(dual, 0.0))
+            if equal:
+                multipliers.append(np.maximum(-dual, 0.0))
+        return LowerSolution(answer.y, np.concatenate(multipliers), slope=answer.slope)
 
+    def solve(self, x: Any) -> LowerSolution:
+        """Return the solver's answer at x, remembered for repeated questions."""
+        return super().solve(vector(x, "x", self._n_x))
 
-class _Copy:
-    """The problem's expressions as functions of one leaf, with the other held fixed."""
-
-    def __init__(self, expressions: list[Any], moving: Any, variable: Any, held: Any, parameter: Any) -> None:
-        leaves = {id(moving): variable, id(held): parameter}
-        self._variable, self._parameter = variable, parameter
-        self._expressions = [_replace(e, leaves) for e in expressions]
-
-    def __call__(self, index: int, moving: Array, held: Array) -> tuple[Array, Array]:
-        """Values [k] and jacobian [k, n] of one expression."""
-        self._variable.value = moving.reshape(self._variable.shape)
-        self._parameter.value = held.reshape(self._parameter.shape)
-        expression, n = self._expressions[index], moving.size
-        value = np.ravel(expression.value, order="F").astype(float)
-        if expression.is_constant():
-            return value, np.zeros((value.size, n))
-        slope = expression.grad[self._variable]
-        if slope is None:
-            raise OracleError(f"CvxpyLevel: {expression} has no gradient at {moving}")
-        dense = slope.toarray() if hasattr(slope, "toarray") else np.asarray(slope, dtype=float)
-        return value, np.asarray(dense.reshape(n, value.size).T)
-
-
-def _replace(expression: Any, leaves: dict[int, Any]) -> Any:
-    if id(expression) in leaves:
-        return leaves[id(expression)]
-    if not expression.args:
-        return expression
-    return expression.copy([_replace(argument, leaves) for argument in expression.args])
-
-
-def _cvxpy() -> Any:
-    try:
-        import cvxpy
-    except ImportError:
-        raise ModuleNotFoundError("CvxpyLevel needs cvxpy: pip install 'cutplane[reference]'") from None
-    return cvxpy
+    def _pair(self, x: Any, y: Any) -> tuple[Array, Array, LowerSolution]:
+        return super()._pair(x, vector(y, "y", self._n_y))
 
 
 def _check(problem: Any, x_parameter: Any, y_variable: Any) -> None:

@@ -1,14 +1,19 @@
 """An inner solver for `ValueFunction` by scipy, with its accuracy checked and not believed."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import optimize
 
-from cutplane._arrays import Array, scalar_or_vector
-from cutplane.errors import InputError, OracleError
+from cutplane._arrays import Array, scalar_or_vector, vector
+from cutplane.errors import InputError, NoAnswerError
+from cutplane.oracles.several import equally_low, noise
 from cutplane.oracles.value_function import LowerSolution, Objective
-from cutplane.problem import Constraint
+from cutplane.problem import Constraint, LinearConstraint
+
+_SAME_VALUE = 1e-9
+"""Difference of two minima, relative, that the accuracy of the search explains."""
 
 
 class ScipyInner:
@@ -30,15 +35,17 @@ class ScipyInner:
 
     Raises
     ------
-    OracleError
-        When asked, if the conditions are missed by more: the error of the value is of the order of the
-        square of that violation over the curvature of g, about 1e-12 at the default.
+    NoAnswerError
+        When asked, if no start reaches the conditions; with the least violation of the rows where that is
+        why and the constraints are a `LinearConstraint`. The error of an accepted value is of the order of the
+        square of the conditions' violation over the curvature of g, about 1e-12 at the default.
 
     Notes
     -----
     The search always begins at the given starts: a warm start would make an answer depend on the ones
     before, and a resumed run differ from one that never stopped. Multipliers are the non-negative least
-    squares solution of the optimality conditions.
+    squares solution of the optimality conditions. Two starts that end at different y with the same g mark the
+    answer as one of several (``unique=False``), which a leader in the reduced formulation then hears of.
     """
 
     def __init__(
@@ -54,23 +61,64 @@ class ScipyInner:
         self.upper = np.broadcast_to(scalar_or_vector(upper, "upper"), n)
         self.starts = np.clip(self.starts, self.lower, self.upper)
 
-    def __call__(self, x: Array) -> LowerSolution:
+    def __call__(self, x: Any) -> LowerSolution:
         """Return the lowest solution found at x, with its multipliers."""
-        best: tuple[float, LowerSolution] | None = None
-        worst = np.inf
+        x = vector(x, "x")
+        reached: list[tuple[float, LowerSolution]] = []
+        worst = short = np.inf
         for start in self.starts:
             y = self._minimise(x, start)
-            missed, answer = self._conditions(x, y)
-            worst = min(worst, missed)
+            if not np.isfinite(y).all():
+                continue
+            missed, violated, answer = self._conditions(x, y)
             value = float(self.objective(x, y)[0])
-            if missed <= self.tolerance and (best is None or value < best[0]):
-                best = (value, answer)
-        if best is None:
-            raise OracleError(
+            if not np.isfinite([missed, value]).all():
+                continue
+            worst, short = min(worst, max(missed, violated)), min(short, violated)
+            if max(missed, violated) <= self.tolerance:
+                reached.append((value, answer))
+        if not reached:
+            raise self._nothing(x, worst, short)
+        value, best = min(reached, key=lambda pair: pair[0])
+        others = [answer.y for other, answer in reached if other - value <= _SAME_VALUE * (1 + abs(value))]
+        if any(self._apart(x, best.y, y) for y in others):
+            return replace(best, unique=False)
+        return best
+
+    def _apart(self, x: Array, y: Array, other: Array) -> bool:
+        """Whether two minima of one value are two solutions, and not one flat minimum reached from two sides."""
+        size = 1.0 + float(np.abs(y).max(initial=0.0))
+        step = float(np.linalg.norm(other - y))
+        if step <= 1e-5 * size:
+            return False
+        along, base = (other - y) / step, float(self.objective(x, y)[0])
+
+        def rise(distance: float) -> float:
+            return float(self.objective(x, y + distance * along)[0]) - base
+
+        return equally_low(rise, step, size, max(noise(base), abs(rise(step))))
+
+    def _nothing(self, x: Array, worst: float, short: float) -> NoAnswerError:
+        """The error where no start reached the conditions."""
+        if not short > self.tolerance:
+            return NoAnswerError(
                 f"ScipyInner: no start reached the optimality conditions at x = {x} (missed by {worst:.1e}, "
-                f"tolerance {self.tolerance:.0e}); scale the lower level or give a closed form"
+                f"tolerance {self.tolerance:.0e}): the lower level is unbounded or badly scaled there, or starts "
+                "are wanting; scale it, bound y, or give a closed form"
             )
-        return best[1]
+        words = f"ScipyInner: no start reached the optimality conditions at x = {x}: no feasible y was found there"
+        rows = self.constraints
+        if isinstance(rows, LinearConstraint):
+            n = self.lower.size
+            found = optimize.linprog(
+                np.append(np.zeros(n), 1.0), A_ub=np.hstack([rows.A_y, -np.ones((rows.b.size, 1))]),
+                b_ub=rows.b - rows.A_x @ x, method="highs",
+                bounds=[*np.column_stack([self.lower, self.upper]).tolist(), (0, None)],
+            )  # fmt: skip
+            if found.status == 0 and found.fun > 0:
+                slope = -np.asarray(found.ineqlin.marginals) @ rows.A_x
+                return NoAnswerError(f"{words} (least violation {found.fun:.3g})", float(found.fun), slope)
+        return NoAnswerError(f"{words} (every start ends with a violation of {short:.1e} or more)")
 
     def _minimise(self, x: Array, start: Array) -> Array:
         def fun(y: Array) -> tuple[float, Array]:
@@ -95,8 +143,8 @@ class ScipyInner:
         )
         return np.asarray(np.clip(found.x, self.lower, self.upper))
 
-    def _conditions(self, x: Array, y: Array) -> tuple[float, LowerSolution]:
-        """Violation of the optimality conditions at y, and the multipliers that meet them best."""
+    def _conditions(self, x: Array, y: Array) -> tuple[float, float, LowerSolution]:
+        """Violation of stationarity and of the constraints at y, and the multipliers that suit y best."""
         gradient = np.asarray(self.objective(x, y)[2], dtype=float)
         values, rows = np.zeros(0), np.zeros((0, y.size))
         if self.constraints is not None:
@@ -113,9 +161,10 @@ class ScipyInner:
             weights, missed = optimize.nnls(np.array(held).T, -gradient)
         multipliers = np.zeros(values.size)
         multipliers[np.flatnonzero(values > -near)] = weights[:k]
-        missed = max(float(missed) / (1 + float(np.linalg.norm(gradient))), float(np.max(values, initial=0.0)))
+        missed = float(missed) / (1 + float(np.linalg.norm(gradient)))
+        violated = float(np.max(values, initial=0.0))
         on_bounds = np.zeros(y.size)
         where = np.concatenate([np.flatnonzero(at_low), np.flatnonzero(at_up)])
         np.add.at(on_bounds, where, weights[k:])
         fixed = on_bounds > 1e-9 * (1 + on_bounds.max(initial=0.0))
-        return missed, LowerSolution(y, multipliers, fixed)
+        return missed, violated, LowerSolution(y, multipliers, fixed, bounds=(self.lower, self.upper))

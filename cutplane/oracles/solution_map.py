@@ -2,11 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from cutplane._arrays import Array
-from cutplane.errors import InputError, OracleError
+from cutplane._arrays import Array, vector
+from cutplane.errors import InputError, NoAnswerError, OracleError
+
+
+@dataclass(frozen=True)
+class _OnVectors:
+    """A user's vjp that takes lists as well, of the right lengths."""
+
+    function: Callable[[Array, Array], Array]
+    owner: "SolutionMap" = field(repr=False, compare=False)
+
+    def __call__(self, x: Any, v: Any) -> Array:
+        known = self.owner._last  # the length of y, once it is known: no forward pass for it alone
+        v = vector(v, "v", None if known is None else known[2].size)
+        return np.asarray(self.function(vector(x, "x"), v))
 
 
 @dataclass
@@ -39,36 +53,52 @@ class SolutionMap:
     _last: tuple[int, Array, Array] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        self.vjp = _OnVectors(self.vjp.function if isinstance(self.vjp, _OnVectors) else self.vjp, self)
         if self.norm not in ("squared", "plain"):
             raise InputError(f"SolutionMap: norm is 'squared' or 'plain', not {self.norm!r}")
 
-    def solution(self, x: Array) -> Array:
-        """Return y*(x)."""
+    def solution(self, x: Any) -> Array:
+        """Return y*(x).
+
+        Raises
+        ------
+        NoAnswerError
+            Where `forward` returns a number that is not finite.
+        """
+        x = vector(x, "x")
         if self._last is None or self._last[0] != self.version or not np.array_equal(self._last[1], x):
             answer = np.array(self.forward(x), copy=True)
+            if answer.dtype.kind in "fiub" and not np.isfinite(answer).all():
+                raise NoAnswerError(f"SolutionMap.forward returned a number that is not finite at x = {x}")
             answer.flags.writeable = False
             self._last = (self.version, x.copy(), answer)
         return self._last[2]
 
-    def gap(self, x: Array, y: Array) -> tuple[float, Array, Array]:
-        """Return (h, gradient in x, gradient in y)."""
+    def _away(self, x: Array, y: Array) -> tuple[Array, Array]:
         target = self.solution(x)
         if target.shape != y.shape:
             raise OracleError(f"SolutionMap.forward returned shape {target.shape}, y has shape {y.shape}")
-        away = y - target
+        return target, y - target
+
+    def gap(self, x: Any, y: Any) -> tuple[float, Array, Array]:
+        """Return (h, gradient in x, gradient in y)."""
+        x, y = vector(x, "x"), vector(y, "y")
+        _, away = self._away(x, y)
         if self.norm == "squared":
             return float(away @ away), -2.0 * np.asarray(self.vjp(x, away)), 2.0 * away
         length = float(np.linalg.norm(away))
         unit = away / length if length > 0 else np.zeros_like(away)
         return length, -np.asarray(self.vjp(x, unit)), unit
 
-    def restore(self, x: Array, y: Array, epsilon: float) -> Array:
+    def restore(self, x: Any, y: Any, epsilon: float) -> Array:
         """Return the point nearest to y with h ≤ ε at this x."""
-        target = self.solution(x)
-        away = y - target
+        x, y = vector(x, "x"), vector(y, "y")
+        target, away = self._away(x, y)
         length = float(np.linalg.norm(away))
         radius = np.sqrt(epsilon) if self.norm == "squared" else epsilon
         if length <= radius:
-            return y
-        # a hair inside, so that rounding does not put the point outside again
-        return target + away * (radius * (1 - 1e-9) / length)
+            return np.asarray(y)
+        # a hair inside, so that the rounding of the point does not put it outside again
+        rounding = 4 * float(np.finfo(away.dtype).eps) * float(np.linalg.norm(target))
+        inside = max(radius * (1 - 1e-9) - rounding, 0.0)
+        return target + away * (inside / length)

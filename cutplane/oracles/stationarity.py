@@ -1,14 +1,19 @@
 """The lower level by its first-order condition: the gap is ‖∇_y g(x, y)‖²."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.sparse import linalg
 
-from cutplane._arrays import Array
+from cutplane._arrays import Array, vector
 from cutplane.errors import OracleError
+from cutplane.oracles.rim import rim
 
 Product = Callable[[Array, Array, Array], Array]
+
+_LOOKS = 20
+"""Most evaluations of the gradient on the way to the rim."""
 
 
 class Stationarity:
@@ -33,16 +38,18 @@ class Stationarity:
     def __init__(self, gradient: Callable[[Array, Array], Array], hvp: Product, cross: Product) -> None:
         self.gradient, self.hvp, self.cross = gradient, hvp, cross
 
-    def gap(self, x: Array, y: Array) -> tuple[float, Array, Array]:
+    def gap(self, x: Any, y: Any) -> tuple[float, Array, Array]:
         """Return (h, gradient in x, gradient in y)."""
+        x, y = vector(x, "x"), vector(y, "y")
         slope = self._slope(x, y)
         return (
             float(slope @ slope), 2.0 * np.asarray(self.cross(x, y, slope)),
             2.0 * np.asarray(self.hvp(x, y, slope)),
         )  # fmt: skip
 
-    def restore(self, x: Array, y: Array, epsilon: float) -> Array:
+    def restore(self, x: Any, y: Any, epsilon: float) -> Array:
         """Return a point near y with h ≤ ε by Newton's method; the best point reached where that fails."""
+        x, y = vector(x, "x"), vector(y, "y")
         slope = self._slope(x, y)
         for _ in range(50):
             size = float(slope @ slope)
@@ -57,19 +64,19 @@ class Stationarity:
             else:
                 break
             # stop on the rim of {h ≤ ε} and not deep inside: the upper level loses least there
-            if float(trial @ trial) < epsilon:
-                rate = min(rate, self._rim(x, y, step, rate, epsilon))
-                trial = self._slope(x, y - rate * step)
+            if 0 < epsilon and float(trial @ trial) < epsilon:
+                return self._on_rim(x, y, rate * step, size / epsilon, epsilon)
             y, slope = y - rate * step, trial
-        return y
+        return np.asarray(y)
 
-    def _rim(self, x: Array, y: Array, step: Array, inside: float, epsilon: float) -> float:
-        low, high = 0.0, inside
-        for _ in range(40):
-            middle = 0.5 * (low + high)
-            slope = self._slope(x, y - middle * step)
-            low, high = (low, middle) if float(slope @ slope) <= epsilon else (middle, high)
-        return high
+    def _on_rim(self, x: Array, y: Array, step: Array, outside: float, epsilon: float) -> Array:
+        inside = y - step
+
+        def ratio(share: float) -> float:
+            slope = self._slope(x, inside + share * step)
+            return float(slope @ slope) / epsilon
+
+        return np.asarray(inside + rim(ratio, outside, _LOOKS) * step)
 
     def _newton(self, x: Array, y: Array, slope: Array) -> Array:
         operator = linalg.LinearOperator(

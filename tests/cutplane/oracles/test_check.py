@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from cutplane import BilevelProblem, Box, SolutionMap
+from cutplane import BilevelProblem, Box, SolutionMap, ValueFunction
 from cutplane.oracles import OracleWarning, check_oracle
 from cutplane.problem import LinearConstraint
 from cutplane.zoo import problems
@@ -103,3 +103,40 @@ def test_a_binding_y_set_is_checked_in_the_reduced_form():
     )
     for start in (0.0, 1.0):
         assert check_oracle(problem, [start], [start], formulation="reduced").ok
+
+
+class Careless:
+    """y* = x, with a `solution` and a `restore` that may be off."""
+
+    def __init__(self, off, eager):
+        self.off, self.eager = off, eager
+
+    def gap(self, x, y):
+        return float((y - x) @ (y - x)), -2 * (y - x), 2 * (y - x)
+
+    def solution(self, x):
+        return x + self.off
+
+    def restore(self, x, y, epsilon):
+        away, length = y - x, np.linalg.norm(y - x)
+        return x + away * min(1.0, self.eager * np.sqrt(epsilon) / length)
+
+
+def test_what_solution_and_restore_promise_is_looked_at():
+    assert check_oracle(BilevelProblem(right, Careless(0.0, 1.0)), [0.0], [1.0]).ok
+    with pytest.warns(OracleWarning, match=r"lower\.solution gives a point of gap 0\.01"):
+        check_oracle(BilevelProblem(right, Careless(0.1, 1.0)), [0.0], [1.0])
+    with pytest.warns(OracleWarning, match=r"lower\.restore gives a point of gap 0\.4 .* where 0\.1 is promised"):
+        check_oracle(BilevelProblem(right, Careless(0.0, 2.0)), [0.0], [1.0])
+
+
+def test_several_lower_answers_are_reported_in_the_reduced_form():
+    flat = ValueFunction(
+        lambda x, y: (float((y[0] - x[0]) ** 2), -2 * (y[:1] - x), 2 * np.array([y[0] - x[0], 0.0])),
+        lambda x: np.array([x[0], 0.0]),
+        hessians=lambda x, y, m: (np.diag([2.0, 0.0]), np.array([[-2.0], [0.0]])),
+    )
+    problem = BilevelProblem(right, flat)
+    assert check_oracle(problem, [1.0], [0.0, 1.0]).ok
+    with pytest.warns(OracleWarning, match="not unique"):
+        check_oracle(problem, [1.0], [0.0, 1.0], formulation="reduced")

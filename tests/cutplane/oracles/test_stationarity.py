@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutplane import OracleError
+from cutplane import InputError, OracleError
 from cutplane.oracles import Stationarity, check_oracle
 from cutplane.problem import BilevelProblem
 
@@ -52,6 +52,34 @@ def test_restored_points_lie_on_the_rim_of_the_feasible_set(values, epsilon):
     before, after = oracle.gap(x, y)[0], oracle.gap(x, oracle.restore(x, y, epsilon))[0]
     assert after <= epsilon
     assert after >= 0.5 * epsilon or before <= epsilon
+
+
+@settings(max_examples=30, deadline=None)
+@given(numbers, st.sampled_from([1e-2, 1e-6, 1e-10]))
+def test_restoring_asks_for_few_gradients(values, epsilon):
+    # a quadratic: at y, at the Newton point, and once on the way to the rim; 43 by bisection
+    x, y = np.array([*values[:2], 0.5]), np.array(values[2:])
+    asked = []
+    plain = quadratic()
+    oracle = Stationarity(lambda x, y: asked.append(y) or plain.gradient(x, y), plain.hvp, plain.cross)
+    near = oracle.restore(x, y, epsilon)
+    assert len(asked) <= 4
+    assert plain.gap(x, near)[0] <= epsilon
+    asked.clear()
+    plain = quartic()  # 54 by bisection; the Newton steps before the last are among them
+    Stationarity(lambda x, y: asked.append(y) or plain.gradient(x, y), plain.hvp, plain.cross).restore(
+        x[:2], y, epsilon
+    )
+    assert len(asked) <= 25
+
+
+def test_lists_are_taken_and_wrong_lengths_named():
+    assert quadratic().gap([1, 2, -1], [0, 0])[0] == pytest.approx(10.0)  # ‖Bx‖² with Bx = (−1, −3)
+    assert quadratic().gap([1, 2, -1], quadratic().restore([1, 2, -1], [5, 5], 1e-6))[0] <= 1e-6
+    with pytest.raises(InputError, match=r"y\[0\] is not finite"):
+        quadratic().gap([1, 2, -1], [np.inf, 0])
+    with pytest.raises(InputError, match="one-dimensional"):
+        quadratic().gap([[1, 2, -1]], [0, 0])
 
 
 def test_where_newton_fails_the_point_is_left_infeasible_and_finite():

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutplane import BilevelProblem, BilevelSolver, Box, OracleError
+from cutplane import BilevelProblem, BilevelSolver, InputError, OracleError
+from cutplane.errors import NoAnswerError
 from cutplane.oracles import LowerSolution, ScipyInner, ValueFunction
 from cutplane.problem import LinearConstraint
 
@@ -141,51 +142,8 @@ def test_the_inner_solver_is_asked_once_for_each_x():
     assert oracle.solution(x)[0] == 10.0
 
 
-class TestScipyInner:
-    def test_constrained_solution_and_multipliers(self):
-        def g(x, y):
-            return float((y - x) @ (y - x)) / 2, x - y, y - x
-
-        row = LinearConstraint(np.zeros((1, 2)), [[1, 1]], [1])
-        found = ScipyInner(g, [0.0, 0.0], row)(np.array([2.0, 3.0]))
-        np.testing.assert_allclose(found.y, [0.0, 1.0], atol=1e-7)
-        np.testing.assert_allclose(found.multipliers, [2.0], atol=1e-6)
-
-    def test_the_lowest_of_several_starts_counts(self):
-        def g(x, y):
-            return float(y[0] ** 4 - y[0] ** 2 + x[0] * y[0]), y.copy(), 4 * y**3 - 2 * y + x
-
-        inner = ScipyInner(g, [[-1.0], [1.0]], lower=-2, upper=2)
-        assert inner(np.array([0.1])).y[0] < 0 < inner(np.array([-0.1])).y[0]
-
-    def test_an_answer_that_misses_the_conditions_is_refused(self):
-        # a gradient of the wrong sign leaves the search where it began
-        inner = ScipyInner(lambda x, y: (float(y @ y), 0 * x, -2 * y), [1.0])
-        with pytest.raises(OracleError, match="no start reached"):
-            inner(np.zeros(1))
-
-    def test_starts_must_be_numbers(self):
-        with pytest.raises(ValueError, match="starts"):
-            ScipyInner(square, [np.inf])
-
-    def test_a_whole_problem_in_a_few_lines(self):
-        def g(x, y):
-            return float((y[0] - x[0]) ** 2), -2 * (y - x), 2 * (y - x)
-
-        lower = ValueFunction(g, ScipyInner(g, [0.0], lower=0, upper=1))
-        problem = BilevelProblem(
-            lambda x, y: (float((x[0] - 2) ** 2 + (y[0] - 0.5) ** 2), 2 * (x - 2), 2 * (y - 0.5)), lower,
-            Box(0, 1), Box(0, 1), convex=True,
-        )  # fmt: skip
-        result = BilevelSolver(method="level", epsilon=1e-8).solve(problem, [0.2], [0.2])
-        assert result.success and result.fun == pytest.approx(1.25, abs=1e-3)
-
-
 def test_an_inner_solver_that_missed_the_global_minimum_is_found_out():
-    def two_wells(x, y):
-        return float((y @ y - 1) ** 2), 0 * x, 4 * (y @ y - 1) * y
-
-    oracle = ValueFunction(two_wells, lambda x: np.zeros(1))  # rests on the top between the wells
+    oracle = ValueFunction(two_wells(1.0), lambda x: np.zeros(1))  # rests on the top between the wells
     with pytest.raises(OracleError, match="no global minimum"):
         oracle.gap(np.zeros(1), np.array([0.9]))
 
@@ -193,3 +151,119 @@ def test_an_inner_solver_that_missed_the_global_minimum_is_found_out():
 def test_an_inner_solver_that_is_only_inexact_is_not_refused():
     oracle = ValueFunction(square, lambda x: 2 * x + 1e-3)
     assert oracle.gap(np.ones(2), np.full(2, 2.0))[0] == 0.0
+
+
+def two_wells(scale):
+    """scale·(y² − 1)², with minima at ±1 and a top at 0."""
+    return lambda x, y: (scale * float((y @ y - 1) ** 2), 0 * x, 4 * scale * (y @ y - 1) * y)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1.0, 1e6])
+@pytest.mark.parametrize("rows", [False, True])
+def test_a_feasible_y_below_the_inner_minimum_is_an_error_at_any_scale(scale, rows):
+    own = LinearConstraint([[0], [0]], [[-1], [1]], [2, 2]) if rows else None  # −2 ≤ y ≤ 2
+    top = (np.zeros(1), np.zeros(2)) if rows else np.zeros(1)
+    oracle = ValueFunction(two_wells(scale), lambda x: top, own)
+    with pytest.raises(OracleError, match="no global minimum"):
+        oracle.gap(np.zeros(1), np.array([0.9]))
+
+
+def test_an_infeasible_y_below_the_inner_minimum_is_not():
+    # over 0 ≤ y ≤ ½ the minimum of (y² − 1)² is at ½, with slope 4·(¼ − 1)·½ = −3/2
+    own = LinearConstraint([[0], [0]], [[-1], [1]], [0, 0.5])
+    oracle = ValueFunction(two_wells(1.0), lambda x: (np.array([0.5]), np.array([0.0, 1.5])), own)
+    assert oracle.gap(np.zeros(1), np.array([1.0]))[0] == 0.0
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10_000), st.floats(1e-12, 1e-3))
+def test_an_inexact_answer_of_a_convex_follower_is_never_called_wrong(seed, error):
+    # ½yᵀHy − x·y over y₁ + y₂ ≤ 1, with y* and the multiplier off by `error`
+    rng = np.random.default_rng(seed)
+    L = rng.normal(size=(2, 2))
+    H, a = L @ L.T + 0.1 * np.eye(2), np.ones(2)
+
+    def inner(x):
+        y, m = np.linalg.solve(H, x), 0.0
+        if a @ y > 1:
+            m = (a @ y - 1) / (a @ np.linalg.solve(H, a))
+            y = np.linalg.solve(H, x - m * a)
+        return y + error * rng.normal(size=2), np.array([m + error * rng.random()])
+
+    row = LinearConstraint(np.zeros((1, 2)), [a], [1])
+    oracle = ValueFunction(lambda x, y: (float(y @ H @ y / 2 - x @ y), -y, H @ y - x), inner, row)
+    x = rng.normal(size=2)
+    y = oracle.solution(x)
+    for _ in range(20):
+        point = y + error * rng.normal(size=2)
+        if a @ point <= 1:
+            assert oracle.gap(x, point)[0] >= 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([1e-10, 1e-6, 1e-2]))
+def test_restored_points_keep_every_promise_in_a_few_evaluations(seed, epsilon):
+    # a disc and a half-plane around y* = (x, x)/norm-clipped, g a quartic plus a norm
+    rng = np.random.default_rng(seed)
+    asked = []
+
+    def g(x, y):
+        asked.append(y)
+        away = y - x
+        return float(np.sum(away**4) + away @ away), -4 * away**3 - 2 * away, 4 * away**3 + 2 * away
+
+    def disc(x, y):
+        return np.array([y @ y - 4, y[0] - 1.5]), np.zeros((2, 2)), np.array([2 * y, [1.0, 0.0]])
+
+    oracle = ValueFunction(g, lambda x: (x.copy(), np.zeros(2)), disc)
+    x, y = 0.5 * rng.normal(size=2), 3 * rng.normal(size=2)
+    if disc(x, x)[0].max() > 0:
+        return
+    near = oracle.restore(x, y, epsilon)
+    assert len(asked) <= 22  # 55 by bisection
+    gap, rows = oracle.gap(x, near)[0], disc(x, near)[0]
+    assert gap <= epsilon and rows.max() <= 1e-11
+    # it stopped at what stands in its way, not before
+    assert gap >= 0.999 * epsilon or rows.max() >= -1e-3 or np.array_equal(near, y)
+
+
+def test_restoring_to_no_gap_at_all_gives_the_solution():
+    oracle = ValueFunction(square, lambda x: 2 * x)
+    np.testing.assert_array_equal(oracle.restore(np.ones(2), np.zeros(2), 0.0), [2.0, 2.0])
+
+
+def test_lists_are_taken_and_wrong_lengths_named():
+    oracle = ValueFunction(square, lambda x: 2 * x, hessians=lambda x, y, m: (np.eye(2), -2 * np.eye(2)))
+    assert oracle.gap([1, 2], [2, 5])[0] == pytest.approx(0.5)
+    np.testing.assert_array_equal(oracle.solution([1, 2]), [2.0, 4.0])
+    np.testing.assert_allclose(oracle.vjp([1, 2], [1, 0]), [2.0, 0.0])
+    assert oracle.gap([1, 2], oracle.restore([1, 2], [9, 9], 1e-4))[0] <= 1e-4
+    with pytest.raises(OracleError, match="shape"):
+        oracle.gap([1, 2], [1, 2, 3])
+    with pytest.raises(OracleError, match="shape"):
+        oracle.restore([1, 2], [1, 2, 3], 1.0)
+    with pytest.raises(InputError, match="v has 3 entries"):
+        oracle.vjp([1, 2], [1, 2, 3])
+    with pytest.raises(InputError, match=r"y\[1\] is not finite"):
+        oracle.gap([1, 2], [1, np.nan])
+
+
+def test_no_answer_has_an_error_of_its_own():
+    for answer in (np.array([np.nan]), (np.zeros(1), np.array([np.inf]))):
+        oracle = ValueFunction(square, lambda x, a=answer: a, LinearConstraint([[0]], [[1]], [1]))
+        with pytest.raises(NoAnswerError, match="not finite"):
+            oracle.gap(np.zeros(1), np.zeros(1))
+    unbounded = ValueFunction(lambda x, y: (-np.inf if y[0] == 0 else 1.0, x, y), lambda x: np.zeros(1))
+    with pytest.raises(NoAnswerError, match="-inf"):
+        unbounded.gap(np.zeros(1), np.ones(1))
+
+
+def test_a_slope_that_the_inner_solver_knows_is_taken():
+    oracle = ValueFunction(square, lambda x: LowerSolution(2 * x, slope=np.array([7.0, 0.0])))
+    np.testing.assert_allclose(oracle.gap(np.zeros(2), np.ones(2))[1], [-2.0 - 7.0, -2.0])
+
+
+def test_answers_cannot_be_overwritten():
+    oracle = ValueFunction(square, lambda x: 2 * x)
+    with pytest.raises(ValueError, match="read-only"):
+        oracle.solution(np.ones(2))[0] = 5.0
