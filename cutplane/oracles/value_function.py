@@ -220,7 +220,7 @@ class ValueFunction:
         x, y, found = self._pair(x, y)
         target = found.y
         best = float(self._at_solution(x, found)[0])
-        at_target = self._rows(x, target)
+        at_target = self._values(x, target)
         most = np.maximum(at_target, 0.0) + _FEASIBLE
 
         def ratio(point: Array) -> float:
@@ -228,7 +228,7 @@ class ValueFunction:
             excess = float(self.objective(x, point)[0]) - best
             gap = excess / epsilon if epsilon > 0 else (0.0 if excess <= 0 else np.inf)
             with np.errstate(invalid="ignore"):
-                used = (self._rows(x, point) - at_target) / (most - at_target)
+                used = (self._values(x, point) - at_target) / (most - at_target)
             worst = max(gap, float(used.max(initial=0.0)))
             return worst if np.isfinite(worst) else np.inf
 
@@ -239,7 +239,7 @@ class ValueFunction:
         away = y - target
         return np.asarray(target + rim(lambda s: ratio(target + s * away), outside, self._looks) * away)
 
-    def _rows(self, x: Array, y: Array) -> Array:
+    def _values(self, x: Array, y: Array) -> Array:
         return np.zeros(0) if self.constraints is None else np.atleast_1d(self.constraints(x, y)[0])
 
     @property
