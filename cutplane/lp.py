@@ -24,7 +24,7 @@ _TOLERANCE = 1e-10
 _MISSED = 1e-6
 """Violation of a row, relative to its terms, from which on an answer is not believed."""
 _FLAT, _STEEP = 1e-6, 1e8
-"""Slopes between which t has the unit 1. HiGHS drops entries below 1e-12, and that of t counts for nothing beside 1e9."""
+"""Slopes between which t has the unit 1. HiGHS drops entries below 1e-12, and overlooks t's beside one of 1e9."""
 _DUAL_SIMPLEX, _PRIMAL_SIMPLEX = 1, 4
 _FALLBACKS = ((_DUAL_SIMPLEX, _TOLERANCE), (_PRIMAL_SIMPLEX, _TOLERANCE), (_DUAL_SIMPLEX, 1e-7))
 """Simplex strategy and feasibility tolerance of further attempts."""
@@ -216,7 +216,7 @@ class LinearMaster:
             if np.any((off > 1e-8 * size)[np.isin(serials, list(self._cleaned))]):
                 raise MasterError(
                     f"the linear master lost entries below {highs.KEPT:.0e} of a row that matter at a point as "
-                    f"far as {float(far.max(initial=0.0)):.0e}; give x_scale and y_scale that make the variables alike"
+                    f"far as {float(far.max(initial=0.0)):.0e}; give x_scale and y_scale that make the two alike"
                 )
         if not np.any(off > _MISSED * size):
             return False
