@@ -169,8 +169,7 @@ def test_the_units_of_rows_and_of_costs_change_nothing(size):
     rhs = A @ rng.uniform(-0.5, 0.5, size=n)
     known = by_highs(cost, A, rhs, lower, upper, None).fun
     rows = np.where(np.arange(6) % 2, size, 1.0)
-    for found in (
-        solve_wide(cost, rows[:, None] * A, rows * rhs, lower, upper), solve_wide(size * cost, A, rhs, lower, upper)
-    ):  # fmt: skip
+    in_rows = solve_wide(cost, rows[:, None] * A, rows * rhs, lower, upper)
+    for found in (in_rows, solve_wide(size * cost, A, rhs, lower, upper)):
         assert found.status == "optimal" and cost @ found.point == pytest.approx(known, rel=1e-7)
         assert np.max(A @ found.point - rhs) <= 1e-7
