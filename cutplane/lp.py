@@ -21,8 +21,10 @@ from cutplane.polyhedron import Kind, Polyhedron
 SCALE = "divide F, or set x_scale and y_scale, so that its slopes are nearer to 1"
 """What to try where a master's numbers are too far apart."""
 _TOLERANCE = 1e-10
-_FLAT, _STEEP = 1e-6, 1e9
-"""Slopes between which t has the unit 1: HiGHS's tolerance is absolute, and its entries go from 1e-12 to 1e15."""
+_MISSED = 1e-6
+"""Violation of a row, relative to its terms, from which on an answer is not believed."""
+_FLAT, _STEEP = 1e-6, 1e8
+"""Slopes between which t has the unit 1. HiGHS drops entries below 1e-12, and overlooks t's beside one of 1e9."""
 _DUAL_SIMPLEX, _PRIMAL_SIMPLEX = 1, 4
 _FALLBACKS = ((_DUAL_SIMPLEX, _TOLERANCE), (_PRIMAL_SIMPLEX, _TOLERANCE), (_DUAL_SIMPLEX, 1e-7))
 """Simplex strategy and feasibility tolerance of further attempts."""
@@ -183,8 +185,8 @@ class LinearMaster:
         solved = status == "optimal" and values.size == n + 1
         point = np.clip(values[:n], lower, upper) if solved else np.zeros(n)
         height = float(values[n]) * self._unit if solved else np.nan
-        if solved and self._cleaned:
-            self._check_cleaned(pool, point, height)
+        if solved and self._misses(pool, point, height):
+            status = "failed"
         return LinearSolution(status, point, height, multipliers, conflict, iterations)
 
     def _on_dual(self, pool: Polyhedron) -> Array:
@@ -192,19 +194,34 @@ class LinearMaster:
         objective = set(pool.serials[~pool.bounding].tolist())
         return np.array([1.0 if s in objective else self._unit for s in self._serials])
 
-    def _check_cleaned(self, pool: Polyhedron, point: Array, height: float) -> None:
-        """Raise where the entries that HiGHS left out of a row are not small in the end."""
-        rows, size = self._rows, np.abs(point)
-        on_set = np.concatenate([rows.A_ub @ point - rows.b_ub, np.abs(rows.A_eq @ point - rows.b_eq)])
-        terms = np.concatenate([np.abs(rows.b_ub), np.abs(rows.b_eq)])
-        on_planes = pool.residuals(point) - np.where(pool.bounding, 0.0, height)
-        allowed = 1e-8 * np.where(pool.bounding, 1.0 + np.abs(pool.offsets), self._unit + abs(height))
-        cleaned = np.isin(pool.serials, list(self._cleaned))
-        if np.any(on_set > 1e-8 * (1.0 + terms)) or np.any((on_planes > allowed)[cleaned]):
-            raise MasterError(
-                f"the linear master lost entries below {highs.KEPT:.0e} of a row that matter at a point as far as "
-                f"{float(size.max(initial=0.0)):.0e}; give the variables x_scale and y_scale that make them alike"
-            )
+    def _misses(self, pool: Polyhedron, point: Array, height: float) -> bool:
+        """Whether the answer misses a row by more than tolerances explain.
+
+        Raises
+        ------
+        MasterError
+            Where that is so because HiGHS left entries out of a row.
+        """
+        rows, far = self._rows, np.abs(point)
+        off = np.concatenate([
+            pool.residuals(point) - np.where(pool.bounding, 0.0, height),
+            rows.A_ub @ point - rows.b_ub, np.abs(rows.A_eq @ point - rows.b_eq),
+        ])  # fmt: skip
+        size = np.concatenate([
+            np.where(pool.bounding, 1.0, self._unit + abs(height)) + np.abs(pool.offsets),
+            1.0 + np.abs(rows.b_ub), 1.0 + np.abs(rows.b_eq),
+        ])  # fmt: skip
+        if self._cleaned:
+            serials = np.concatenate([pool.serials, np.arange(-1, -1 - self._fixed_rows, -1)])
+            if np.any((off > 1e-8 * size)[np.isin(serials, list(self._cleaned))]):
+                raise MasterError(
+                    f"the linear master lost entries below {highs.KEPT:.0e} of a row that matter at a point as "
+                    f"far as {float(far.max(initial=0.0)):.0e}; give x_scale and y_scale that make the two alike"
+                )
+        if not np.any(off > _MISSED * size):
+            return False
+        terms = np.concatenate([np.abs(A) @ far for A in (pool.normals, rows.A_ub, rows.A_eq)])
+        return bool(np.any(off > _MISSED * (size + terms)))
 
     def _run(self) -> tuple[str, int]:
         """Run HiGHS, from scratch by other ways where nearly parallel planes defeat it; (status, iterations)."""

@@ -1,5 +1,7 @@
 """The linear master: rows come and go in place, the basis stays, an empty one names its planes."""
 
+from types import SimpleNamespace
+
 import highspy
 import numpy as np
 import pytest
@@ -177,3 +179,23 @@ def test_tiny_rows_of_the_set_hold():
     model, pool = reduced_model(Polytope([[1e-12]], [0.5e-12], lower=0, upper=1), 1), Polyhedron(1)
     pool.add(Plane(Kind.OBJECTIVE, -np.ones(1), 0.0))
     assert LinearMaster(model).solve(pool, model.lower, model.upper, {}).point == pytest.approx([0.5])
+
+
+@pytest.mark.parametrize("shift", [1e-3, -1e-3])
+def test_an_answer_of_highs_that_misses_a_row_is_not_believed(monkeypatch, shift):
+    # min t over t ≥ x and x ≥ 0.5: (0.5, 0.5); moved by 1e-3 either x misses its plane or t does
+    model, pool = reduced_model(Box(0, 1), 1), Polyhedron(1)
+    pool.add(Plane(Kind.OBJECTIVE, np.ones(1), 0.0))
+    pool.add(Plane(Kind.GAP, -np.ones(1), 0.5))
+    original = highspy.Highs.getSolution
+
+    def crooked(h):
+        solution = original(h)
+        x, t = solution.col_value
+        return SimpleNamespace(col_value=[x + shift, t], row_dual=solution.row_dual)
+
+    monkeypatch.setattr(highspy.Highs, "getSolution", crooked)
+    solution = LinearMaster(model).solve(pool, model.lower, model.upper, {})
+    assert solution.status == "failed"
+    with pytest.raises(MasterError, match="the linear master is failed; divide F"):
+        solution.refuse()

@@ -159,3 +159,17 @@ def test_without_rows_every_column_goes_to_its_bound():
     cost = np.array([1.0, -2.0, 0.0])
     found = solve_wide(cost, np.zeros((0, 3)), np.zeros(0), np.full(3, -1.0), np.full(3, 1.0))
     assert found.status == "optimal" and cost @ found.point == -3.0
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-12, 1e-9, 1e9, 1e15, 1e200])
+def test_the_units_of_rows_and_of_costs_change_nothing(size):
+    rng = np.random.default_rng(5)
+    n = 2000
+    A, cost, lower, upper = rng.normal(size=(6, n)), rng.normal(size=n), np.full(n, -1.0), np.full(n, 1.0)
+    rhs = A @ rng.uniform(-0.5, 0.5, size=n)
+    known = by_highs(cost, A, rhs, lower, upper, None).fun
+    rows = np.where(np.arange(6) % 2, size, 1.0)
+    in_rows = solve_wide(cost, rows[:, None] * A, rows * rhs, lower, upper)
+    for found in (in_rows, solve_wide(size * cost, A, rhs, lower, upper)):
+        assert found.status == "optimal" and cost @ found.point == pytest.approx(known, rel=1e-7)
+        assert np.max(A @ found.point - rhs) <= 1e-7
