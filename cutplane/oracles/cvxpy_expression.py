@@ -118,6 +118,17 @@ def _closed_form(atom: Any) -> Callable[..., tuple[Array, list[Array]]] | None:
     if isinstance(atom, cp.quad_over_lin) and one and atom.args[1].is_scalar():
         share = float(atom.args[1].value)
         return lambda u: (np.array([u @ u / share]), [2.0 / share * u[None, :]])
+    powers = cp.atoms.elementwise.power
+    kind: Any = getattr(powers, "Power", None) or powers.power  # its name in older ones
+    if isinstance(atom, kind):
+        p = float(atom.p.value) if np.ndim(atom.p.value) == 0 else np.nan
+        if p > 1:  # CVXPY has no gradient of a power such as 3/2 at 0, where it is 0
+
+            def power(u: Array) -> tuple[Array, list[Array]]:
+                inside = u if p % 2 == 0 else np.where(u >= 0, u, np.nan)
+                return inside**p, [np.diag(p * inside ** (p - 1))]
+
+            return power
     return None
 
 

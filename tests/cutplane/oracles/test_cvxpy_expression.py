@@ -27,6 +27,9 @@ CONVEX = {
     "total variation": cp.tv,
     "rows' maxima": lambda u: cp.sum(cp.norm_inf(cp.vstack([u, 2 - u]), axis=0)),
     "quadratic form": lambda u: cp.quad_form(u, np.diag([1.0, 2.0, 0.0])),
+    "power 3/2": lambda u: cp.sum(cp.power(cp.abs(u), 1.5)),
+    "power 4": lambda u: cp.sum(cp.power(u, 4)) / 10,
+    "cubed hinge": lambda u: cp.sum(cp.power(cp.pos(u), 3)) / 10,
     "weighted sum": lambda u: 2 * cp.norm1(u) - 3 * cp.min(u) + u[0] - 4,
 }
 
