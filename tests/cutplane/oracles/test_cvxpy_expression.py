@@ -92,3 +92,13 @@ def test_points_without_a_gradient_are_named():
     with pytest.raises(OracleError, match="no gradient"):
         root(np.array([0.0, 1.0]))
     assert np.isnan(root.value(np.array([-1.0, 1.0]))[0])
+
+
+def test_a_gradient_that_cvxpy_cannot_give_is_named(monkeypatch):
+    def broken(self, values):
+        raise IndexError("tuple index out of range")
+
+    monkeypatch.setattr(cp.log_sum_exp, "_grad", broken)
+    y = cp.Variable(2)
+    with pytest.raises(OracleError, match=r"no gradient of log_sum_exp.*IndexError"):
+        Differentiable(cp.log_sum_exp(y), [y])(np.zeros(2))
