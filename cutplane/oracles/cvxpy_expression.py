@@ -121,6 +121,10 @@ def _closed_form(atom: Any) -> Callable[..., tuple[Array, list[Array]]] | None:
     if isinstance(atom, cp.quad_over_lin) and one and atom.args[1].is_scalar():
         share = float(atom.args[1].value)
         return lambda u: (np.array([u @ u / share]), [2.0 / share * u[None, :]])
+    if isinstance(atom, cp.norm1) and atom.axis is None:
+        return lambda u: (np.array([np.abs(u).sum()]), [np.sign(u)[None, :]])
+    if isinstance(atom, cp.abs):
+        return lambda u: (np.abs(u), [np.diag(np.sign(u))])
     powers = cp.atoms.elementwise.power
     kind: Any = getattr(powers, "Power", None) or powers.power  # its name in older ones
     if isinstance(atom, kind):
