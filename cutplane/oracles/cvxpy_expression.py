@@ -93,7 +93,7 @@ class Differentiable:
         self._set(inside)
         try:
             slopes = self._atom.grad
-        except (NotImplementedError, ValueError) as error:
+        except Exception as error:  # of several kinds, without the atom's name
             raise OracleError(f"CvxpyLevel: CVXPY has no gradient of {self._name}: {error!r}") from None
         found = []
         for variable, part in self._inner:
@@ -114,10 +114,28 @@ def _closed_form(atom: Any) -> Callable[..., tuple[Array, list[Array]]] | None:
     moving = [not a.is_constant() for a in atom.args]
     if isinstance(atom, cp.multiply) and all(moving) and all(a.shape == atom.shape for a in atom.args):
         return lambda u, v: (u * v, [np.diag(v), np.diag(u)])
+    if isinstance(atom, cp.atoms.affine.binary_operators.MulExpression) and all(moving):
+        if [a.ndim for a in atom.args] == [1, 1]:
+            return lambda u, v: (np.array([u @ v]), [v[None, :], u[None, :]])
     one = atom.is_scalar() and moving == [True, False]
     if isinstance(atom, cp.quad_over_lin) and one and atom.args[1].is_scalar():
         share = float(atom.args[1].value)
         return lambda u: (np.array([u @ u / share]), [2.0 / share * u[None, :]])
+    if isinstance(atom, cp.norm1) and atom.axis is None:
+        return lambda u: (np.array([np.abs(u).sum()]), [np.sign(u)[None, :]])
+    if isinstance(atom, cp.abs):
+        return lambda u: (np.abs(u), [np.diag(np.sign(u))])
+    powers = cp.atoms.elementwise.power
+    kind: Any = getattr(powers, "Power", None) or powers.power  # its name in older ones
+    if isinstance(atom, kind):
+        p = float(atom.p.value) if np.ndim(atom.p.value) == 0 else np.nan
+        if p > 1:  # CVXPY has no gradient of a power such as 3/2 at 0, where it is 0
+
+            def power(u: Array) -> tuple[Array, list[Array]]:
+                inside = u if p % 2 == 0 else np.where(u >= 0, u, np.nan)
+                return inside**p, [np.diag(p * inside ** (p - 1))]
+
+            return power
     return None
 
 

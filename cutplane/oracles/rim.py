@@ -3,8 +3,10 @@
 import math
 from collections.abc import Callable
 
-_CLOSE = 1e-7
-"""How near to the rim, relative, is near enough."""
+_CLOSE, _PATIENT = 1e-7, 4
+"""How near to the rim, relative, is near enough, and for how many looks."""
+_USEFUL = 1e-3
+"""How near is near enough after that, where rounding may not let it come nearer."""
 
 
 def rim(ratio: Callable[[float], float], outside: float, looks: int) -> float:
@@ -22,20 +24,22 @@ def rim(ratio: Callable[[float], float], outside: float, looks: int) -> float:
     Notes
     -----
     Secant steps in log ratio against log s, kept inside a bracket: a power of s is met by the second step, the
-    square, which is usual, by the first.
+    square, which is usual, by the first. After four they alternate with halving the bracket.
     """
-    low, high = 0.0, 1.0
-    power, goal = 2.0, 1.0 - 0.5 * _CLOSE
-    s, value = 1.0, outside
-    for _ in range(looks):
-        step = s * (goal / value) ** (1.0 / power) if 0 < value < float("inf") else 0.0
-        if not low < step < high:
+    low, high, below = 0.0, 1.0, 0.0
+    s, value, power = high, outside, 2.0
+    for look in range(looks):
+        close = _CLOSE if look < _PATIENT else _USEFUL
+        if below >= 1.0 - close:
+            break
+        step = s * ((1.0 - 0.5 * close) / value) ** (1.0 / power) if 0 < value < float("inf") else 0.0
+        if look > _PATIENT and look % 2:  # kinks lead secants astray
+            step = 0.5 * (low + high)
+        elif not low < step < high:
             step = (low * high) ** 0.5 if low > 0 else 0.1 * high
         found = ratio(step)
         if found < 1.0:
-            low = step
-            if found >= 1.0 - _CLOSE:
-                break
+            low, below = step, found
         else:
             high = step
         if high - low <= 1e-14 * high:
@@ -49,5 +53,4 @@ def _power(s: float, value: float, t: float, other: float) -> float:
     """The exponent that two points suggest; 2 where they suggest none."""
     if not (0 < value < float("inf") and 0 < other < float("inf")) or s == t or value == other:
         return 2.0
-    found = math.log(value / other) / math.log(s / t)
-    return min(found, 64.0) if found > 1e-3 else 2.0
+    return min(max(math.log(value / other) / math.log(s / t), 0.1), 64.0)

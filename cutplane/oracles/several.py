@@ -1,6 +1,7 @@
 """Whether a lower level has another solution beside the one found, where second derivatives allow one."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,15 +123,22 @@ def another_solution(around: Surroundings, y: Array) -> Array | None:
 def _flat(around: Surroundings, y: Array, jacobian: Array, size: float) -> list[Array]:
     """Bases [n_y, m] of the directions along the held rows in which the Lagrangian is not seen to curve."""
     free = np.flatnonzero(around.free)
-    along = np.zeros((y.size, 0))
-    if free.size:
-        rows = jacobian[np.ix_(around.held, free)]
-        basis = linalg.null_space(rows, rcond=1e-10) if rows.size else np.eye(free.size)
-        along = np.zeros((y.size, basis.shape[1]))
-        along[free] = basis
-    if along.shape[1] == 0:
+    if free.size == 0:
         return []
-    here = _within(around.curvature(y), along)
+    curvature = np.asarray(around.curvature(y), dtype=float)
+    whole = curvature[np.ix_(free, free)]
+    if np.isfinite(whole).all():
+        least = _CURVED * max(1.0, float(np.linalg.norm(whole)))
+        with suppress(linalg.LinAlgError):  # mostly it curves in all directions: cheap to see
+            linalg.cholesky(0.5 * (whole + whole.T) - least * np.eye(free.size), check_finite=False)
+            return []
+    rows = jacobian[np.ix_(around.held, free)]
+    basis = linalg.null_space(rows, rcond=1e-10) if rows.size else np.eye(free.size)
+    if basis.shape[1] == 0:
+        return []
+    along = np.zeros((y.size, basis.shape[1]))
+    along[free] = basis
+    here = _within(curvature, along)
     flat = _small(here, max(1.0, float(np.abs(here).max())), along)
     if flat.shape[1] < 2:
         return [flat][: flat.shape[1]]

@@ -27,6 +27,9 @@ CONVEX = {
     "total variation": cp.tv,
     "rows' maxima": lambda u: cp.sum(cp.norm_inf(cp.vstack([u, 2 - u]), axis=0)),
     "quadratic form": lambda u: cp.quad_form(u, np.diag([1.0, 2.0, 0.0])),
+    "power 3/2": lambda u: cp.sum(cp.power(cp.abs(u), 1.5)),
+    "power 4": lambda u: cp.sum(cp.power(u, 4)) / 10,
+    "cubed hinge": lambda u: cp.sum(cp.power(cp.pos(u), 3)) / 10,
     "weighted sum": lambda u: 2 * cp.norm1(u) - 3 * cp.min(u) + u[0] - 4,
 }
 
@@ -89,3 +92,13 @@ def test_points_without_a_gradient_are_named():
     with pytest.raises(OracleError, match="no gradient"):
         root(np.array([0.0, 1.0]))
     assert np.isnan(root.value(np.array([-1.0, 1.0]))[0])
+
+
+def test_a_gradient_that_cvxpy_cannot_give_is_named(monkeypatch):
+    def broken(self, values):
+        raise IndexError("tuple index out of range")
+
+    monkeypatch.setattr(cp.log_sum_exp, "_grad", broken)
+    y = cp.Variable(2)
+    with pytest.raises(OracleError, match=r"no gradient of log_sum_exp.*IndexError"):
+        Differentiable(cp.log_sum_exp(y), [y])(np.zeros(2))

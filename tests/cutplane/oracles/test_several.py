@@ -158,6 +158,18 @@ def test_a_short_set_of_solutions_is_found_and_bounds_end_it():
         flat(1.0, fixed=np.array([True])).vjp(x, np.zeros(1))  # no bound holds y where g is flat
 
 
+def test_an_inner_solver_may_say_so_itself():
+    one = ValueFunction(
+        lambda x, y: (float((y - x) @ (y - x)), 2 * (x - y), 2 * (y - x)),
+        lambda x: LowerSolution(x.copy(), unique=bool(x[0] > 0)),
+        hessians=lambda x, y, m: (2 * np.eye(1), -2 * np.eye(1)),
+    )
+    assert one.vjp([1.0], [3.0]) == 3.0
+    with pytest.raises(OracleError, match="not unique"):
+        one.vjp([-1.0], [3.0])
+    assert one.gap([-1.0], [0.0])[0] == 1.0
+
+
 def test_the_reduced_formulation_stops_by_name_where_the_leader_could_choose():
     # g does not depend on y₂: F = (y₂ − 1)² has the optimistic optimum 0, and y₂ = 0 would give 1 with success
     follower = ValueFunction(
