@@ -29,6 +29,10 @@ class NoAnswerError(OracleError):
         self.violation, self.gradient = violation, gradient
 
 
+class SeveralAnswersError(NoAnswerError):
+    """The lower level has several answers at this x, so that y*(x) and its derivative are not said."""
+
+
 class EmptyPolyhedronError(CutplaneError, ArithmeticError):
     """No point of the feasible sets satisfies all planes of the pool.
 

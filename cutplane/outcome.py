@@ -31,6 +31,8 @@ _OTHER = (
     "the state is of another F, or F (in the reduced form also y*(x)) gives another answer when it is asked "
     "again; start anew with x0 and y0"
 )
+_BESIDE = 1e-3
+"""Distance, relative, within which an x with several lower answers is beside the point found."""
 _NOISY = (
     "lower.gap gives another answer when it is asked again at the same point: with noise no plane is certain. "
     "Make it repeatable (a fixed seed), or declare stochastic = True and leave convex=True out"
@@ -99,12 +101,20 @@ def outcome(
 
 
 def verdict_of(verdict: Verdict, state: State, options: "BilevelSolver") -> Status:
-    """Status of a point at rest, on a problem that is not declared convex."""
-    if verdict.better is not None:
+    """Status of a point at rest, on a problem that is not declared convex.
+
+    Beside an x with several lower answers the best of them may be better than all that is seen from here.
+    """
+    if verdict.better is not None or _beside_a_tie(state):
         return Status.STALLED
     if is_small(verdict.residual, state.best_fun, options):
         return Status.STATIONARY
     return Status.TESTED if verdict.tested else Status.STALLED
+
+
+def _beside_a_tie(state: State) -> bool:
+    tie = state.memory.get("several_at")
+    return tie is not None and bool(np.all(np.abs(tie - state.best) <= _BESIDE * (1.0 + np.abs(state.best))))
 
 
 def _evaluate(problem: BilevelProblem, model: Joint | Reduced, state: State) -> _Found:
@@ -254,8 +264,8 @@ def _advice(
     far = float(np.abs(state.point * model.scale).max(initial=0.0))
     if far > _FAR and not np.isfinite(model.upper - model.lower).all():
         return f"; the iterates went as far as {far:.0e}: F may fall without end there, give x_set or y_set bounds"
-    if status is Status.STALLED and int(state.memory.get("unanswered", 0)):
-        return "; beside the point the lower level or F has no answer: keep such x out by x_set or a constraint"
+    if status is Status.STALLED and "unanswered" in state.runtime:
+        return f"; some points tried had no answer ({state.runtime['unanswered']}): keep such x out by x_set"
     whole = all(callable(getattr(problem.lower, name, None)) for name in ("solution", "vjp"))
     if status is Status.MAX_ITERATIONS and options.formulation == "joint" and whole:
         return "; formulation='reduced' with method='linear' often needs far fewer"

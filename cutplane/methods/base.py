@@ -7,7 +7,7 @@ import numpy as np
 
 from cutplane._arrays import Array
 from cutplane.cuts import gradient_cut, separates
-from cutplane.errors import EmptyPolyhedronError, MasterError, NoAnswerError
+from cutplane.errors import EmptyPolyhedronError, MasterError, NoAnswerError, SeveralAnswersError
 from cutplane.lp import SCALE
 from cutplane.masters import conflict
 from cutplane.model import Joint, Piece, Reduced, rounding
@@ -133,7 +133,7 @@ def evaluate(
 def _without_answer(
     model: Joint | Reduced, state: State, z: Array, options: "BilevelSolver", near: Array, error: NoAnswerError
 ) -> Trial:  # fmt: skip
-    count_unanswered(state, error)
+    count_unanswered(state, z, error)
     plane = domain_plane(model, z, error)
     if plane is None and not model.problem.convex:
         away = z - near
@@ -153,10 +153,13 @@ def _without_answer(
     return Trial(np.inf, np.zeros_like(z), np.nan, 0.0, 0, np.inf, stuck=True)
 
 
-def count_unanswered(state: State, error: NoAnswerError) -> None:
-    """Count a point without an answer; raise where there were too many in a row."""
+def count_unanswered(state: State, z: Array, error: NoAnswerError) -> None:
+    """Count a point z without an answer; raise where there were too many in a row."""
     count = int(state.memory.get("unanswered", 0)) + 1
     state.memory["unanswered"] = np.array(count)
+    state.runtime["unanswered"] = str(error)
+    if isinstance(error, SeveralAnswersError):
+        state.memory["several_at"] = z.copy()
     if count > _UNANSWERED:
         raise error
 

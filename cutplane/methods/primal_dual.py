@@ -112,7 +112,7 @@ class PrimalDual:
 
 def step_back(model: Joint | Reduced, state: State, error: NoAnswerError) -> Move:
     """Go back from a point without an answer, half-way to the last one that has it, and step shorter."""
-    count_unanswered(state, error)
+    count_unanswered(state, state.point, error)
     plane = domain_plane(model, state.point, error)
     if plane is not None:
         state.pool.add(plane)

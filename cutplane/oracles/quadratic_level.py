@@ -11,7 +11,7 @@ from scipy import linalg, optimize
 
 from cutplane import dense_lp
 from cutplane._arrays import Array, matrix, scalar_or_vector, vector
-from cutplane.errors import InputError, NoAnswerError, OracleError
+from cutplane.errors import InputError, NoAnswerError, OracleError, SeveralAnswersError
 from cutplane.highs import power
 from cutplane.oracles.uniqueness import distance_to_another
 from cutplane.oracles.value_function import LowerSolution, ValueFunction
@@ -168,7 +168,7 @@ class QuadraticLevel(ValueFunction):
         slack = self._sides - self._on_x @ x - self._rows @ found.y
         reach = 1.0 + float(np.abs(found.y).max(initial=0.0))
         if distance_to_another(Q, self._rows, slack, mult > _TOLERANCE, reach) > _ANOTHER * reach:
-            raise OracleError(
+            raise SeveralAnswersError(
                 f"QuadraticLevel: the lower level has several answers at x = {x}, so that y*(x) is not a function "
                 "there: formulation='joint' takes the one that is best for F"
             )
@@ -180,7 +180,7 @@ class QuadraticLevel(ValueFunction):
             if np.abs(system @ solved - right).max(initial=0.0) <= 1e-6 * np.abs(v).max(initial=0.0):
                 break
         else:
-            raise OracleError(f"QuadraticLevel: y*(x) has no derivative at x = {x}")
+            raise NoAnswerError(f"QuadraticLevel: y*(x) has no derivative at x = {x}")
         return np.asarray(-(self.P.T / unit @ solved[: v.size] + self._on_x[active].T @ solved[v.size :]))
 
     def _unit(self, cost: Array) -> float:

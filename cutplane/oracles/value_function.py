@@ -8,7 +8,7 @@ import numpy as np
 from scipy import linalg
 
 from cutplane._arrays import Array, vector
-from cutplane.errors import InputError, NoAnswerError, OracleError
+from cutplane.errors import InputError, NoAnswerError, OracleError, SeveralAnswersError
 from cutplane.oracles.rim import rim
 from cutplane.oracles.several import Surroundings, another_solution
 from cutplane.problem import Constraint
@@ -274,7 +274,7 @@ class ValueFunction:
         other = None if not found.unique else self._another(x, found, positive)
         if other is not None or not found.unique:
             where = "" if other is None else f" (y = {found.y} and y = {other} have the same g)"
-            raise OracleError(
+            raise SeveralAnswersError(
                 f"{type(self).__name__}: the lower level's solution is not unique at x = {x}{where}: which one "
                 "the leader gets is not said; use formulation='joint', or add a small strictly convex term to g"
             )
@@ -323,7 +323,7 @@ def _solve_kkt(hessian: Array, rows: Array, right: Array) -> tuple[Array, Array]
     rhs = np.concatenate([right, np.zeros(k)])
     solved = linalg.lstsq(system, rhs, check_finite=False)[0]
     if not float(np.abs(system @ solved - rhs).max()) <= 1e-6 * float(np.abs(right).max()):
-        raise OracleError(
+        raise NoAnswerError(
             "the lower level's solution has no derivative at this x that its optimality conditions give: they are "
             "singular there, as at the minimum of (y − x)⁴ (no second solution was found); "
             "use formulation='joint', or SolutionMap with a derivative of your own"

@@ -272,7 +272,7 @@ def test_a_start_is_a_copy():
 def test_columns_of_a_quadratic_level_name_the_start():
     level = QuadraticLevel(c=[0.0], Q=[[1.0]], P=[[1.0, 1.0]], lower=0)
     problem = BilevelProblem(upper_level, level)
-    with pytest.raises(InputError, match="A_x has 2 columns, x has 3 entries; give x0 as many"):
+    with pytest.raises(InputError, match="x0 has 3 entries, the lower level takes 2"):
         BilevelSolver().init(problem, [0.0] * 3, [0.0])
 
 
