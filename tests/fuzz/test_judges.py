@@ -7,11 +7,10 @@ import pytest
 from scipy import optimize
 
 pytest.importorskip("cvxpy")
-from trust import convex, followers, places, small
+from trust import convex, followers, misdeclared, places, small, undeclared
 from trust.descent import way_down
 from trust.judge import Report, solve, time_limit
 from trust.judge_convex import judge
-from trust.misdeclared import lowest
 from trust.reference import optimum
 from trust.terms import CONVEX_KINDS, convex_term
 from trust.waves import WAVE_KINDS, wavy_term
@@ -116,7 +115,7 @@ def simple_cases():
 def test_the_search_for_a_way_down_finds_none_at_minima_and_one_elsewhere():
     cases, downhill = simple_cases(), 0
     for case in cases:
-        _, _, u, t = lowest(case)
+        _, _, u, t = misdeclared.lowest(case)
         assert way_down(case, u, case.follower.answers(u[None], t[None])[0]) == "", case.traits()
         # the worst of many points is no minimum, but it may be flat
         rng = np.random.default_rng(case.seed)
@@ -125,6 +124,26 @@ def test_the_search_for_a_way_down_finds_none_at_minima_and_one_elsewhere():
         worst = int(np.argmax(np.where(np.isfinite(values), values, -np.inf)))
         downhill += way_down(case, U[worst], case.follower.answers(U[worst][None], T[worst][None])[0]) != ""
     assert downhill >= 0.9 * len(cases)
+
+
+def test_a_planted_error_in_a_case_that_is_not_convex_is_found():
+    found = 0
+    for case in simple_cases()[:12]:
+        start = case.scale_x * case.start[0], case.scale_y * case.start[1]
+        result = solve(Report("", case.seed), case.solver, small.library_problem(case), *start, 5.0)
+        if result is None or not result.success:
+            continue
+        found += 1
+        for judge_small, planted, name in (
+            (undeclared.judge, {"y": result.y + 1e-3 * case.scale_y}, "success at an infeasible point"),
+            (undeclared.judge, {"fun": result.fun - 1.0}, "value"),
+            (undeclared.judge, {"bound": result.fun}, "a bound without a declaration"),
+            (misdeclared.judge, {"bound": result.fun + 100.0 * case.scale_f}, "false bound"),
+        ):
+            report = Report("", case.seed)
+            judge_small(report, case, replace(result, **planted))
+            assert name in {n for n, _ in report.failures}, (case.traits(), name)
+    assert found >= 5
 
 
 def test_the_clock_ends_a_case():

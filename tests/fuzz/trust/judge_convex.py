@@ -21,7 +21,7 @@ INACCURATE = 1e-6
 """References less accurate than this (unit scale) are not used."""
 
 
-def run_convex(seed: int, limit: float = 5.0) -> Report:
+def run_convex(seed: int, limit: float = 4.0) -> Report:
     """Solve the case of a seed and judge the answer."""
     case = make_case(seed)
     report = Report("convex" if case.feasible else "convex, infeasible", seed, traits=case.traits())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from cutplane import Result
+
 from .convex import METHODS
 from .descent import way_down
 from .judge import Report, solve
@@ -17,26 +19,30 @@ NARROW = 0.01
 library tries may miss such a hole is what its page on bounds says."""
 
 
-def run_misdeclared(seed: int, limit: float = 5.0) -> Report:
+def run_misdeclared(seed: int, limit: float = 4.0) -> Report:
     """Solve the case of a seed and judge the answer."""
     case = make_small(seed, True, METHODS, stream=2, largest=3)
     report = Report("misdeclared", seed, traits=case.traits())
     start = case.scale_x * case.start[0], case.scale_y * case.start[1]
     result = solve(report, case.solver, library_problem(case), *start, limit, case.follower.ties > 0)
-    if result is not None and result.bound is not None:
+    if result is not None:
+        judge(report, case, result)
+    return report
+
+
+def judge(report: Report, case: Small, result: Result) -> None:
+    """Add to the report what is wrong with a result."""
+    if result.bound is not None:
         low, share, *_ = lowest(case, result.bound, result.bound_radius, (result.x, result.y))
         if result.bound > low + BOUND * max(1.0, abs(low)):
-            words = f"bound {result.bound:.8g}, a feasible point has {low:.8g}; {share:.2%} of points are below"
             name = "false bound" if result.success else "false bound without success"
             if share < NARROW:
                 report.notes.append(f"{name}, narrow")
             else:
+                words = f"bound {result.bound:.8g}, a feasible point {low:.8g}; {share:.2%} of points are below"
                 report.fail(name, words)
-    if result is not None and result.success:
-        words = way_down(case, *case.unit(result.x, result.y))
-        if words:
-            report.notes.append("success at a point that is not stationary")
-    return report
+    if result.success and way_down(case, *case.unit(result.x, result.y)):
+        report.notes.append("success at a point that is not stationary")
 
 
 def lowest(

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from cutplane import BilevelProblem, BilevelSolver
+from cutplane import BilevelProblem, BilevelSolver, LinearConstraint
 
 from . import followers, places
-from .convex import ITERATIONS, Curved
+from .convex import Curved, effort
 from .terms import Array, Sum, convex_term
 from .waves import coercive, some_terms, wavy_term
 
-WRONG = ("", "upper", "upper in x", "upper in y", "vjp")
+WRONG = ("upper", "upper in x", "upper in y", "vjp", "constraints")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Small:
     Attributes
     ----------
     constraints : tuple of Curved
+    rows : ndarray of shape (k, n), right : ndarray of shape (k,)
+        Linear coupled constraints rows z ≤ right.
     wrong : str
         Which gradient has the wrong sign; empty where none has.
     convex : bool
@@ -37,6 +39,8 @@ class Small:
     place_x: places.Place
     place_y: places.Place
     constraints: tuple[Curved, ...]
+    rows: Array
+    right: Array
     scale_x: float
     scale_y: float
     scale_f: float
@@ -63,12 +67,14 @@ class Small:
             off |= np.nan_to_num(self.place_y.violations(V)) > 1e-12
             for c in self.constraints:
                 off |= ~(c.term.values(Z) <= c.right)
+            off |= ~np.all(Z @ self.rows.T <= self.right, axis=1)
             return np.where(off, np.inf, self.scale_f * self.fun.values(Z))
 
     def traits(self) -> str:
         """The case in a few words."""
         kinds = "+".join(type(t).__name__ for t in self.fun.terms)
         coupled = " s.t. " + "+".join(type(c.term).__name__ for c in self.constraints) if self.constraints else ""
+        coupled += f" {len(self.right)} rows" if len(self.right) else ""
         wrong = f" WRONG {self.wrong}" if self.wrong else ""
         return (
             f"n {self.n_x}+{self.n_y} {self.follower.kind} x:{self.place_x.kind} y:{self.place_y.kind} {kinds}"
@@ -102,23 +108,25 @@ def make_small(seed: int, convex: bool, methods: tuple[str, ...], stream: int, l
             if curvy else convex_term(rng, n, str(rng.choice(("squares", "length", "largest"))))
         )  # fmt: skip
         constraints.append(Curved(term, float(term.values(z[None])[0]) + rng.uniform(0.05, 0.4), 1.0))
+    rows = rng.normal(size=(int(rng.integers(1, 3)) if rng.uniform() < 0.2 else 0, n))
+    right = rows @ z + rng.uniform(0.05, 0.5, size=len(rows))
     scale_x, scale_y, given = 1.0, 1.0, {}
     if rng.uniform() < 0.3:
         scale_x, scale_y = 10 ** rng.uniform(-4, 4, size=2)
         given = {"x_scale": scale_x, "y_scale": scale_y}
     scale_f = 10 ** rng.uniform(-2, 3) if rng.uniform() < 0.3 else 1.0
     solver = BilevelSolver(
-        method=method, formulation=formulation, max_iterations=ITERATIONS[method],
-        phase1_iterations=100, epsilon=1e-10 * follower.unit(scale_y), **given,
+        method=method, formulation=formulation, epsilon=1e-10 * follower.unit(scale_y), **effort(method, seed),
+        **given,
     )  # fmt: skip
     u0 = place_x.sample(rng, 1)[0]
     if rng.uniform() < 0.4 or np.isnan(follower.answers(u0[None], np.full((1, follower.ties), 0.5))).any():
         u0 = place_x.inside
     v0 = v if rng.uniform() < 0.5 else place_y.sample(rng, 1)[0]
-    wrong = str(rng.choice(WRONG[1:])) if not convex and rng.uniform() < 0.15 else ""
+    wrong = str(rng.choice(WRONG if constraints else WRONG[:-1])) if not convex and rng.uniform() < 0.15 else ""
     return Small(
-        seed, fun, follower, n_y, place_x, place_y, tuple(constraints), float(scale_x), float(scale_y),
-        float(scale_f), solver, (u0, v0), convex, wrong,
+        seed, fun, follower, n_y, place_x, place_y, tuple(constraints), rows, right, float(scale_x),
+        float(scale_y), float(scale_f), solver, (u0, v0), convex, wrong,
     )  # fmt: skip
 
 
@@ -127,6 +135,7 @@ def library_problem(case: Small) -> BilevelProblem:
     n_x, s_x, s_y, s_f = case.n_x, case.scale_x, case.scale_y, case.scale_f
     sign_x = -1.0 if case.wrong in ("upper", "upper in x") else 1.0
     sign_y = -1.0 if case.wrong in ("upper", "upper in y") else 1.0
+    sign_c = -1.0 if case.wrong == "constraints" else 1.0
 
     def upper(x: Array, y: Array) -> tuple[float, Array, Array]:
         z = np.concatenate(case.unit(x, y))
@@ -136,15 +145,17 @@ def library_problem(case: Small) -> BilevelProblem:
     def coupled(c: Curved) -> Any:
         def constraint(x: Array, y: Array) -> tuple[Array, Array, Array]:
             z = np.concatenate(case.unit(x, y))
-            gradient = c.term.gradient(z)[None]
+            gradient = sign_c * c.term.gradient(z)[None]
             return c.term.values(z[None]) - c.right, gradient[:, :n_x] / s_x, gradient[:, n_x:] / s_y
 
         return constraint
 
+    constraints = [coupled(c) for c in case.constraints]
+    if len(case.right):
+        constraints.append(LinearConstraint(case.rows[:, :n_x] / s_x, case.rows[:, n_x:] / s_y, case.right))
     return BilevelProblem(
         upper, case.follower.library(s_x, s_y, -1.0 if case.wrong == "vjp" else 1.0),
-        case.place_x.library(s_x), case.place_y.library(s_y), tuple(coupled(c) for c in case.constraints),
-        convex=case.convex,
+        case.place_x.library(s_x), case.place_y.library(s_y), tuple(constraints), convex=case.convex,
     )  # fmt: skip
 
 
@@ -157,6 +168,8 @@ def missed_by(case: Small, u: Array, v: Array) -> str:
     for i, c in enumerate(case.constraints):
         length = float(np.linalg.norm(c.term.gradient(z)))
         found[f"constraint {i}"] = (float(c.term.values(z[None])[0]) - c.right) / max(length, 1e-9)
+    for i, (row, right) in enumerate(zip(case.rows, case.right, strict=True)):
+        found[f"row {i}"] = float(row @ z - right) / float(np.linalg.norm(row))
     words = [f"{name} by {size:.2e}" for name, size in found.items() if size > allowed]
     epsilon = case.solver.epsilon / case.follower.unit(case.scale_y)
     if not value <= epsilon + allowed * slope + 1e-13:
