@@ -87,6 +87,7 @@ def solve(
             report.status, report.success = result.status.name, result.success
         except CaseTimeout:
             report.status = "TIMEOUT"
+            report.notes.append(f"longer than {limit:g} s")
         except Exception as error:
             report.status = type(error).__name__
             if several and solver.formulation == "reduced" and isinstance(error, OracleError):

@@ -17,13 +17,13 @@ RUNNERS: dict[str, Callable[[int], Report]] = {
 
 
 def run_many(kind: str, first: int, count: int, verbose: bool = False) -> list[Report]:
-    """Run the cases of seeds first … first + count − 1; with `verbose` print each failure as it comes."""
+    """Run the cases of seeds first … first + count − 1; with `verbose` print what is found as it comes."""
     reports = []
     for seed in range(first, first + count):
         report = RUNNERS[kind](seed)
         reports.append(report)
         if verbose:
-            for name, words in report.failures:
+            for name, words in report.failures + [(note, "") for note in report.notes]:
                 print(
                     f"{kind} {seed} {report.method}/{report.formulation} {report.status}: {name}: {words} "
                     f"[{report.traits}]", flush=True,
