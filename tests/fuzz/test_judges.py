@@ -86,6 +86,22 @@ def test_the_reference_is_no_better_and_no_worse_than_a_direct_search(seed):
     assert found >= best.value - 1e-7
 
 
+def test_every_case_starts_in_its_sets_and_has_a_feasible_point():
+    for seed in range(200):
+        for convex_declared, stream in ((False, 3), (True, 2)):
+            case = small.make_small(seed, convex_declared, ("linear",), stream, 4)
+            middle = np.full((1, case.follower.ties), 0.5)
+            assert np.isfinite(case.values(case.place_x.inside[None], middle)).all(), case.traits()
+            assert case.place_x.violation(case.start[0]) <= 1e-9 and case.place_y.violation(case.start[1]) <= 1e-9
+        convex_case = convex.make_case(seed)
+        z = np.concatenate([convex_case.place_x.inside, convex_case.answer(convex_case.place_x.inside)])
+        coupled = [float(c.term.values(z[None])[0]) - c.right for c in convex_case.curved]
+        met = max([*coupled, *(convex_case.rows @ z - convex_case.right), -1.0]) < 0
+        assert met or not convex_case.feasible
+        if not convex_case.feasible:
+            assert optimum(convex_case, relaxed=True).status.startswith("infeasible")
+
+
 def judged(case, result):
     report = Report("convex", case.seed)
     judge(report, case, result)

@@ -177,9 +177,10 @@ class _WrongWay:
         return -self._vjp(x, v)
 
 
-def on_an_edge(rng: np.random.Generator, n_x: int) -> Follower:
+def on_an_edge(rng: np.random.Generator, n_x: int, inside: Array) -> Follower:
     """min v₁ + v₂ s.t. v₁ + v₂ ≥ r(u), 0 ≤ v ≤ high: every v of sum r(u) is an answer where 0 ≤ r ≤ 2·high."""
-    slope, right, high = rng.normal(size=n_x) / np.sqrt(n_x), rng.uniform(0.3, 1), rng.uniform(0.6, 1.5)
+    slope, right = rng.normal(size=n_x) / np.sqrt(n_x), rng.uniform(0.3, 1)
+    high = max(rng.uniform(0.6, 1.5), 0.7 * float(slope @ inside + right))  # so that `inside` has an answer
     eye, ones = np.eye(2), np.ones((1, 2))
     A = np.vstack([-ones, -eye, eye])
     B = np.vstack([slope[None], np.zeros((4, n_x))])
@@ -241,7 +242,7 @@ def make_follower(rng: np.random.Generator, n_x: int, n_y: int, kind: str, insid
 
         return by_map(kind, norm, kinked, active)
     if kind == "edge":
-        return on_an_edge(rng, n_x)
+        return on_an_edge(rng, n_x, inside)
     root = rng.normal(size=(n_y, n_y))
     Q = root @ root.T / n_y + 0.3 * np.eye(n_y) if kind != "linear rows" else np.zeros((n_y, n_y))
     P, c = (rng.normal(size=(n_y, n_x)) if Q.any() else np.zeros((n_y, n_x))), rng.normal(size=n_y)
