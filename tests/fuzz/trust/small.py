@@ -12,7 +12,7 @@ from cutplane import BilevelProblem, BilevelSolver, LinearConstraint
 from . import followers, places
 from .convex import Curved, effort
 from .terms import Array, Sum, convex_term
-from .waves import coercive, some_terms, wavy_term
+from .waves import coercive, corners, some_terms, wavy_term
 
 WRONG = ("upper", "upper in x", "upper in y", "vjp", "constraints")
 
@@ -98,6 +98,8 @@ def make_small(seed: int, convex: bool, methods: tuple[str, ...], stream: int, l
     place_y = places.make_place(rng, n_y, kind_y, v)
     wavy = int(rng.integers(0 if kind != "affine" else 1, 3))
     fun = Sum((*some_terms(rng, n, n_x, wavy, int(rng.integers(1 if wavy == 0 else 0, 3))),))
+    if seed % 5 == 4:  # corners alone: their slopes say nothing of how far the lowest one is
+        fun = Sum(corners(np.random.default_rng([seed, stream, 1]), n))
     if not place_x.bounded:
         fun = Sum((*fun.terms, coercive(rng, n, n_x)))
     constraints, z = [], np.concatenate([place_x.inside, v])

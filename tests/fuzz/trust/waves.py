@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .terms import CONVEX_KINDS, Array, Squares, convex_term
+from .terms import CONVEX_KINDS, Array, Largest, Squares, convex_term
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,13 @@ def wavy_term(rng: np.random.Generator, n: int, n_x: int, kind: str) -> Any:
 def coercive(rng: np.random.Generator, n: int, n_x: int) -> Squares:
     """A term that keeps u near where it starts, on sets without bounds."""
     return Squares(np.eye(n)[:n_x], 0.3 * rng.normal(size=n_x), rng.uniform(8, 20))
+
+
+def corners(rng: np.random.Generator, n: int) -> tuple[Any, ...]:
+    """A largest piece of n + 1 whose slopes sum to zero, so that it has a lowest corner; by chance ‖·‖₁ on top."""
+    A = rng.normal(size=(n, n))
+    pointed = Largest(np.vstack([A, -A.sum(axis=0)]), 0.3 * rng.normal(size=n + 1))
+    return (pointed, convex_term(rng, n, "corners")) if rng.uniform() < 0.3 else (pointed,)
 
 
 def some_terms(rng: np.random.Generator, n: int, n_x: int, wavy: int, convex: int) -> tuple[Any, ...]:
