@@ -82,7 +82,10 @@ def test_a_run_that_ends_beside_a_tie_says_so_and_is_no_success(method):
     # y* = 0 for x > 0; at x = 0 every y in [0, 1] is an answer, ½ the leader's: F = 0 there, and 2.5 + x beside it
     level = QuadraticLevel(c=[0.0], P=[[1.0]], lower=0, upper=1)
     problem = BilevelProblem(
-        lambda x, y: (float(x[0] + 10 * (y[0] - 0.5) ** 2), np.ones(1), 20 * (y - 0.5)), level, Box(0, 1), Box(0, 1)
+        lambda x, y: (float(x[0] + 10 * (y[0] - 0.5) ** 2), np.ones(1), 20 * (y - 0.5)),
+        level,
+        Box(0, 1),
+        Box(0, 1),
     )
     result = BilevelSolver(method=method, formulation="reduced").solve(problem, [1.0], [0.0])
     assert result.fun == pytest.approx(2.5, abs=1e-3)
