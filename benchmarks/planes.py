@@ -26,7 +26,7 @@ from side_by_side import machine, print_machine, take_turns, write
 
 from cutplane import BilevelProblem, BilevelSolver, Box, Polyhedron, SolutionMap
 from cutplane import _kernels as kernels
-from cutplane.polyhedron import Kind, Plane
+from cutplane.core.pool import Kind, Plane
 
 VECTORS = 6
 

@@ -20,7 +20,7 @@ import numpy as np
 from picture import COLOURS, MARKERS, draw
 from side_by_side import machine, print_machine, take_turns, write
 
-from cutplane.wide_lp import solve_wide
+from cutplane.programs.wide_lp import solve_wide
 
 RADIUS = 0.1
 

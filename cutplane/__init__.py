@@ -1,7 +1,9 @@
 """Bi-level optimisation by cutting planes: constraints, cuts and certificates for black-box lower levels."""
 
-from cutplane.cuts import MuCut
+from cutplane.core.cuts import MuCut
+from cutplane.core.pool import Polyhedron
 from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, NoAnswerError, OracleError
+from cutplane.history import History, Record, Status
 from cutplane.oracles import (
     CvxpyLevel,
     LowerSolution,
@@ -14,9 +16,8 @@ from cutplane.oracles import (
     ValueFunction,
     check_oracle,
 )
-from cutplane.polyhedron import Polyhedron
 from cutplane.problem import BilevelProblem, LinearConstraint
-from cutplane.result import History, Record, Result, Status
+from cutplane.result import Result
 from cutplane.sets import Ball, Box, Free, Polytope, Simplex
 from cutplane.solver import BilevelSolver
 from cutplane.state import State

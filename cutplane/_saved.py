@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from cutplane._arrays import Array
+from cutplane.core.pool import Kind
 from cutplane.errors import InputError
-from cutplane.polyhedron import Kind
-from cutplane.result import Status
+from cutplane.history import Status
 
 FORMAT = 1
 _BASIS = 4

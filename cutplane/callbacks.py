@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from cutplane.errors import CutplaneError
-from cutplane.result import Record
+from cutplane.history import Record
 
 
 class ProgressBar:

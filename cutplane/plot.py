@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutplane.errors import CutplaneError
-from cutplane.result import History
+from cutplane.history import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,11 +5,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from cutplane import dense_lp
 from cutplane._arrays import Array, direction, matrix, positive, row_lengths, scalar_or_vector, vector
 from cutplane.errors import InputError, ProjectionError
-from cutplane.knapsack import nearest_on_row
-from cutplane.quadratic import nearest_point
+from cutplane.programs import dense_lp
+from cutplane.programs.knapsack import nearest_on_row
+from cutplane.programs.nearest_point import nearest_point
 
 
 @dataclass(frozen=True, slots=True, eq=False)

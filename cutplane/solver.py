@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from cutplane._arrays import Array, vector
-from cutplane.cuts import CutRule
+from cutplane.core.cuts import CutRule
+from cutplane.core.formulations import Joint, Reduced, build_model
+from cutplane.core.pool import Kind, Polyhedron
 from cutplane.errors import (
     CutplaneError,
     EmptyPolyhedronError,
@@ -17,14 +19,13 @@ from cutplane.errors import (
     OracleError,
     ProjectionError,
 )  # fmt: skip
+from cutplane.history import Record, Status
 from cutplane.methods import METHODS, OWN_OPTIONS
-from cutplane.model import Joint, Reduced, build_model
-from cutplane.outcome import BEYOND, outcome
-from cutplane.polyhedron import Kind, Polyhedron
 from cutplane.problem import BilevelProblem, start_point
-from cutplane.rest import judged, next_move
-from cutplane.result import Record, Result, Status
-from cutplane.resume import answers, check_same
+from cutplane.result import Result
+from cutplane.run.finish import BEYOND, outcome
+from cutplane.run.rest import judged, next_move
+from cutplane.run.resume import answers, check_same
 from cutplane.state import State
 
 Callback = Callable[[Record], Any]

@@ -13,9 +13,9 @@ import numpy as np
 from cutplane._archive import load_arrays
 from cutplane._arrays import Array
 from cutplane._saved import FORMAT, check_digest, check_saved, digest
+from cutplane.core.pool import Polyhedron
 from cutplane.errors import InputError
-from cutplane.polyhedron import Polyhedron
-from cutplane.result import History, Status
+from cutplane.history import History, Status
 
 
 @dataclass(eq=False)

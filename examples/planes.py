@@ -4,8 +4,8 @@ import numpy as np
 from gallery import BLACK, BLUE, GREY, ORANGE, picture, save
 
 from cutplane import SolutionMap
-from cutplane.cuts import gradient_cut
-from cutplane.polyhedron import Kind
+from cutplane.core.cuts import gradient_cut
+from cutplane.core.pool import Kind
 
 CUTS = 5
 

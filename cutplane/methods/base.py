@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from cutplane._arrays import Array
-from cutplane.cuts import gradient_cut, separates
+from cutplane.core.cuts import gradient_cut, separates
+from cutplane.core.formulations import Joint, Piece, Reduced, rounding
+from cutplane.core.pool import Kind, Plane
 from cutplane.errors import EmptyPolyhedronError, MasterError, NoAnswerError, SeveralAnswersError
-from cutplane.lp import SCALE
-from cutplane.masters import conflict
-from cutplane.model import Joint, Piece, Reduced, rounding
-from cutplane.polyhedron import Kind, Plane
-from cutplane.quadratic import nearest_point
-from cutplane.result import Status
+from cutplane.history import Status
+from cutplane.masters.linear import SCALE
+from cutplane.masters.wide import conflict
+from cutplane.programs.nearest_point import nearest_point
 from cutplane.state import State
 
 if TYPE_CHECKING:

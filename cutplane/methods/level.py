@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutplane._arrays import Array
-from cutplane.certificate import lagrangian_bound, search_box
-from cutplane.cuts import separates
+from cutplane.core.cuts import separates
+from cutplane.core.formulations import Joint, Reduced
 from cutplane.errors import EmptyPolyhedronError, MasterError
-from cutplane.lp import LinearSolution
-from cutplane.masters import master_of
+from cutplane.history import Status
+from cutplane.masters.certificate import lagrangian_bound, search_box
+from cutplane.masters.linear import LinearSolution
+from cutplane.masters.wide import master_of
 from cutplane.methods.base import Move, approach, evaluate, nearest_in
-from cutplane.model import Joint, Reduced
-from cutplane.result import Status
 from cutplane.state import State
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutplane._arrays import Array
-from cutplane.cuts import gradient_cut, separates
-from cutplane.lp import LinearSolution
-from cutplane.masters import master_of
+from cutplane.core.cuts import gradient_cut, separates
+from cutplane.core.formulations import Joint, Reduced
+from cutplane.core.pool import Kind
+from cutplane.history import Status
+from cutplane.masters.linear import LinearSolution
+from cutplane.masters.wide import master_of
 from cutplane.methods.base import Move, approach, drop_contradicted, evaluate
-from cutplane.model import Joint, Reduced
-from cutplane.polyhedron import Kind
-from cutplane.result import Status
 from cutplane.state import State
 
 if TYPE_CHECKING:

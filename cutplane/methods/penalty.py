@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutplane._arrays import Array
+from cutplane.core.formulations import Joint, Reduced
 from cutplane.errors import NoAnswerError
 from cutplane.methods.base import Move
-from cutplane.model import Joint, Reduced
 from cutplane.state import State
 
 if TYPE_CHECKING:

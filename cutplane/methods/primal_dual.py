@@ -7,7 +7,9 @@ import numpy as np
 
 from cutplane import _kernels
 from cutplane._arrays import Array
+from cutplane.core.formulations import Joint, Reduced
 from cutplane.errors import NoAnswerError
+from cutplane.history import Status
 from cutplane.methods.base import (
     HALVINGS,
     Move,
@@ -18,8 +20,6 @@ from cutplane.methods.base import (
     drop_contradicted,
     evaluate_feasible,
 )
-from cutplane.model import Joint, Reduced
-from cutplane.result import Status
 from cutplane.state import State
 
 if TYPE_CHECKING:

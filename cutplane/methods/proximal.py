@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutplane._arrays import Array
+from cutplane.core.formulations import Joint, Reduced
+from cutplane.history import Status
 from cutplane.methods.base import Move, approach, evaluate, nearest_in
-from cutplane.model import Joint, Reduced
-from cutplane.result import Status
 from cutplane.state import State
 
 if TYPE_CHECKING:

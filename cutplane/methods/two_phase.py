@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cutplane.core.formulations import Joint, Reduced
+from cutplane.core.pool import Polyhedron
 from cutplane.errors import EmptyPolyhedronError, MasterError, NoAnswerError
-from cutplane.masters import conflict
+from cutplane.history import Status
+from cutplane.masters.wide import conflict
 from cutplane.methods.base import Move, add_cuts, depth, evaluate_feasible, nearest_in
 from cutplane.methods.penalty import Penalty
 from cutplane.methods.primal_dual import PrimalDual, step_back
-from cutplane.model import Joint, Reduced
-from cutplane.polyhedron import Polyhedron
-from cutplane.result import Status
 from cutplane.state import State
 
 if TYPE_CHECKING:

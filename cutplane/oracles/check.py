@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from cutplane._arrays import Array, vector
+from cutplane.core.formulations import Joint, Reduced, build_model
+from cutplane.core.pool import Kind
 from cutplane.errors import InputError, OracleError
-from cutplane.model import Joint, Reduced, build_model
-from cutplane.polyhedron import Kind
 from cutplane.problem import BilevelProblem
 
 _STEP = 1e-5

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from scipy import linalg, optimize
 
-from cutplane import dense_lp
 from cutplane._arrays import Array, matrix, scalar_or_vector, vector
 from cutplane.errors import InputError, NoAnswerError, OracleError, SeveralAnswersError
-from cutplane.highs import power
 from cutplane.oracles.uniqueness import distance_to_another
 from cutplane.oracles.value_function import LowerSolution, ValueFunction
 from cutplane.problem import LinearConstraint
+from cutplane.programs import dense_lp
+from cutplane.programs.highs import power
 
 _TOLERANCE = 1e-9
 _FEASIBLE = 1e-11

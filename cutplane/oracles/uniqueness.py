@@ -7,8 +7,8 @@ how far one can go along a fixed direction and against it.
 
 import numpy as np
 
-from cutplane import dense_lp
 from cutplane._arrays import Array
+from cutplane.programs import dense_lp
 
 _NOTHING = 1e-9
 """Singular values, parts of rows and slacks up to which they are rounding, relative."""

@@ -3,7 +3,8 @@
 import time
 from dataclasses import dataclass
 
-from cutplane.result import Result, Status
+from cutplane.history import Status
+from cutplane.result import Result
 from cutplane.solver import BilevelSolver
 from cutplane.zoo.base import ZooProblem
 

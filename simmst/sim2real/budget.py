@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from cutplane import Polytope
-from cutplane.knapsack import nearest_on_row
+from cutplane.programs.knapsack import nearest_on_row
 from simmst.errors import ConfigError
 
 Array = NDArray[np.floating]

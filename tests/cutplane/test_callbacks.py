@@ -8,8 +8,8 @@ import pytest
 from cutplane import BilevelProblem, BilevelSolver, Box, SolutionMap, Status
 from cutplane.callbacks import JsonLines, ProgressBar
 from cutplane.errors import CutplaneError
+from cutplane.history import History
 from cutplane.plot import plot_history
-from cutplane.result import History
 
 
 @pytest.fixture

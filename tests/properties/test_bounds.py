@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutplane import BilevelProblem, BilevelSolver, Box, Polyhedron, SolutionMap, Status
-from cutplane.certificate import relaxed_bound
-from cutplane.lp import LinearMaster
-from cutplane.polyhedron import Kind, Plane
+from cutplane.core.pool import Kind, Plane
+from cutplane.masters.certificate import relaxed_bound
+from cutplane.masters.linear import LinearMaster
 
 SEEDS = st.integers(0, 10**6)
 MASTERS = ("linear", "level", "proximal")

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutplane import BilevelProblem, BilevelSolver, Box, LinearConstraint, Polytope, SolutionMap
-from cutplane.cuts import gradient_cut
+from cutplane.core.cuts import gradient_cut
+from cutplane.core.pool import Kind, Polyhedron
 from cutplane.methods import METHODS
-from cutplane.polyhedron import Kind, Polyhedron
 from cutplane.sets import violation
 
 BOTH = ("joint", "reduced")

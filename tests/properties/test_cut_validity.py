@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutplane import MuCut
-from cutplane.cuts import gradient_cut, separates
+from cutplane.core.cuts import gradient_cut, separates
+from cutplane.core.formulations import Piece
+from cutplane.core.pool import Kind
 from cutplane.methods.base import cut
-from cutplane.model import Piece
-from cutplane.polyhedron import Kind
 from cutplane.solver import BilevelSolver
 
 SEEDS = st.integers(0, 10**6)

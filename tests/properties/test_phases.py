@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutplane import BilevelSolver, Box
+from cutplane.core.pool import Kind, Plane
 from cutplane.methods.penalty import Penalty
 from cutplane.methods.primal_dual import PrimalDual
-from cutplane.polyhedron import Kind, Plane
 
 
 @settings(max_examples=15)

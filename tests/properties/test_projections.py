@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutplane import Ball, Box, Polyhedron, Polytope, Simplex
-from cutplane.lp import LinearMaster
+from cutplane.core.pool import Kind, Plane
+from cutplane.masters.linear import LinearMaster
 from cutplane.methods.base import nearest_in
-from cutplane.polyhedron import Kind, Plane
-from cutplane.quadratic import nearest_point
+from cutplane.programs.nearest_point import nearest_point
 from cutplane.sets import violation
 from cutplane.state import State
 

@@ -1,0 +1,1 @@
+"""Linear masters over the planes of a pool, and the bounds that their multipliers prove."""

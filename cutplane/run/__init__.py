@@ -1,0 +1,1 @@
+"""What surrounds a method: what its rest is worth, how a run ends, and whether it may go on."""
