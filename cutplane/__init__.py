@@ -4,6 +4,8 @@ from cutplane.core.cuts import MuCut
 from cutplane.core.pool import Polyhedron
 from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, NoAnswerError, OracleError
 from cutplane.history import History, Record, Status
+from cutplane.methods import Level, Linear, Method, PrimalDual, Proximal
+from cutplane.options import Options
 from cutplane.oracles import (
     CvxpyLevel,
     LowerSolution,
@@ -23,9 +25,9 @@ from cutplane.solver import BilevelSolver
 from cutplane.state import State
 
 __all__ = [
-    "Ball", "BilevelProblem", "BilevelSolver", "Box", "CutplaneError", "CvxpyLevel",
-    "EmptyPolyhedronError", "Free", "History", "InputError", "LinearConstraint", "LowerSolution", "MuCut",
-    "NoAnswerError", "OracleError", "OracleReport", "OracleWarning", "Polyhedron", "Polytope", "QuadraticLevel",
-    "Record", "Result", "ScipyInner", "Simplex", "SolutionMap", "State", "Stationarity", "Status", "ValueFunction",
-    "check_oracle",
+    "Ball", "BilevelProblem", "BilevelSolver", "Box", "CutplaneError", "CvxpyLevel", "EmptyPolyhedronError",
+    "Free", "History", "InputError", "Level", "Linear", "LinearConstraint", "LowerSolution", "Method", "MuCut",
+    "NoAnswerError", "Options", "OracleError", "OracleReport", "OracleWarning", "Polyhedron", "Polytope",
+    "PrimalDual", "Proximal", "QuadraticLevel", "Record", "Result", "ScipyInner", "Simplex", "SolutionMap",
+    "State", "Stationarity", "Status", "ValueFunction", "check_oracle",
 ]  # fmt: skip

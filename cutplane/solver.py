@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ from cutplane.errors import (
     ProjectionError,
 )  # fmt: skip
 from cutplane.history import Record, Status
-from cutplane.methods import METHODS, OWN_OPTIONS
+from cutplane.methods import Method, as_method
+from cutplane.options import Options
 from cutplane.problem import BilevelProblem, start_point
 from cutplane.result import Result
 from cutplane.run.finish import BEYOND, outcome
@@ -29,54 +30,27 @@ from cutplane.run.resume import answers, check_same
 from cutplane.state import State
 
 Callback = Callable[[Record], Any]
+_ENDINGS = {OracleError: Status.ORACLE, MasterError: Status.FAILED, ProjectionError: Status.STALLED}
+"""Status of a run that an error of this kind ended."""
 
 
-@dataclass(frozen=True)
-class BilevelSolver:
+@dataclass(frozen=True, init=False)
+class BilevelSolver(Options):
     """Bi-level optimisation by cutting planes. A solver holds options only; a `State` holds the run.
 
     Parameters
     ----------
-    method : {"primal-dual", "linear", "level", "proximal"}
-        The paper's primal-dual steps followed by a penalty phase; linear masters in a trust region; the
-        level or the proximal bundle method. The last two need ``convex=True``.
-    formulation : {"joint", "reduced"}
-        Cuts in (x, y) for the gap, or in x for F(x, y*(x)).
-    epsilon : float
-        The lower level counts as solved where its gap is at most this.
-    tolerance : float
-        Accuracy of the optimum F, relative to max(1, abs(F)); for "level" the certified gap. Multiply an
-        objective whose values are far below 1.
-    feasibility : float
-        Distance (scaled variables) by which a point may miss a linearised constraint and still count as
-        feasible.
-    max_iterations : int
-    time_limit : float, optional
-        Seconds (of the wall clock) after which `solve` stops; each call has the whole of it.
-    x_scale, y_scale : float
-        Typical size of a change of x and of y: the methods work in x/x_scale, y/y_scale. Give x a larger
-        scale where its gradient is small for trivial reasons, such as a weight's 1/n.
-    cut : CutRule, optional
-        Cut rule for a gap that is not convex, such as `MuCut`; the default is the gradient cut.
-    cut_every : int
-        Primal-dual: iterations between two looks at the pool. An option of one method given to another is refused.
-    max_planes : int
-        Hard cap of the pool.
-    patience : int
-        Checks in a row at which a plane must be inactive before it is dropped.
-    max_age : int, optional
-        Planes older than this many checks are dropped as soon as they are inactive.
-    step_x, step_y, step_dual : float, optional
-        Primal-dual step sizes η_x, η_y, η_λ (scaled variables); found from the problem where not given.
-    regularisation : float
-        c₁ of the Lagrangian; the penalty phase starts at ρ = 1/c₁.
-    phase1_iterations : int
-        Iterations T₁ of Phase 1 before the penalty phase; a plane found violated after that starts another
-        round.
-    penalty_growth : float
-        Factor of ρ whenever the penalised objective is at rest.
-    trust_radius : float
-        First Δ of "linear" (scaled variables).
+    method : Method or {"primal-dual", "linear", "level", "proximal"}
+        `PrimalDual`, the paper's primal-dual steps followed by a penalty phase; `Linear`, linear masters in a
+        trust region; `Level` or `Proximal`, bundle methods, which need ``convex=True``; or an object of your own.
+        A name stands for a method with its defaults.
+    formulation, epsilon, tolerance, feasibility, max_iterations, time_limit, x_scale, y_scale
+        As of `Options`, whatever the method.
+    cut, max_planes, patience, max_age
+        Of the pool; as of `Options`.
+    **own : Any
+        Beside a name, options of the method that it stands for: ``BilevelSolver("linear", trust_radius=0.5)`` is
+        ``BilevelSolver(Linear(trust_radius=0.5))``.
 
     Examples
     --------
@@ -91,59 +65,22 @@ class BilevelSolver:
     True
     """
 
-    method: str = "primal-dual"
-    formulation: str = "joint"
-    epsilon: float = 1e-10
-    tolerance: float = 1e-6
-    feasibility: float = 1e-8
-    max_iterations: int = 20_000
-    time_limit: float | None = None
-    x_scale: float = 1.0
-    y_scale: float = 1.0
-    cut: CutRule | None = None
-    cut_every: int = 10
-    max_planes: int = 1000
-    patience: int = 20
-    max_age: int | None = None
-    step_x: float | None = None
-    step_y: float | None = None
-    step_dual: float | None = None
-    regularisation: float = 1e-3
-    phase1_iterations: int = 500
-    penalty_growth: float = 10.0
-    trust_radius: float = 1.0
+    method: Method
 
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise InputError(f"method must be one of {', '.join(METHODS)}; not {self.method!r}")
-        if self.formulation not in ("joint", "reduced"):
-            raise InputError(f"formulation must be 'joint' or 'reduced', not {self.formulation!r}")
-        for name in ("epsilon", "feasibility"):
-            _require(self, name, lambda v: v >= 0, "must be ≥ 0")
-        for name in ("tolerance", "x_scale", "y_scale", "regularisation", "trust_radius"):
-            _require(self, name, lambda v: v > 0, "must be one number > 0")
-        for name in ("step_x", "step_y", "step_dual"):
-            if getattr(self, name) is not None:
-                _require(self, name, lambda v: v > 0, "must be > 0")
-        if self.cut is not None and not callable(self.cut):
-            raise InputError(f"cut must be a cut rule such as MuCut(mu, radius), not {self.cut!r}")
-        _require(self, "penalty_growth", lambda v: v > 1, "must be > 1")
-        for name in ("max_iterations", "cut_every", "patience", "phase1_iterations"):
-            _require(self, name, lambda v: v >= 1 and v == int(v), "must be a whole number ≥ 1")
-        if self.max_age is not None:
-            _require(self, "max_age", lambda v: v >= 1 and v == int(v), "must be a whole number ≥ 1")
-        _require(self, "max_planes", lambda v: v >= 2 and v == int(v), "must be a whole number ≥ 2")
-        if self.time_limit is not None:
-            _require(self, "time_limit", lambda v: v > 0, "must be a number of seconds > 0")
-        self._refuse_options_of_others()
-
-    def _refuse_options_of_others(self) -> None:
-        for field in fields(self):
-            owners = [name for name, own in OWN_OPTIONS.items() if field.name in own]
-            if owners and self.method not in owners and getattr(self, field.name) != field.default:
-                raise InputError(
-                    f"{field.name} is an option of method={owners[0]!r}; with method={self.method!r} leave it out"
-                )
+    def __init__(
+        self, method: Method | str = "primal-dual", *, formulation: str = Options.formulation,
+        epsilon: float = Options.epsilon, tolerance: float = Options.tolerance,
+        feasibility: float = Options.feasibility, max_iterations: int = Options.max_iterations,
+        time_limit: float | None = Options.time_limit, x_scale: float = Options.x_scale,
+        y_scale: float = Options.y_scale, cut: CutRule | None = Options.cut, max_planes: int = Options.max_planes,
+        patience: int = Options.patience, max_age: int | None = Options.max_age, **own: Any,
+    ) -> None:  # fmt: skip
+        object.__setattr__(self, "method", as_method(method, own))
+        super().__init__(
+            formulation=formulation, epsilon=epsilon, tolerance=tolerance, feasibility=feasibility,
+            max_iterations=max_iterations, time_limit=time_limit, x_scale=x_scale, y_scale=y_scale, cut=cut,
+            max_planes=max_planes, patience=patience, max_age=max_age,
+        )  # fmt: skip
 
     def init(self, problem: BilevelProblem, x0: Any, y0: Any) -> State:
         """Check the problem at its start and return the state before the first iteration.
@@ -184,7 +121,7 @@ class BilevelSolver:
         try:
             # a wrong gap shows at the door, not at the first check; on resume this tells another problem apart
             state.memory |= {"made_at": point.copy(), "answers": answers(model, point), "sets": model.digest()}
-            METHODS[self.method].start(model, state, self)
+            self.method.start(model, state, self)
         except CutplaneError:
             raise
         except Exception as error:  # the user's own code
@@ -204,8 +141,8 @@ class BilevelSolver:
         phase, pool = state.phase, state.pool
         size, serial, merged = pool.size, pool.next_serial, pool.aggregated
         try:
-            move = next_move(model, state, self)
-            status = judged(model, state, self, move.status)
+            move = next_move(self.method, model, state, self)
+            status = judged(self.method, model, state, self, move.status)
         finally:
             state.nfev, state.njev = model.nfev, model.njev
         state.nit += 1
@@ -260,7 +197,15 @@ class BilevelSolver:
         elif state.status not in (Status.EMPTY, Status.NOT_CONVEX):
             state.status = Status.RUNNING if state.nit < self.max_iterations else Status.MAX_ITERATIONS
         callbacks = [callback] if callable(callback) else list(callback or ())
-        message = ""
+        message = self._to_the_end(problem, state, callbacks)
+        try:
+            return outcome(problem, self, self._model(problem, state), state, message)
+        except KeyboardInterrupt:  # while certifying
+            state.status = Status.INTERRUPTED
+            return outcome(problem, self, self._model(problem, state), state, message, certify=False)
+
+    def _to_the_end(self, problem: BilevelProblem, state: State, callbacks: Sequence[Callback]) -> str:
+        """Iterate until something ends the run; what to say of it beyond its status."""
         end = np.inf if self.time_limit is None else time.monotonic() + self.time_limit
         try:
             while state.status is Status.RUNNING:
@@ -268,42 +213,22 @@ class BilevelSolver:
                     state.status = Status.TIME_LIMIT
                     break
                 self.step(problem, state)
-                record = state.history[-1]
-                try:
-                    stop = any([bool(call(record)) for call in callbacks])
-                except Exception as error:
-                    raise OracleError(f"a callback raised {type(error).__name__}: {error}") from error
-                if stop and state.status is Status.RUNNING:
+                if _stops(callbacks, state.history[-1]) and state.status is Status.RUNNING:
                     state.status = Status.CALLBACK
-        except OracleError as error:
-            state.status, message = Status.ORACLE, f"{error} (iteration {state.nit + 1})"
-        except EmptyPolyhedronError as error:
-            state.status = Status.EMPTY
-            message = f"{error}; planes in conflict: {_name_planes(state, error.planes)}"
-        except MasterError as error:
-            state.status, message = Status.FAILED, f"{error} (iteration {state.nit + 1})"
-        except ProjectionError as error:
-            state.status, message = Status.STALLED, f"{error} (iteration {state.nit + 1})"
         except KeyboardInterrupt:
             state.status = Status.INTERRUPTED
-        except CutplaneError:
-            raise
-        except Exception as error:  # the user's own code: what was reached is worth more than a traceback
-            state.status = Status.ORACLE
-            message = f"{type(error).__name__} in iteration {state.nit + 1}: {error}"
-        try:
-            return outcome(problem, self, self._model(problem, state), state, message)
-        except KeyboardInterrupt:  # while certifying
-            state.status = Status.INTERRUPTED
-            return outcome(problem, self, self._model(problem, state), state, message, certify=False)
+        except Exception as error:
+            state.status, message = _ending(error, state)
+            return message
+        return ""
 
     def _check_requirements(self, problem: BilevelProblem) -> None:
         if not isinstance(problem, BilevelProblem):
             kind = type(problem).__name__
             raise InputError(f"problem must be a BilevelProblem, not {kind}; then come x0 and y0")
-        if METHODS[self.method].convex_only and not problem.convex:
+        if self.method.convex_only and not problem.convex:
             raise InputError(
-                f"method={self.method!r} needs a problem declared convex=True; for others use 'primal-dual' "
+                f"method={self.method.name!r} needs a problem declared convex=True; for others use 'primal-dual' "
                 "or 'linear'"
             )
         if self.cut is not None and problem.convex:
@@ -341,7 +266,7 @@ class BilevelSolver:
     def _made_with(self) -> dict[str, Array]:
         """Options that a state depends on: planes and memory mean something under these alone."""
         return {
-            "method and formulation": np.array([self.method, self.formulation]),
+            "method and formulation": np.array([self.method.name, self.formulation]),
             "x_scale, y_scale and epsilon": np.array([self.x_scale, self.y_scale, self.epsilon]),
         }
 
@@ -354,20 +279,32 @@ class BilevelSolver:
         state.best_fun, state.best_gap, state.bound = np.inf, np.inf, -np.inf
         cleared, state.phase = state.pool.clear(), 1
         state.memory |= {"made_at": state.point.copy(), "answers": answers(model, state.point)}
-        METHODS[self.method].start(model, state, self)
+        self.method.start(model, state, self)
         return cleared
+
+
+def _stops(callbacks: Sequence[Callback], record: Record) -> bool:
+    """Call all of them; whether one wants the run to stop."""
+    try:
+        return any([bool(call(record)) for call in callbacks])
+    except Exception as error:
+        raise OracleError(f"a callback raised {type(error).__name__}: {error}") from error
+
+
+def _ending(error: Exception, state: State) -> tuple[Status, str]:
+    """Status of a run that an error ended, and its message; errors that are the caller's are raised again."""
+    where = f"(iteration {state.nit + 1})"
+    if isinstance(error, EmptyPolyhedronError):
+        return Status.EMPTY, f"{error}; planes in conflict: {_name_planes(state, error.planes)}"
+    for kind, status in _ENDINGS.items():
+        if isinstance(error, kind):
+            return status, f"{error} {where}"
+    if isinstance(error, CutplaneError):
+        raise error
+    # the user's own code: what was reached is worth more than a traceback
+    return Status.ORACLE, f"{type(error).__name__} in iteration {state.nit + 1}: {error}"
 
 
 def _name_planes(state: State, serials: tuple[int, ...]) -> str:
     kinds = {int(s): Kind(k).name.lower() for s, k in zip(state.pool.serials, state.pool.kinds, strict=True)}
     return ", ".join(f"{s} ({kinds.get(s, 'gone')})" for s in serials[:10]) or "unknown"
-
-
-def _require(options: BilevelSolver, name: str, test: Callable[[Any], bool], words: str) -> None:
-    value = getattr(options, name)
-    try:
-        good = bool(np.isfinite(value)) and test(value)
-    except (TypeError, ValueError):
-        good = False
-    if not good:
-        raise InputError(f"{name} {words}, not {value!r}")

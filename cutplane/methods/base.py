@@ -1,7 +1,7 @@
 """What a method is, and the evaluation of a point that all master-based methods share."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,12 +13,9 @@ from cutplane.errors import EmptyPolyhedronError, MasterError, NoAnswerError, Se
 from cutplane.history import Status
 from cutplane.masters.linear import SCALE
 from cutplane.masters.wide import conflict
+from cutplane.options import Options
 from cutplane.programs.nearest_point import nearest_point
 from cutplane.state import State
-
-if TYPE_CHECKING:
-    from cutplane.solver import BilevelSolver
-
 
 _FLAT = 1e-12
 """Slope below which a plane of the objective is constant."""
@@ -45,26 +42,41 @@ class Move:
     status: Status = Status.RUNNING
 
 
+@runtime_checkable
 class Method(Protocol):
-    """One way to move on a polyhedron. `convex_only` is checked before the solve."""
+    """One way to move on a polyhedron, with its own options; any object of this shape is one.
 
-    convex_only: bool
+    Attributes
+    ----------
+    name : str
+        Stands in the states that it made; a state goes on with a method of the same name alone.
+    convex_only : bool
+        Whether it needs a problem declared convex, which is checked before the run.
+    """
 
-    def start(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> None:
+    @property
+    def name(self) -> str:
+        """One word."""
+
+    @property
+    def convex_only(self) -> bool:
+        """Checked before the run."""
+
+    def start(self, model: Joint | Reduced, state: State, options: Options) -> None:
         """Prepare `state.memory`."""
 
-    def move(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
+    def move(self, model: Joint | Reduced, state: State, options: Options) -> Move:
         """Advance `state` by one iteration."""
 
 
-def cut(piece: Piece, z: Array, options: "BilevelSolver", tolerance: float = 0.0) -> Plane | None:
+def cut(piece: Piece, z: Array, options: Options, tolerance: float = 0.0) -> Plane | None:
     """Return the plane of a constraint at z under the solver's cut rule; None where it does not separate z."""
     rule = options.cut if options.cut is not None and piece.kind == Kind.GAP else gradient_cut
     plane = rule(piece.kind, z, piece.value, piece.gradient)
     return plane if separates(plane, z, tolerance) else None
 
 
-def add_cuts(state: State, model: Joint | Reduced, pieces: list[Piece], z: Array, options: "BilevelSolver") -> int:
+def add_cuts(state: State, model: Joint | Reduced, pieces: list[Piece], z: Array, options: Options) -> int:
     """Add the planes of all violated constraints at z; return how many came into the pool.
 
     Older planes that a new one implies on the bounds leave.
@@ -113,7 +125,7 @@ class Trial:
 
 
 def evaluate(
-    model: Joint | Reduced, state: State, z: Array, options: "BilevelSolver", near: Array | None = None
+    model: Joint | Reduced, state: State, z: Array, options: Options, near: Array | None = None
 ) -> Trial:  # fmt: skip
     """Evaluate everything at z, add the planes it gives, and look for a better feasible point near it.
 
@@ -131,7 +143,7 @@ def evaluate(
 
 
 def _without_answer(
-    model: Joint | Reduced, state: State, z: Array, options: "BilevelSolver", near: Array, error: NoAnswerError
+    model: Joint | Reduced, state: State, z: Array, options: Options, near: Array, error: NoAnswerError
 ) -> Trial:  # fmt: skip
     count_unanswered(state, z, error)
     plane = domain_plane(model, z, error)
@@ -173,7 +185,7 @@ def domain_plane(model: Joint | Reduced, z: Array, error: NoAnswerError) -> Plan
     return gradient_cut(Kind.CONSTRAINT, z, float(error.violation), normal)
 
 
-def _evaluate(model: Joint | Reduced, state: State, z: Array, options: "BilevelSolver") -> Trial:
+def _evaluate(model: Joint | Reduced, state: State, z: Array, options: Options) -> Trial:
     fun, gradient = model.objective(z)
     gap, pieces = model.pieces(z)
     added = int(state.pool.add(gradient_cut(Kind.OBJECTIVE, z, fun, gradient)) >= 0)
@@ -183,7 +195,7 @@ def _evaluate(model: Joint | Reduced, state: State, z: Array, options: "BilevelS
 
 
 def evaluate_feasible(
-    model: Joint | Reduced, state: State, z: Array, gap: float, pieces: list[Piece], options: "BilevelSolver",
+    model: Joint | Reduced, state: State, z: Array, gap: float, pieces: list[Piece], options: Options,
     fun: float | None = None, planes: bool = False,
 ) -> tuple[float, int]:  # fmt: skip
     """Offer z, or the feasible point that the oracle restores near it, as the best so far.
@@ -211,14 +223,14 @@ def evaluate_feasible(
     return value, int(state.pool.add(gradient_cut(Kind.OBJECTIVE, point, value, gradient)) >= 0)
 
 
-def on_rows(state: State, z: Array, options: "BilevelSolver") -> bool:
+def on_rows(state: State, z: Array, options: Options) -> bool:
     """Whether z meets the exact rows of the pool."""
     linear = state.pool.kinds == Kind.LINEAR
     forgiven = options.feasibility + rounding(z)
     return bool(np.all(state.pool.residuals(z)[linear] <= forgiven)) if linear.any() else True
 
 
-def drop_contradicted(state: State, options: "BilevelSolver") -> int:
+def drop_contradicted(state: State, options: Options) -> int:
     """Drop planes that cut off the best feasible point, or lie above its value: they are not valid there."""
     if not np.isfinite(state.best_fun):
         return 0
@@ -291,7 +303,7 @@ def _downhill(model: Joint | Reduced, state: State, z: Array) -> Array:
     return model.project((z - length * deepest.gradient / np.linalg.norm(deepest.gradient)).astype(z.dtype))
 
 
-def approach(model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
+def approach(model: Joint | Reduced, state: State, options: Options) -> Move:
     """Move towards feasibility while no feasible point is known: project onto the planes, cut again."""
     before = state.point
     try:

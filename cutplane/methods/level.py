@@ -1,6 +1,8 @@
 """The level method: bound by a linear master, move by a projection onto a level set of the model."""
 
-from typing import TYPE_CHECKING
+
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,10 +15,8 @@ from cutplane.masters.certificate import lagrangian_bound, search_box
 from cutplane.masters.linear import LinearSolution
 from cutplane.masters.wide import master_of
 from cutplane.methods.base import Move, approach, evaluate, nearest_in
+from cutplane.options import Options
 from cutplane.state import State
-
-if TYPE_CHECKING:
-    from cutplane.solver import BilevelSolver
 
 ALPHA = 0.5
 """Where the level stands between the floor and the best value."""
@@ -25,6 +25,7 @@ _ATTEMPTS = 50
 """Rounds of learning a curved set before the linear master's point is taken."""
 
 
+@dataclass(frozen=True)
 class Level:
     """ℓ = αU + (1 − α)L; the next point is the one of {model ≤ ℓ} nearest to the best point.
 
@@ -34,13 +35,15 @@ class Level:
     On unbounded sets L is taken over a wide box around the best point (`search_box`).
     """
 
-    convex_only = True
+    convex_only: ClassVar[bool] = True
 
-    def start(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> None:
+    name: str = field(default="level", init=False, repr=False)
+
+    def start(self, model: Joint | Reduced, state: State, options: Options) -> None:
         """Evaluate the start."""
         evaluate(model, state, state.point, options)
 
-    def move(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
+    def move(self, model: Joint | Reduced, state: State, options: Options) -> Move:
         """One linear master (for the bound), one projection, one evaluation."""
         if not np.isfinite(state.best_fun):
             return approach(model, state, options)

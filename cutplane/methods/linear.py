@@ -1,6 +1,8 @@
 """Linear masters by HiGHS in an ∞-norm trust region around the best feasible point."""
 
-from typing import TYPE_CHECKING
+
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,10 +14,8 @@ from cutplane.history import Status
 from cutplane.masters.linear import LinearSolution
 from cutplane.masters.wide import master_of
 from cutplane.methods.base import Move, approach, drop_contradicted, evaluate
+from cutplane.options import Options, require_positive
 from cutplane.state import State
-
-if TYPE_CHECKING:
-    from cutplane.solver import BilevelSolver
 
 _DESCENT = 0.1
 """Share of the predicted decrease that a serious step must bring."""
@@ -23,22 +23,34 @@ _RESOLUTION = 1e-9
 """Relative decrease below which a linear master's answer is rounding."""
 
 
+@dataclass(frozen=True)
 class Linear:
     """min t over the planes, Z and ‖z − center‖_∞ ≤ Δ.
 
     Convex problems keep all planes (a stabilised Kelley method). On others a plane is a local model only:
     those that contradict the center leave, Δ shrinks after a null step, and before a point is called
     stationary the planes made before it became the center are thrown away.
+
+    Parameters
+    ----------
+    trust_radius : float
+        First Δ (scaled variables).
     """
 
-    convex_only = False
+    convex_only: ClassVar[bool] = False
 
-    def start(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> None:
+    trust_radius: float = 1.0
+    name: str = field(default="linear", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        require_positive(self, "trust_radius")
+
+    def start(self, model: Joint | Reduced, state: State, options: Options) -> None:
         """Evaluate the start and set Δ."""
         evaluate(model, state, state.point, options)
-        state.memory |= {"delta": np.array(options.trust_radius), "since": np.array(0), "nulls": np.array(0)}
+        state.memory |= {"delta": np.array(self.trust_radius), "since": np.array(0), "nulls": np.array(0)}
 
-    def move(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
+    def move(self, model: Joint | Reduced, state: State, options: Options) -> Move:
         """One linear master and one evaluation."""
         if not np.isfinite(state.best_fun):
             return approach(model, state, options)

@@ -4,7 +4,8 @@ The dual of Phase 1 at rest is this penalty with ρ = 1/c₁ [D]: that is the ha
 objective is at rest, ρ grows; when the planes are met to the tolerance, the phase is done.
 """
 
-from typing import TYPE_CHECKING
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,10 +13,8 @@ from cutplane._arrays import Array
 from cutplane.core.formulations import Joint, Reduced
 from cutplane.errors import NoAnswerError
 from cutplane.methods.base import Move
+from cutplane.options import Options
 from cutplane.state import State
-
-if TYPE_CHECKING:
-    from cutplane.solver import BilevelSolver
 
 _HISTORY = 8
 """Penalised values that the non-monotone line search looks back on."""
@@ -23,14 +22,16 @@ _LARGEST = 1e10
 """Largest ρ: beyond it rounding in F hides behind the penalty."""
 
 
+@dataclass(frozen=True)
 class Penalty:
-    """Spectral projected gradient on the penalised objective, with ρ growing by `penalty_growth`."""
+    """Spectral projected gradient on the penalised objective; options as of `PrimalDual`."""
 
-    convex_only = False
+    regularisation: float
+    penalty_growth: float
 
-    def start(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> None:
+    def start(self, model: Joint | Reduced, state: State) -> None:
         """Hand over from Phase 1: ρ = 1/c₁."""
-        state.memory |= {"rho": np.array(1.0 / options.regularisation), "finished": np.array(0)}
+        state.memory |= {"rho": np.array(1.0 / self.regularisation), "finished": np.array(0)}
         self._restart(model, state)
 
     def _restart(self, model: Joint | Reduced, state: State) -> None:
@@ -48,7 +49,7 @@ class Penalty:
         weights = (rho * excess).astype(z.dtype)
         return fun + rho / 2 * float(excess @ excess), gradient + state.pool.normals.T @ weights
 
-    def move(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
+    def move(self, model: Joint | Reduced, state: State, options: Options) -> Move:
         """One projected step with the spectral step length; ρ grows where the iterate is at rest."""
         memory, z = state.memory, state.point
         slope, step = memory["slope"], float(memory["bb"])
@@ -89,7 +90,7 @@ class Penalty:
             rho = float(memory["rho"])
             memory["finished"] = np.array(int(violation <= options.tolerance or rho >= _LARGEST))
             if not memory["finished"]:
-                memory["rho"] = np.array(rho * options.penalty_growth)
+                memory["rho"] = np.array(rho * self.penalty_growth)
                 self._restart(model, state)
         return Move(fun, np.nan, violation, _length(shift))
 

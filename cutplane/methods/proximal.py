@@ -1,6 +1,8 @@
 """The proximal bundle method: minimise the model plus ‖z − center‖²/(2μ), serious and null steps."""
 
-from typing import TYPE_CHECKING
+
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -8,21 +10,22 @@ from cutplane._arrays import Array
 from cutplane.core.formulations import Joint, Reduced
 from cutplane.history import Status
 from cutplane.methods.base import Move, approach, evaluate, nearest_in
+from cutplane.options import Options
 from cutplane.state import State
-
-if TYPE_CHECKING:
-    from cutplane.solver import BilevelSolver
 
 _DESCENT = 0.1
 """Share of the predicted decrease that a serious step must bring."""
 
 
+@dataclass(frozen=True)
 class Proximal:
     """The center is the best feasible point; μ grows after good serious steps and falls after null ones."""
 
-    convex_only = True
+    convex_only: ClassVar[bool] = True
 
-    def start(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> None:
+    name: str = field(default="proximal", init=False, repr=False)
+
+    def start(self, model: Joint | Reduced, state: State, options: Options) -> None:
         """Evaluate the start; μ such that the first step is of the order of the point."""
         trial = evaluate(model, state, state.point, options)
         length = float(np.linalg.norm(trial.gradient))
@@ -31,7 +34,7 @@ class Proximal:
         weight = (1.0 + float(np.linalg.norm(state.point))) / length
         state.memory |= {"weight": np.array(weight), "nulls": np.array(0)}
 
-    def move(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
+    def move(self, model: Joint | Reduced, state: State, options: Options) -> Move:
         """One quadratic master and one evaluation."""
         if not np.isfinite(state.best_fun):
             return approach(model, state, options)

@@ -6,7 +6,6 @@ must be within the tolerance; where it is not, `optimality` has examined the poi
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,13 +16,11 @@ from cutplane.core.pool import Kind, Polyhedron
 from cutplane.history import Status
 from cutplane.masters.certificate import Bound, contradiction, relaxed_bound
 from cutplane.methods.base import depth
+from cutplane.options import Options
 from cutplane.problem import BilevelProblem
 from cutplane.result import Result
 from cutplane.run.optimality import Verdict, is_small, stationarity
 from cutplane.state import State
-
-if TYPE_CHECKING:
-    from cutplane.solver import BilevelSolver
 
 _FAR, BEYOND = 1e7, 1e15
 """Size of an iterate at which F is suspected to fall without end, and at which a run stops: numbers are a unit
@@ -54,7 +51,7 @@ class _Found:
 
 
 def outcome(
-    problem: BilevelProblem, options: "BilevelSolver", model: Joint | Reduced, state: State, message: str,
+    problem: BilevelProblem, options: Options, model: Joint | Reduced, state: State, message: str,
     certify: bool = True,
 ) -> Result:  # fmt: skip
     """Evaluate the point found anew, and bound the optimum from the planes.
@@ -62,7 +59,7 @@ def outcome(
     Parameters
     ----------
     problem : BilevelProblem
-    options : BilevelSolver
+    options : Options
     model : Joint or Reduced
     state : State
         Where the run stands; its status may change to what the last evaluation says.
@@ -101,7 +98,7 @@ def outcome(
     )  # fmt: skip
 
 
-def verdict_of(verdict: Verdict, state: State, options: "BilevelSolver") -> Status:
+def verdict_of(verdict: Verdict, state: State, options: Options) -> Status:
     """Status of a point at rest, on a problem that is not declared convex.
 
     Beside an x with several lower answers the best of them may be better than all that is seen from here.
@@ -134,7 +131,7 @@ def _evaluate(problem: BilevelProblem, model: Joint | Reduced, state: State) -> 
 
 
 def _judged(
-    problem: BilevelProblem, options: "BilevelSolver", model: Joint | Reduced, state: State, found: _Found,
+    problem: BilevelProblem, options: Options, model: Joint | Reduced, state: State, found: _Found,
     bound: Bound | None, status: Status,
 ) -> tuple[Status, str]:  # fmt: skip
     """Take a success back that the point found does not bear out; what to say of it."""
@@ -181,12 +178,12 @@ def _too_large(gap: float) -> str:
     )
 
 
-def _largest_promise(found: _Found, options: "BilevelSolver") -> float:
+def _largest_promise(found: _Found, options: Options) -> float:
     tolerance = options.tolerance if found.z.dtype == np.float64 else max(options.tolerance, 1e-5)
     return float(np.sqrt(tolerance)) * max(1.0, abs(found.fun))
 
 
-def _promise_over_set(options: "BilevelSolver", model: Joint | Reduced, state: State, found: _Found) -> float:
+def _promise_over_set(options: Options, model: Joint | Reduced, state: State, found: _Found) -> float:
     """Fall of F that the planes of a convex run leave room for: what a bound would say, were it certified."""
     pool = _certificate_pool(model, state, found.z)
     room = relaxed_bound(model, pool, found.z).value
@@ -202,13 +199,13 @@ def _answers_otherwise(problem: BilevelProblem, model: Joint | Reduced, state: S
     return abs(again - found.gap) > close
 
 
-def _closed(bound: Bound | None, fun: float, options: "BilevelSolver") -> bool:
+def _closed(bound: Bound | None, fun: float, options: Options) -> bool:
     """Whether nothing certified contradicts a success."""
     return bound is None or fun - bound.value <= 2 * options.tolerance * max(1.0, abs(fun))
 
 
 def _bounded(
-    options: "BilevelSolver", model: Joint | Reduced, state: State, found: _Found
+    options: Options, model: Joint | Reduced, state: State, found: _Found
 ) -> tuple[Bound | None, str | None]:  # fmt: skip
     """The bound, and what contradicts it, in words."""
     pool = _certificate_pool(model, state, found.z)
@@ -219,7 +216,7 @@ def _bounded(
     return (bound if np.isfinite(bound.value) else None), against
 
 
-def closed(model: Joint | Reduced, state: State, options: "BilevelSolver") -> bool:
+def closed(model: Joint | Reduced, state: State, options: Options) -> bool:
     """Whether the planes certify the best point of a convex run to the tolerance; True where none can certify."""
     if state.best.dtype != np.float64:
         return True
@@ -241,7 +238,7 @@ def _violation(model: Joint | Reduced, found: _Found) -> float:
 
 
 def _stationarity(
-    options: "BilevelSolver", model: Joint | Reduced, state: State, found: _Found, bound: Bound | None
+    options: Options, model: Joint | Reduced, state: State, found: _Found, bound: Bound | None
 ) -> float | None:
     """What the examination said; else computed anew where no bound says more."""
     if found.pieces is None or (bound is not None and _closed(bound, found.fun, options)):
@@ -257,7 +254,7 @@ def _stationarity(
 
 
 def _advice(
-    problem: BilevelProblem, options: "BilevelSolver", model: Joint | Reduced, state: State, status: Status
+    problem: BilevelProblem, options: Options, model: Joint | Reduced, state: State, status: Status
 ) -> str:  # fmt: skip
     """What to try next, where the way that a run took says it."""
     if status not in (Status.MAX_ITERATIONS, Status.EMPTY, Status.STALLED, Status.FAILED):

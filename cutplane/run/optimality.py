@@ -6,7 +6,6 @@ So before a run is called a success, its point is examined with nothing but what
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +15,9 @@ from cutplane.core.formulations import Joint, Reduced, build_model
 from cutplane.core.pool import Kind, Plane, Polyhedron
 from cutplane.errors import MasterError
 from cutplane.masters.wide import make_master
+from cutplane.options import Options
 from cutplane.run.trials import Trials
 from cutplane.state import State
-
-if TYPE_CHECKING:
-    from cutplane.solver import BilevelSolver
 
 _NEAR = 1e-4
 """Half-width, in units, of the box in which the linearised problem is solved."""
@@ -61,7 +58,7 @@ class Verdict:
     tested: int
 
 
-def examine(model: Joint | Reduced, state: State, options: "BilevelSolver") -> Verdict:
+def examine(model: Joint | Reduced, state: State, options: Options) -> Verdict:
     """Examine the best point of a run: KKT residual, then trial points along directions that may lead down.
 
     Parameters
@@ -69,7 +66,7 @@ def examine(model: Joint | Reduced, state: State, options: "BilevelSolver") -> V
     model : Joint or Reduced
     state : State
         Left as it is.
-    options : BilevelSolver
+    options : Options
     """
     z, fun = state.best, state.best_fun
     units = _units(model, z)
@@ -87,13 +84,13 @@ def examine(model: Joint | Reduced, state: State, options: "BilevelSolver") -> V
     return Verdict(promised, None, fun, trials.answered)
 
 
-def stationarity(model: Joint | Reduced, z: Array, fun: float, options: "BilevelSolver") -> tuple[float, Array]:
+def stationarity(model: Joint | Reduced, z: Array, fun: float, options: Options) -> tuple[float, Array]:
     """`residual` at z, in x alone where the oracle can say how y follows."""
     twin = _reduced_twin(model, z, fun, options)
     return residual(twin, z[: twin.n])
 
 
-def is_small(promised: float, fun: float, options: "BilevelSolver") -> bool:
+def is_small(promised: float, fun: float, options: Options) -> bool:
     """Whether a residual is that of a point whose F is within the tolerance, at a curvature of one per unit."""
     return bool(promised <= np.sqrt(options.tolerance) * max(1.0, abs(fun)))
 
@@ -167,7 +164,7 @@ def _units(model: Joint | Reduced, z: Array) -> Array:
     return np.maximum(units, np.finfo(float).tiny)
 
 
-def _reduced_twin(model: Joint | Reduced, z: Array, fun: float, options: "BilevelSolver") -> Joint | Reduced:
+def _reduced_twin(model: Joint | Reduced, z: Array, fun: float, options: Options) -> Joint | Reduced:
     """The same problem in x alone, where the oracle has y*(x) with its derivative and y is that answer.
 
     The gap of the joint form has no slope where it is zero, and then says nothing of stationarity.

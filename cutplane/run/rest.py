@@ -6,7 +6,6 @@ lower point found beside it.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,14 +14,12 @@ from cutplane.errors import EmptyPolyhedronError, OracleError, ProjectionError
 from cutplane.history import Status
 from cutplane.masters.certificate import relaxed_bound
 from cutplane.masters.wide import conflict
-from cutplane.methods import METHODS
-from cutplane.methods.base import Move
+from cutplane.methods.base import Method, Move
+from cutplane.methods.level import Level
+from cutplane.options import Options
 from cutplane.run.finish import closed, verdict_of
 from cutplane.run.optimality import examine, fault
 from cutplane.state import State
-
-if TYPE_CHECKING:
-    from cutplane.solver import BilevelSolver
 
 _ROUNDS = 60
 """Times that a run may start anew from a lower point found beside its rest."""
@@ -32,7 +29,7 @@ _LOOSENED = 10
 """Times that planes in conflict are thrown away, where no declaration makes them valid."""
 
 
-def next_move(model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
+def next_move(method: Method, model: Joint | Reduced, state: State, options: Options) -> Move:
     """One iteration of the method.
 
     Of a problem that is not declared convex, planes that contradict each other prove nothing: they go, and the
@@ -41,7 +38,7 @@ def next_move(model: Joint | Reduced, state: State, options: "BilevelSolver") ->
     if state.phase == _CLOSING:
         return _close(model, state, options)
     try:
-        return METHODS[options.method].move(model, state, options)
+        return method.move(model, state, options)
     except EmptyPolyhedronError as error:
         loosened = int(state.memory.get("loosened", 0)) + 1
         if model.problem.convex:
@@ -55,14 +52,14 @@ def next_move(model: Joint | Reduced, state: State, options: "BilevelSolver") ->
         planes = conflict(model, state.pool)
         if planes or not error.planes:
             raise EmptyPolyhedronError(str(error), planes or error.planes) from None
-        _start_anew(model, state, options)
+        _start_anew(method, model, state, options)
         state.memory["loosened"] = np.array(loosened)
         return Move(state.best_fun, state.best_gap, 0.0, 0.0)
 
 
-def _close(model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
+def _close(model: Joint | Reduced, state: State, options: Options) -> Move:
     """One step of the level method towards the certificate; the end where many of them brought little."""
-    move, memory = METHODS["level"].move(model, state, options), state.memory
+    move, memory = Level().move(model, state, options), state.memory
     memory["closing"] = memory["closing"] + 1
     if int(memory["closing"]) % _LEVELS == 0 and move.status is Status.RUNNING:
         bound = relaxed_bound(model, state.pool, state.best).value
@@ -72,7 +69,9 @@ def _close(model: Joint | Reduced, state: State, options: "BilevelSolver") -> Mo
     return move
 
 
-def judged(model: Joint | Reduced, state: State, options: "BilevelSolver", status: Status) -> Status:
+def judged(
+    method: Method, model: Joint | Reduced, state: State, options: Options, status: Status
+) -> Status:  # fmt: skip
     """What a method's rest is worth.
 
     Of a problem declared convex the gap is looked at, and closed by the level method where it is too large. Of
@@ -86,7 +85,7 @@ def judged(model: Joint | Reduced, state: State, options: "BilevelSolver", statu
         if status is Status.STATIONARY and not closed(model, state, options):
             state.point, state.phase = state.best.copy(), _CLOSING
             state.memory["closing"], state.memory["gap_before"] = np.array(0), np.array(np.inf)
-            METHODS["level"].start(model, state, options)
+            Level().start(model, state, options)
             return Status.RUNNING
         return status
     wrong = fault(model, state.best)
@@ -97,17 +96,17 @@ def judged(model: Joint | Reduced, state: State, options: "BilevelSolver", statu
     if verdict.better is not None and rounds < _ROUNDS:
         gap, _ = model.pieces(verdict.better)
         state.best, state.best_fun, state.best_gap = verdict.better.copy(), verdict.fun, gap
-        _start_anew(model, state, options)
+        _start_anew(method, model, state, options)
         state.memory["rounds"] = np.array(rounds + 1)
         return Status.RUNNING
     state.runtime["verdict"] = verdict
     return verdict_of(verdict, state, options)
 
 
-def _start_anew(model: Joint | Reduced, state: State, options: "BilevelSolver") -> None:
+def _start_anew(method: Method, model: Joint | Reduced, state: State, options: Options) -> None:
     """Start the method at the best point (at the present one while none is known), without planes."""
     state.pool.clear()
     state.phase = 1
     if np.isfinite(state.best_fun):
         state.point = state.best.copy()
-    METHODS[options.method].start(model, state, options)
+    method.start(model, state, options)

@@ -5,17 +5,14 @@ lower level by its own word.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cutplane._arrays import Array
 from cutplane.core.formulations import Joint, Reduced
 from cutplane.methods.base import depth, on_rows
+from cutplane.options import Options
 from cutplane.state import State
-
-if TYPE_CHECKING:
-    from cutplane.solver import BilevelSolver
 
 _DESCENTS = 40
 """Steps in y towards a closed gap, for a lower level that offers nothing but its gap."""
@@ -29,10 +26,10 @@ class Trials:
     model : Joint or Reduced
     state : State
         Its best point is the reference.
-    options : BilevelSolver
+    options : Options
     """
 
-    def __init__(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> None:
+    def __init__(self, model: Joint | Reduced, state: State, options: Options) -> None:
         self.model, self.state, self.options = model, state, options
         self.reference = state.best
         self.answered = 0

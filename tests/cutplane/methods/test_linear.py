@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cutplane import Ball, BilevelProblem, BilevelSolver, Box, Simplex, SolutionMap, Status
+from cutplane import Ball, BilevelProblem, BilevelSolver, Box, Linear, Simplex, SolutionMap, Status
 
 
 def identity():
@@ -16,7 +16,7 @@ def linear_upper(x, y):
 
 def test_a_linear_problem_with_an_affine_reaction_takes_a_handful_of_masters():
     problem = BilevelProblem(linear_upper, identity(), Box(0, 1), convex=True)
-    result = BilevelSolver(method="linear", trust_radius=10.0).solve(problem, np.full(6, 0.5), np.zeros(6))
+    result = BilevelSolver(Linear(trust_radius=10.0)).solve(problem, np.full(6, 0.5), np.zeros(6))
     assert result.success and result.nit <= 12
     np.testing.assert_allclose(result.x, 1.0, atol=1e-8)
     assert result.fun == pytest.approx(-6.0, abs=1e-7) and result.gap <= 1e-6
@@ -24,7 +24,7 @@ def test_a_linear_problem_with_an_affine_reaction_takes_a_handful_of_masters():
 
 def test_no_step_is_longer_than_the_trust_radius():
     problem = BilevelProblem(linear_upper, identity(), Box(0, 100), convex=True)
-    solver = BilevelSolver(method="linear", formulation="reduced", trust_radius=0.5)
+    solver = BilevelSolver(Linear(trust_radius=0.5), formulation="reduced")
     state = solver.init(problem, [0.0], [0.0])
     while state.status is Status.RUNNING:
         radius, center = float(state.memory["delta"]), state.best.copy()
@@ -48,7 +48,7 @@ def test_a_nonconvex_reduced_objective_is_followed_to_a_local_minimum():
     problem = BilevelProblem(
         lambda x, y: (float(np.sin(3 * y[0]) + x[0] ** 2 / 4), x / 2, 3 * np.cos(3 * y)), identity(), Box(-3, 3)
     )
-    result = BilevelSolver(method="linear", formulation="reduced", trust_radius=0.2).solve(problem, [2.0], [0.0])
+    result = BilevelSolver(Linear(trust_radius=0.2), formulation="reduced").solve(problem, [2.0], [0.0])
     assert result.success and result.bound is None
     assert 3 * np.cos(3 * result.x[0]) + result.x[0] / 2 == pytest.approx(0.0, abs=1e-3)
     assert -9 * np.sin(3 * result.x[0]) + 0.5 > 0

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cutplane import BilevelProblem, BilevelSolver, Box, MuCut, SolutionMap, Status
+from cutplane import BilevelProblem, BilevelSolver, Box, MuCut, PrimalDual, SolutionMap, Status
 from cutplane.core.pool import Kind, Plane
 from cutplane.methods.penalty import Penalty
 
@@ -20,7 +20,7 @@ def problem():
 
 
 def test_the_penalty_starts_at_one_over_c1_and_grows(problem):
-    solver = BilevelSolver(regularisation=0.01, phase1_iterations=5, penalty_growth=4.0, epsilon=0.1)
+    solver = BilevelSolver(PrimalDual(regularisation=0.01, phase1_iterations=5, penalty_growth=4.0), epsilon=0.1)
     state = solver.init(problem, [0.5], [0.5])
     seen = []
     while state.status is Status.RUNNING and len(seen) < 3000:
@@ -33,12 +33,12 @@ def test_the_penalty_starts_at_one_over_c1_and_grows(problem):
 
 
 def test_phase_2_minimises_the_penalised_objective_on_the_planes_as_they_are(problem):
-    solver = BilevelSolver(regularisation=0.1, epsilon=0.1)
+    solver = BilevelSolver(epsilon=0.1)
     state = solver.init(problem, [0.2], [0.0])
     a = np.array([-1.0, 1.0]) / np.sqrt(2)
     state.pool.add(Plane(Kind.GAP, a, 0.0))
-    model, penalty = state.runtime["model"], Penalty()
-    penalty.start(model, state, solver)
+    model, penalty = state.runtime["model"], Penalty(0.1, 10.0)
+    penalty.start(model, state)
     rho = float(state.memory["rho"])
     while float(state.memory["rho"]) == rho:
         before = state.point.copy()
@@ -51,7 +51,8 @@ def test_phase_2_minimises_the_penalised_objective_on_the_planes_as_they_are(pro
 
 
 def test_a_gap_that_the_planes_miss_starts_another_round(problem):
-    result = BilevelSolver(phase1_iterations=10, cut_every=50, epsilon=1e-6).solve(problem, [0.5], [0.0])
+    solver = BilevelSolver(PrimalDual(phase1_iterations=10, cut_every=50), epsilon=1e-6)
+    result = solver.solve(problem, [0.5], [0.0])
     phases = result.history.to_dict()["phase"]
     rounds = int(np.sum((phases[1:] == 1) & (phases[:-1] == 2)))
     assert rounds >= 1 and result.success
@@ -76,7 +77,8 @@ def test_a_point_that_no_valid_mu_cut_can_mend_is_not_called_a_success():
             return float((y - x) @ (y - x)), -2 * (y - x), 2 * (y - x)
 
     problem = BilevelProblem(upper, GapOnly(), Box(0, 1))
-    result = BilevelSolver(epsilon=0.01, cut=MuCut(1.0, 1.0), phase1_iterations=50).solve(problem, [0.5], [0.5])
+    solver = BilevelSolver(PrimalDual(phase1_iterations=50), epsilon=0.01, cut=MuCut(1.0, 1.0))
+    result = solver.solve(problem, [0.5], [0.5])
     assert result.status is Status.STALLED and not result.success
     # valid cuts alone reach h ≤ ε + (μ/2) Δ² at best
     assert 0.01 < result.lower_gap <= 0.01 + 0.5 + 1e-2

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cutplane import BilevelProblem, BilevelSolver, Box, Polytope, SolutionMap
+from cutplane import BilevelProblem, BilevelSolver, Box, Polytope, PrimalDual, SolutionMap
 from cutplane.core.pool import Kind, Plane
 
 
@@ -11,14 +11,14 @@ def upper(x, y):
     return float((y - 3) @ (y - 3)) / 2, 0 * x, y - 3
 
 
-def chain(x_set, **options):
+def chain(x_set, method, **options):
     problem = BilevelProblem(upper, SolutionMap(lambda x: x.copy(), lambda x, v: v), x_set)
-    return problem, BilevelSolver(epsilon=0.1, **options)
+    return problem, BilevelSolver(method, epsilon=0.1, **options)
 
 
 @pytest.mark.parametrize("x_set", [Box(0, 1), Polytope([[1.0]], [1.0], lower=0)])
 def test_one_step_is_equations_4_and_5(x_set):
-    problem, solver = chain(x_set, step_x=0.2, step_y=0.1, step_dual=0.5, regularisation=0.01, cut_every=100)
+    problem, solver = chain(x_set, PrimalDual(100, 0.2, 0.1, 0.5, regularisation=0.01))
     state = solver.init(problem, [0.5], [1.0])
     a = np.array([-1.0, 1.0]) / np.sqrt(2)
     state.pool.add(Plane(Kind.GAP, a, -0.1))
@@ -36,7 +36,7 @@ def test_planes_come_only_every_cut_every_iterations_and_only_if_the_gap_exceeds
     squared = SolutionMap(lambda x: x.copy(), lambda x, v: v, norm="squared")
     problem, solver = (
         BilevelProblem(upper, squared, Box(0, 1)),
-        BilevelSolver(epsilon=0.1, cut_every=7, max_iterations=60),
+        BilevelSolver(PrimalDual(cut_every=7), epsilon=0.1, max_iterations=60),
     )
     result = solver.solve(problem, [0.5], [0.5])
     history = result.history.to_dict()
@@ -47,7 +47,7 @@ def test_planes_come_only_every_cut_every_iterations_and_only_if_the_gap_exceeds
 
 
 def test_an_idle_plane_leaves_after_patience_looks():
-    problem, solver = chain(Box(0, 1), cut_every=1, patience=3, max_iterations=50)
+    problem, solver = chain(Box(0, 1), PrimalDual(cut_every=1), patience=3, max_iterations=50)
     state = solver.init(problem, [0.5], [0.5])
     state.pool.add(Plane(Kind.GAP, np.array([1.0, 0.0]), -50.0))
     dropped = []
@@ -70,5 +70,5 @@ def test_a_start_at_rest_stays():
     problem = BilevelProblem(
         lambda x, y: (0.0, 0 * x, 0 * y), SolutionMap(lambda x: x.copy(), lambda x, v: v), convex=True
     )
-    result = BilevelSolver(phase1_iterations=20).solve(problem, [0.3], [0.3])
+    result = BilevelSolver(PrimalDual(phase1_iterations=20)).solve(problem, [0.3], [0.3])
     assert result.success and result.x.tolist() == [0.3] and result.nit <= 30

@@ -76,7 +76,7 @@ def solve(
 
     An `OracleError` is a failure, unless the follower has `several` answers: the reduced form has to refuse those.
     """
-    report.method, report.formulation = solver.method, solver.formulation
+    report.method, report.formulation = solver.method.name, solver.formulation
     begun = time.process_time()
     result = None
     with warnings.catch_warnings(record=True) as caught:

@@ -1,7 +1,7 @@
 """The paper's Phase 1: projected primal-dual steps (4)-(5) on the regularised Lagrangian [K]."""
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,23 +20,26 @@ from cutplane.methods.base import (
     drop_contradicted,
     evaluate_feasible,
 )
+from cutplane.options import Options
 from cutplane.state import State
 
-if TYPE_CHECKING:
-    from cutplane.solver import BilevelSolver
 
-
-class PrimalDual:
+@dataclass(frozen=True)
+class Phase1:
     """z ← P_Z(z − η(∇F + Aᵀλ)), then λ ← [λ + η_λ(A z + c − c₁λ)]₊ at the new point.
 
     The pool is looked after every `cut_every` iterations: inactive planes leave, and a plane enters if the
     gap exceeds ε at the new point. Without given step sizes, 1/η follows the largest change of ∇F seen per
-    length moved plus η_λ‖A‖², which keeps the coupled iteration stable.
+    length moved plus η_λ‖A‖², which keeps the coupled iteration stable. Options as of `PrimalDual`.
     """
 
-    convex_only = False
+    cut_every: int
+    step_x: float | None
+    step_y: float | None
+    step_dual: float | None
+    regularisation: float
 
-    def start(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> None:
+    def start(self, model: Joint | Reduced, state: State) -> None:
         """Estimate the Lipschitz constant of ∇F from one small move downhill."""
         z = state.point
         _, gradient = model.objective(z)
@@ -56,7 +59,7 @@ class PrimalDual:
             "last_gradient": gradient.copy(),
         }  # fmt: skip
 
-    def move(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> Move:
+    def move(self, model: Joint | Reduced, state: State, options: Options) -> Move:
         """One primal-dual step; every `cut_every` iterations the pool is looked after."""
         pool, memory = state.pool, state.memory
         try:
@@ -65,17 +68,17 @@ class PrimalDual:
         except NoAnswerError as error:
             return step_back(model, state, error)
         _update_lipschitz(memory, state.point, gradient)
-        steps, dual_step = self._steps(model, state, options)
+        steps, dual_step = self._steps(model, state)
         before = state.point.copy()
         active_before = pool.multipliers > 0
         activity, step = _primal_step(model, state, gradient, steps)
-        c1 = options.regularisation
+        c1 = self.regularisation
         residual = activity + pool.offsets
         ascent = pool.multipliers + dual_step * (residual - c1 * pool.multipliers)
         pool.multipliers[:] = np.where(pool.bounding, np.maximum(ascent, 0.0), 0.0)
         memory["last_point"], memory["last_gradient"] = before, gradient
         violation = float(np.max(residual[pool.bounding], initial=0.0))
-        if state.nit % options.cut_every != options.cut_every - 1:
+        if state.nit % self.cut_every != self.cut_every - 1:
             return Move(fun, np.nan, violation, step)
         # two-sided: a plane is inactive if its multiplier is 0 before and after the dual step
         pool.note_activity(active_before | (pool.multipliers > 0))
@@ -91,7 +94,7 @@ class PrimalDual:
         evaluate_feasible(model, state, state.point, gap, pieces, options)
         return Move(fun, gap, max(violation, depth(pieces)), step)
 
-    def _steps(self, model: Joint | Reduced, state: State, options: "BilevelSolver") -> tuple[Array, float]:
+    def _steps(self, model: Joint | Reduced, state: State) -> tuple[Array, float]:
         lipschitz = float(state.memory["lipschitz"])
         bounding = state.pool.bounding
         if "spread" not in state.memory:
@@ -99,15 +102,15 @@ class PrimalDual:
             top = np.linalg.eigvalsh(gram)[-1] if bounding.any() else 1.0
             state.memory["spread"] = np.array(max(float(top), 1e-12))
         spread = float(state.memory["spread"])
-        dual = options.step_dual if options.step_dual is not None else 0.5 * lipschitz / spread
-        auto = 1.0 / (lipschitz + dual * (spread + options.regularisation))
+        dual = self.step_dual if self.step_dual is not None else 0.5 * lipschitz / spread
+        auto = 1.0 / (lipschitz + dual * (spread + self.regularisation))
         steps = np.full(model.n, auto, dtype=state.point.dtype)
-        if options.step_x is not None:
-            steps[: model.n_x] = options.step_x
-        if options.step_y is not None:
-            steps[model.n_x :] = options.step_y
+        if self.step_x is not None:
+            steps[: model.n_x] = self.step_x
+        if self.step_y is not None:
+            steps[model.n_x :] = self.step_y
         # the dual step alone must not overshoot its own regularisation
-        return steps, min(dual, 0.5 / max(options.regularisation, 1e-300))
+        return steps, min(dual, 0.5 / max(self.regularisation, 1e-300))
 
 
 def step_back(model: Joint | Reduced, state: State, error: NoAnswerError) -> Move:
