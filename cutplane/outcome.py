@@ -105,7 +105,7 @@ def verdict_of(verdict: Verdict, state: State, options: "BilevelSolver") -> Stat
 
     Beside an x with several lower answers the best of them may be better than all that is seen from here.
     """
-    if verdict.better is not None or _beside_a_tie(state):
+    if _beside_a_tie(state):
         return Status.STALLED
     if is_small(verdict.residual, state.best_fun, options):
         return Status.STATIONARY
@@ -247,7 +247,7 @@ def _stationarity(
         return None
     verdict = state.runtime.get("verdict")
     try:
-        promised = stationarity(model, found.z, found.fun, options)[0] if verdict is None else verdict.residual
+        promised = stationarity(model, found.z, found.fun, options) if verdict is None else verdict.residual
     except Exception:
         return None
     finally:

@@ -17,8 +17,9 @@ from cutplane import (
     SolutionMap,
     Status,
 )
+from cutplane.linearised import Linearised
 from cutplane.model import build_model
-from cutplane.optimality import fault, residual
+from cutplane.optimality import fault
 
 LOCAL = ("linear", "primal-dual")
 BOTH = ("joint", "reduced")
@@ -30,6 +31,10 @@ def identity():
 
 def reduced(upper, lower=None, n=2, **options):
     return build_model(BilevelProblem(upper, lower or identity(), **options), "reduced", n, n, (1.0, 1.0), 0.0)
+
+
+def residual(model, z):
+    return Linearised(model, z).solve()
 
 
 def linear(gradient):
