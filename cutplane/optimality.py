@@ -4,7 +4,7 @@ On problems that are not declared convex a plane is a local model: one that was 
 So before a run is called a success, its point is examined with nothing but what the oracles say there.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -15,7 +15,6 @@ from scipy import optimize
 from cutplane._arrays import Array
 from cutplane.linearised import Linearised, units_of
 from cutplane.model import Joint, Reduced, build_model
-from cutplane.polyhedron import Kind
 from cutplane.state import State
 from cutplane.trials import Trials
 
@@ -24,20 +23,14 @@ if TYPE_CHECKING:
 
 _FEW = 20
 """Variables up to which each of them is moved by itself."""
-_RANDOM = 6
-"""Random directions beside the ones that the gradients name."""
+_RANDOM, _MOST = 6, 18
+"""Random directions beside the ones that the gradients name: for each variable but one, and in all."""
 _DIFFERENCE = 1e-5
 """Half-width (units) of a difference of F."""
 _LEARNT, _BESIDE = 40, (1e-2, 1e-4)
 """Rounds in which gradients beside a kink are learnt, and their distances (units)."""
 _STEEP = 1e-3
 """Fall of F per unit, relative to its size, that is a descent however little it brings."""
-_WIDE, _OFF = 1e-2, 0.3
-"""Distance (units) of the points at which gradients are held against differences, and the share by which they may
-be off: an approximate gradient is no fault, one of the wrong sign is."""
-_DRAWS = 3
-_NOISE = 2e-7
-"""Relative error of a value that an inner solver's accuracy explains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,63 +212,5 @@ def _ways(
         for way in (*np.eye(n_x), *-np.eye(n_x)):
             yield way, near
     rng = np.random.default_rng(0)
-    for _ in range(_RANDOM if n_x > 1 else 0):
+    for _ in range(min(_RANDOM * (n_x - 1), _MOST)):
         yield rng.uniform(-1.0, 1.0, n_x), near[1:5]
-
-
-def fault(model: Joint | Reduced, z: Array) -> str | None:
-    """Say which gradient contradicts differences of its own function near z; None where none does.
-
-    Points beside z are taken at random, where a kink is not met. On a line through them a derivative lies between
-    the two one-sided differences of a convex or concave function; one that is far outside at each of several draws
-    is wrong.
-    """
-    rng = np.random.default_rng(1)
-    spread = _WIDE * units_of(model, z)
-    suspects: dict[str, str] = {}
-    for draw in range(_DRAWS):
-        ends = [model.project((z + spread * rng.uniform(-1.0, 1.0, z.size)).astype(z.dtype)) for _ in range(2)]
-        found = dict(_mismatches(model, *ends))
-        suspects = {name: words for name, words in found.items() if draw == 0 or name in suspects}
-        if not suspects:
-            return None
-    return next(iter(suspects.values()))
-
-
-def _mismatches(model: Joint | Reduced, a: Array, b: Array) -> Iterator[tuple[str, str]]:
-    """Functions whose slope along b − a, half-way, is far from their differences."""
-    way = b - a
-    points = [a + z.dtype.type(share) * way for z, share in ((a, 0.45), (a, 0.5), (a, 0.55))]
-    for name, function in _functions(model):
-        try:
-            (low, _), (middle, gradient), (high, _) = (function(point) for point in points)
-        except Exception:  # no answer there: nothing to hold the gradient against
-            continue
-        before, after = (middle - low) / 0.05, (high - middle) / 0.05
-        slope = float(gradient @ way)
-        off = max(min(before, after) - slope, slope - max(before, after), 0.0)
-        noise = _NOISE if a.dtype == np.float64 else 1e-4
-        if off > _OFF * max(abs(before), abs(after), abs(slope)) + noise * (1 + abs(middle)) / 0.05:
-            yield name, (
-                f"{name}: along one direction its gradient says {slope:.3g} and its values fall or rise by "
-                f"{(high - low) / 0.1:.3g}; look at it with check_oracle"
-            )
-
-
-def _functions(model: Joint | Reduced) -> list[tuple[str, Callable[[Array], tuple[float, Array]]]]:
-    def piece(z: Array, kind: Kind) -> tuple[float, Array]:
-        found = [p for p in model.pieces(z)[1] if p.kind == kind]
-        weights = np.cos(np.arange(len(found)))  # no two of them cancel
-        return (
-            float(sum(w * p.value for w, p in zip(weights, found, strict=True))),
-            sum((w * p.gradient for w, p in zip(weights, found, strict=True)), np.zeros(z.size)),
-        )
-
-    named: list[tuple[str, Callable[[Array], tuple[float, Array]]]] = []
-    if isinstance(model, Reduced):
-        named.append(("F(x, y*(x)), by upper and lower.vjp,", model.objective))
-    else:
-        named += [("upper", model.objective), ("lower.gap", lambda z: piece(z, Kind.GAP))]
-    if len(model.constraints):
-        named.append(("constraints", lambda z: piece(z, Kind.CONSTRAINT)))
-    return named

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutplane.certificate import relaxed_bound
+from cutplane.differences import fault
 from cutplane.errors import EmptyPolyhedronError, OracleError, ProjectionError
 from cutplane.masters import conflict
 from cutplane.methods import METHODS
 from cutplane.methods.base import Move
 from cutplane.model import Joint, Reduced
-from cutplane.optimality import examine, fault
+from cutplane.optimality import examine
 from cutplane.outcome import closed, verdict_of
 from cutplane.result import Status
 from cutplane.state import State

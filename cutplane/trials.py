@@ -11,7 +11,7 @@ import numpy as np
 
 from cutplane._arrays import Array
 from cutplane.methods.base import depth, on_rows
-from cutplane.model import Joint, Reduced
+from cutplane.model import Joint, Reduced, rounding
 from cutplane.state import State
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Trials:
         best, where = np.inf, z
         for point in self._points(z):
             try:
+                if not self._in_sets(point):
+                    continue
                 _, pieces = self.model.pieces(point)
                 if depth(pieces) > self.options.feasibility or not on_rows(self.state, point, self.options):
                     continue
@@ -53,6 +55,11 @@ class Trials:
                 best, where = fun, point
         self.answered += int(np.isfinite(best))
         return best, where
+
+    def _in_sets(self, point: Array) -> bool:
+        """Whether the lower level's answer lies in y_set."""
+        off = float(np.abs(self.model.project(point) - point).max(initial=0.0))
+        return off <= self.options.feasibility + rounding(point)
 
     def _points(self, z: Array) -> Iterator[Array]:
         model = self.model

@@ -58,10 +58,10 @@ class TwoPhase:
             return move
         try:
             gap, pieces = model.pieces(state.point)
+            evaluate_feasible(model, state, state.point, gap, pieces, options)
         except NoAnswerError as error:
             self._again(state)
             return step_back(model, state, error)
-        evaluate_feasible(model, state, state.point, gap, pieces, options)
         deepest = max(depth(pieces), move.violation)
         move = replace(move, lower_gap=gap, violation=deepest)
         if deepest <= options.tolerance:
