@@ -1,7 +1,7 @@
 """Gradients held to account by differences of their own functions, beside a point at which a run came to rest.
 
-A gradient of the wrong sign makes any point look like a minimum. Points beside it are taken at random, where a kink
-is not met; on a line through them a derivative lies between the two one-sided differences of a convex or concave
+A gradient of the wrong sign makes any point look like a minimum. Points beside it are taken at random, where no
+kink is met; on a line through them a derivative lies between the two one-sided differences of a convex or concave
 function. One that is far outside at each of several draws is wrong.
 """
 

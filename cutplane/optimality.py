@@ -25,6 +25,8 @@ _FEW = 20
 """Variables up to which each of them is moved by itself."""
 _RANDOM, _MOST = 6, 18
 """Random directions beside the ones that the gradients name: for each variable but one, and in all."""
+_QUICK = (1.0, 0.1, 1e-2)
+"""Lengths of a quick look."""
 _DIFFERENCE = 1e-5
 """Half-width (units) of a difference of F."""
 _LEARNT, _BESIDE = 40, (1e-2, 1e-4)
@@ -90,6 +92,20 @@ def examine(model: Joint | Reduced, state: State, options: "BilevelSolver") -> V
         if search.goes_down(way, lengths):
             return Verdict(promised, search.better, search.fun, trials.answered)
     return Verdict(promised, None, fun, trials.answered)
+
+
+def lowest_beside(model: Joint | Reduced, state: State, options: "BilevelSolver") -> tuple[float, Array]:
+    """Least F at feasible trial points beside the best point of a run, and where: a quick look."""
+    z, fun = state.best, state.best_fun
+    search = _Search(Trials(model, state, options), fun, units_of(model, z), options)
+    _, direction = Linearised(model, z).solve()
+    far, _ = _lengths(model, search.units)
+    lowest, where = fun, z
+    for way, _ in chain([(direction, far)] if direction.any() else [], _ways(model, z, search.units, far, far)):
+        search.goes_down(way, _QUICK)
+        if search.fun < lowest:
+            lowest, where = search.fun, search.better
+    return lowest, where
 
 
 class _Search:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutplane._arrays import Array
-from cutplane.certificate import Bound, contradiction, relaxed_bound
+from cutplane.certificate import FEW, Bound, contradiction, relaxed_bound
 from cutplane.cuts import gradient_cut
 from cutplane.methods.base import depth
 from cutplane.model import Joint, Piece, Reduced
-from cutplane.optimality import Verdict, is_small, stationarity
+from cutplane.optimality import Verdict, is_small, lowest_beside, stationarity
 from cutplane.polyhedron import Kind, Polyhedron
 from cutplane.problem import BilevelProblem
 from cutplane.result import Result, Status
@@ -215,6 +215,12 @@ def _bounded(
     against = contradiction(model, pool, found.z, found.fun)
     if bound.value > found.fun + 10 * options.tolerance * max(1.0, abs(found.fun)):
         against = against or f"the bound {bound.value:.6g} exceeds the value {found.fun:.6g}"
+    if against is None and model.n <= FEW and np.isfinite(bound.value):
+        with suppress(Exception):  # a look at points where an oracle may have no answer, in any words
+            low, where = lowest_beside(model, state, options)
+            if low < bound.value - 10 * options.tolerance * max(1.0, abs(low)):
+                x = np.array2string(model.split(where)[0], precision=4, threshold=6)
+                against = f"the feasible point at x = {x} has F = {low:.6g}, below the bound {bound.value:.6g}"
     return (bound if np.isfinite(bound.value) else None), against
 
 
