@@ -22,6 +22,10 @@ _WIDEST = 1e150
 """Bounds within which points are spread: the width of a box must be a number."""
 
 
+_SAMPLES, _FEWER, FEW = 60, 24, 12
+"""Points that a declaration is held against, in few variables and in many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     """A lower bound and the radius (∞-norm around the reference point, scaled) within which it holds."""
@@ -111,7 +115,7 @@ def relaxed_bound(model: Joint | Reduced, pool: Polyhedron, reference: Array) ->
 
 
 def contradiction(
-    model: Joint | Reduced, pool: Polyhedron, best: Array, best_fun: float, samples: int = 24
+    model: Joint | Reduced, pool: Polyhedron, best: Array, best_fun: float, samples: int | None = None
 ) -> str | None:
     """Look for a feasible point that a plane cuts off, or whose objective lies below a plane.
 
@@ -125,7 +129,7 @@ def contradiction(
     work = Polyhedron.from_arrays(pool.to_arrays())
     work.cap = 10**9
     feasible = [(best, best_fun)]
-    for k in range(samples):
+    for k in range(samples or (_SAMPLES if model.n <= FEW else _FEWER)):
         spread = rng.uniform(lower, upper)
         if k % 2:
             spread = best + 0.1 * rng.uniform() * (spread - best)

@@ -87,11 +87,11 @@ class Phase1:
             drop_contradicted(state, options)
         try:
             gap, pieces = model.pieces(state.point)
+            add_cuts(state, model, pieces, state.point, options)
+            evaluate_feasible(model, state, state.point, gap, pieces, options)
         except NoAnswerError as error:
             return step_back(model, state, error)
-        add_cuts(state, model, pieces, state.point, options)
         memory.pop("spread", None)
-        evaluate_feasible(model, state, state.point, gap, pieces, options)
         return Move(fun, gap, max(violation, depth(pieces)), step)
 
     def _steps(self, model: Joint | Reduced, state: State) -> tuple[Array, float]:

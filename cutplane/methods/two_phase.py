@@ -94,10 +94,10 @@ class PrimalDual:
             return move
         try:
             gap, pieces = model.pieces(state.point)
+            evaluate_feasible(model, state, state.point, gap, pieces, options)
         except NoAnswerError as error:
             self._again(state)
             return step_back(model, state, error)
-        evaluate_feasible(model, state, state.point, gap, pieces, options)
         deepest = max(depth(pieces), move.violation)
         move = replace(move, lower_gap=gap, violation=deepest)
         if deepest <= options.tolerance:

@@ -14,12 +14,12 @@ from cutplane.core.cuts import gradient_cut
 from cutplane.core.formulations import Joint, Piece, Reduced
 from cutplane.core.pool import Kind, Polyhedron
 from cutplane.history import Status
-from cutplane.masters.certificate import Bound, contradiction, relaxed_bound
+from cutplane.masters.certificate import FEW, Bound, contradiction, relaxed_bound
 from cutplane.methods.base import depth
 from cutplane.options import Options
 from cutplane.problem import BilevelProblem
 from cutplane.result import Result
-from cutplane.run.optimality import Verdict, is_small, stationarity
+from cutplane.run.optimality import Verdict, is_small, lowest_beside, stationarity
 from cutplane.state import State
 
 _FAR, BEYOND = 1e7, 1e15
@@ -103,7 +103,7 @@ def verdict_of(verdict: Verdict, state: State, options: Options) -> Status:
 
     Beside an x with several lower answers the best of them may be better than all that is seen from here.
     """
-    if verdict.better is not None or _beside_a_tie(state):
+    if _beside_a_tie(state):
         return Status.STALLED
     if is_small(verdict.residual, state.best_fun, options):
         return Status.STATIONARY
@@ -213,6 +213,12 @@ def _bounded(
     against = contradiction(model, pool, found.z, found.fun)
     if bound.value > found.fun + 10 * options.tolerance * max(1.0, abs(found.fun)):
         against = against or f"the bound {bound.value:.6g} exceeds the value {found.fun:.6g}"
+    if against is None and model.n <= FEW and np.isfinite(bound.value):
+        with suppress(Exception):  # a look at points where an oracle may have no answer, in any words
+            low, where = lowest_beside(model, state, options)
+            if low < bound.value - 10 * options.tolerance * max(1.0, abs(low)):
+                x = np.array2string(model.split(where)[0], precision=4, threshold=6)
+                against = f"the feasible point at x = {x} has F = {low:.6g}, below the bound {bound.value:.6g}"
     return (bound if np.isfinite(bound.value) else None), against
 
 
@@ -245,7 +251,7 @@ def _stationarity(
         return None
     verdict = state.runtime.get("verdict")
     try:
-        promised = stationarity(model, found.z, found.fun, options)[0] if verdict is None else verdict.residual
+        promised = stationarity(model, found.z, found.fun, options) if verdict is None else verdict.residual
     except Exception:
         return None
     finally:

@@ -17,12 +17,14 @@ from cutplane.masters.wide import conflict
 from cutplane.methods.base import Method, Move
 from cutplane.methods.level import Level
 from cutplane.options import Options
+from cutplane.run.differences import fault
 from cutplane.run.finish import closed, verdict_of
-from cutplane.run.optimality import examine, fault
+from cutplane.run.optimality import examine
 from cutplane.state import State
 
-_ROUNDS = 60
-"""Times that a run may start anew from a lower point found beside its rest."""
+_ROUNDS, _TRUSTED, _MOVES = 20, 4, 30
+"""Times that a run may start anew from a lower point found beside its rest; how often it does so at once, and how
+many such points the examination goes through by itself after that."""
 _CLOSING, _LEVELS = 3, 60
 """Phase in which the gap of a convex problem is closed by the level method, and how many steps may halve it."""
 _LOOSENED = 10
@@ -91,16 +93,20 @@ def judged(
     wrong = fault(model, state.best)
     if wrong is not None:
         raise OracleError(wrong)
-    verdict = examine(model, state, options)
     rounds = int(state.memory.get("rounds", 0))
-    if verdict.better is not None and rounds < _ROUNDS:
+    # a method that comes to rest beside a way down again and again is led on by the examination itself
+    for _ in range(1 if rounds < _TRUSTED else _MOVES):
+        verdict = examine(model, state, options)
+        if verdict.better is None:
+            state.runtime["verdict"] = verdict
+            return verdict_of(verdict, state, options)
         gap, _ = model.pieces(verdict.better)
         state.best, state.best_fun, state.best_gap = verdict.better.copy(), verdict.fun, gap
-        _start_anew(method, model, state, options)
-        state.memory["rounds"] = np.array(rounds + 1)
-        return Status.RUNNING
-    state.runtime["verdict"] = verdict
-    return verdict_of(verdict, state, options)
+    if rounds >= _ROUNDS:
+        return Status.STALLED
+    _start_anew(method, model, state, options)
+    state.memory["rounds"] = np.array(rounds + 1)
+    return Status.RUNNING
 
 
 def _start_anew(method: Method, model: Joint | Reduced, state: State, options: Options) -> None:

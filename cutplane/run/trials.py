@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from cutplane._arrays import Array
-from cutplane.core.formulations import Joint, Reduced
+from cutplane.core.formulations import Joint, Reduced, rounding
 from cutplane.methods.base import depth, on_rows
 from cutplane.options import Options
 from cutplane.state import State
@@ -40,6 +40,8 @@ class Trials:
         best, where = np.inf, z
         for point in self._points(z):
             try:
+                if not self._in_sets(point):
+                    continue
                 _, pieces = self.model.pieces(point)
                 if depth(pieces) > self.options.feasibility or not on_rows(self.state, point, self.options):
                     continue
@@ -50,6 +52,11 @@ class Trials:
                 best, where = fun, point
         self.answered += int(np.isfinite(best))
         return best, where
+
+    def _in_sets(self, point: Array) -> bool:
+        """Whether the lower level's answer lies in y_set."""
+        off = float(np.abs(self.model.project(point) - point).max(initial=0.0))
+        return off <= self.options.feasibility + rounding(point)
 
     def _points(self, z: Array) -> Iterator[Array]:
         model = self.model
