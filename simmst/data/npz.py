@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import threading
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
@@ -21,6 +22,9 @@ _MOST_GROWTH = 100
 _ALWAYS_FINE = 1 << 28
 _MOST_ARRAYS = 1000
 _KINDS = "biufcMmU"
+# NumPy parses an array's header with Python's parser, which before 3.11.8 and 3.12.2 counted its depth for all
+# threads together: of two at once, one fails with a SystemError.
+_PARSER = threading.Lock()
 
 
 def read_npz(path: str | os.PathLike[str], wanted: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
@@ -121,7 +125,8 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
         }.get(version)
         if read_header is None:
             raise ValueError(f"{member.filename} is of version {version}")
-        shape, _, dtype = read_header(stream)
+        with _PARSER:
+            shape, _, dtype = read_header(stream)
         begin = stream.tell()
     if dtype.hasobject:
         raise ValueError("it holds pickled objects, which are never read")
@@ -131,5 +136,5 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     claimed, held = count * dtype.itemsize, member.file_size - begin
     if claimed != held:
         raise ValueError(f"{member.filename} claims an array of {claimed:,} bytes and holds {held:,}")
-    with archive.open(member) as stream:
+    with archive.open(member) as stream, _PARSER:
         return np.lib.format.read_array(stream, allow_pickle=False)

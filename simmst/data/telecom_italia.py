@@ -188,21 +188,21 @@ def _read_days(
 ) -> tuple[list[DaySummary], int]:
     """Read the days that are not kept yet, a few at a time."""
 
-    def read(day: np.datetime64, path: Path) -> tuple[DaySummary, bool]:
-        summary = parts.summary(day, path)
-        if summary is not None:
-            return summary, True
+    def read(day: np.datetime64, path: Path) -> DaySummary:
         source = parts.source(path)
-        return parts.save(day, source, read_day(path, day, max_malformed)), False
+        return parts.save(day, source, read_day(path, day, max_malformed))
 
+    # Looked up here and not by the threads: numpy's reader of headers is not safe among them (see `read_npz`), and
+    # a day that seems damaged would be read again.
+    known = {day: parts.summary(day, path) for day, path in files.items()}
     summaries: list[DaySummary] = []
-    kept = malformed = 0
+    malformed = 0
     with ThreadPoolExecutor(min(_WORKERS, os.cpu_count() or 1)) as pool:
         try:
-            for future, path in [(pool.submit(read, *file), file[1]) for file in files.items()]:
-                summary, was_kept = future.result()
+            jobs = {day: pool.submit(read, day, path) for day, path in files.items() if known[day] is None}
+            for day, path in files.items():
+                summary = known[day] or jobs[day].result()
                 summaries.append(summary)
-                kept += was_kept
                 malformed += len(summary.malformed)
                 if malformed > max_malformed:
                     raise DataError(
@@ -213,4 +213,4 @@ def _read_days(
                     progress(len(summaries), len(files), path.name)
         finally:
             pool.shutdown(cancel_futures=True)
-    return summaries, kept
+    return summaries, len(files) - len(jobs)

@@ -1,6 +1,7 @@
 """From raw daily files to a traffic file: sums, local time, gaps, malformed lines, interruptions."""
 
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from simmst.data.dataset import TrafficData
 from simmst.data.telecom_day import read_day
 from simmst.data.telecom_italia import ingest
+from simmst.data.telecom_parts import DayParts
 from simmst.errors import ConfigError, DataError
 
 FIRST_MS = 1383260400000  # 2013-11-01T00:00 in Italy
@@ -283,6 +285,21 @@ def test_a_second_call_reads_only_what_is_left_or_changed(raw, tmp_path):
     assert [(done, total) for done, total, _ in seen] == [(1, 3), (2, 3), (3, 3)]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["city.npz", "raw"], "the parts are gone"
     assert len(TrafficData.load(out).values) == 72
+
+
+def test_days_that_are_kept_are_looked_up_by_one_thread(raw, tmp_path, monkeypatch):
+    # Several threads at once made NumPy's reader fail now and then, and the day was read again: days_kept was 0.
+    for day in range(3):
+        write_day(raw, f"2013-11-0{day + 1}", first_ms=FIRST_MS + day * 144 * STEP_MS)
+    looked, summary = [], DayParts.summary
+
+    def watched(self, day, path):
+        looked.append(threading.current_thread())
+        return summary(self, day, path)
+
+    monkeypatch.setattr(DayParts, "summary", watched)
+    ingest(raw, tmp_path / "city.npz")
+    assert looked == [threading.main_thread()] * 3
 
 
 def test_a_damaged_part_is_read_again(raw, tmp_path):
