@@ -220,7 +220,8 @@ def _lacking(raw: NDArray[np.float32], services: tuple[str, ...], bad: str) -> N
                 f"{service}: at no step half of the {raw.shape[1]} nodes have a value ({bad} count as missing): "
                 f"give the nodes that have it alone, or leave the service out"
             )
-        lacking.append(1 - known[usual, :, s].mean(axis=0))
+        # Of what lacks, not 1 less what is there: a share that is exactly the limit stays it, 1 / 20 is 0.05.
+        lacking.append((~known[usual, :, s]).mean(axis=0))
     return np.asarray(np.max(lacking, axis=0))
 
 

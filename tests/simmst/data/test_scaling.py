@@ -42,3 +42,24 @@ def test_the_scale_does_not_know_what_comes_after_the_training_part(grid):
 def test_scaler_wants_a_part_to_fit_on():
     with pytest.raises(DataError, match="two or more steps"):
         NodeScaler.fit(np.ones((1, 2, 3)))
+
+
+def test_what_would_be_negative_becomes_0():
+    # exp(z s + m) - 1 with m = ln 3, s = 1/2: z = -2 gives 3 / e - 1 = 0.1036, z = -4 gives 3 / e² - 1 = -0.594.
+    scaler = NodeScaler(np.full((1, 1), np.log(3)), np.full((1, 1), 0.5))
+    found = scaler.inverse(np.array([-2.0, -4.0]).reshape(2, 1, 1)).ravel()
+    np.testing.assert_allclose(found, [0.10363832351432703, 0.0], rtol=1e-12)
+    by_node = scaler.inverse(np.array([-2.0, -4.0]).reshape(1, 2, 1), np.array([0])).ravel()
+    np.testing.assert_array_equal(by_node, found)
+
+
+@pytest.mark.parametrize("filled", [None, np.arange(8)[:, None] == 7])
+def test_a_constant_series_has_scale_1_whatever_its_rounding(filled):
+    # The deviation of seven times ln(1.1) is rounding, not 0; divided by it, the next step would be 1e16 off.
+    values = np.full((8, 1, 1), 0.1, np.float32)
+    scaler = NodeScaler.fit(values if filled is not None else values[:7], filled)
+    assert 0 < np.log1p(values[:7], dtype=np.float64).std() < 1e-16
+    assert scaler.scale.item() == 1.0
+    assert scaler.transform(np.full((1, 1, 1), 0.2, np.float32)).item() == pytest.approx(
+        np.log(1.2 / 1.1), rel=1e-5
+    )

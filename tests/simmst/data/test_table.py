@@ -194,6 +194,16 @@ class TestWhatIsMissing:
         kept, report = read(table.filter(~dead), max_missing=0.5)
         assert "03" in kept.node_ids and report.filled == 46 and report.filled_nodes == (("03", 46),)
 
+    @pytest.mark.parametrize(("missing", "limit"), [(1, 0.05), (3, 0.15), (7, 0.35), (5, 0.25)])
+    def test_a_node_that_lacks_exactly_the_share_is_kept(self, missing, limit):
+        # `missing` of 20 hours; in floating point 1 - 19 / 20 is more than 0.05, and 1 / 20 is not.
+        table = long_table(hours=20, nodes=[f"{n:02}" for n in range(12)])
+        early = pl.col("when") < np.datetime64("2024-03-11T00:00") + missing * HOUR
+        data, _ = read(table.filter(~((pl.col("cell") == "03") & early)), max_missing=limit)
+        assert "03" in data.node_ids
+        data, report = read(table.filter(~((pl.col("cell") == "03") & early)), max_missing=limit - 0.01)
+        assert "03" not in data.node_ids and report.left_out == (("03", limit),)
+
     def test_a_step_is_a_gap_when_more_than_the_share_lacks_it(self):
         table = long_table(nodes=[f"{n:02}" for n in range(10)])
         hour = pl.col("when") == np.datetime64("2024-03-11T07:00")

@@ -151,6 +151,20 @@ def test_a_tangent_of_the_floor_cuts_off_a_point_outside_and_none_inside() -> No
     assert kept.tangent(kept.project(outside)) is None
 
 
+def test_the_tangent_counts_the_samples_that_share_a_weight() -> None:
+    # The norm √(Σ c v²) at v = (0.6, 0.4) with c = (1, 4) is √(0.36 + 0.64) = 1, its gradient c v = (0.6, 1.6).
+    # The budget is c v = 2.2 = 0.44 · 5, the radius 2.2 / √(0.98 · 5) = 0.99386.
+    kept, outside = budget(np.array([1.0, 4.0]), 0.44, floor=0.98), np.array([0.6, 0.4])
+    a, b = kept.tangent(outside)
+    np.testing.assert_allclose(a, [0.6, 1.6], rtol=1e-12)
+    assert b == pytest.approx(2.2 / np.sqrt(4.9), rel=1e-12)
+    # The set can be walked along: all weights on the budget whose effective sample size is large enough.
+    first = np.linspace(0, 1, 2001)
+    v = np.stack([first, (2.2 - first) / 4], axis=1)
+    inside = v[(2.2**2 / (v**2 @ [1.0, 4.0]) >= 0.98 * 5) & (v <= 1).all(axis=1)]
+    assert len(inside) > 100 and (inside @ a <= b).all() and outside @ a > b
+
+
 @pytest.mark.parametrize(("counts", "share"), [([1.0, 0.0], 0.5), ([1.0], 0.0), ([1.0], 1.5), ([], 0.5)])
 def test_a_meaningless_budget_is_refused(counts: list, share: float) -> None:
     with pytest.raises(ConfigError, match=r"counts|share"):

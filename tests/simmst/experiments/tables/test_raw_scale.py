@@ -1,8 +1,11 @@
 """Raw-scale training: what a perfect forecaster of z-scores gives is the traffic itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from scipy.stats import lognorm
 from torch import nn
 
 from simmst.data.dataset import TrafficData
@@ -99,6 +102,15 @@ def test_a_simulated_window_is_of_its_own_worlds_traffic():
         true = np.matmul(world.spread[cell], world.sites[windows.origin[i] : windows.origin[i] + H])
         ratio = batch.target[i] / true
         np.testing.assert_allclose(ratio, np.broadcast_to(ratio[:1], ratio.shape), rtol=1e-3)  # a unit a service
+
+
+def test_the_unit_of_simulated_traffic_is_the_mean_of_a_log_normal():
+    # ln(1 + traffic) ~ N(1, 0.8²) in one cell and N(2, 0.5²) in another: means of traffic by SciPy's log-normal.
+    worlds = SimulatedWorlds.generate(1, L + 40 + H, ("call",), seed=3).windows(L, H, 6, seed=0)
+    mean, scale = np.array([[[1.0], [2.0]]], np.float32), np.array([[[0.8], [0.5]]], np.float32)
+    unit = SimulatedScales.of(replace(worlds, mean=mean, scale=scale)).table[2]
+    means = [lognorm.mean(s, scale=np.exp(m)) - 1 for m, s in ((1, 0.8), (2, 0.5))]
+    np.testing.assert_allclose(unit.ravel(), [np.mean(means)] * 2, rtol=1e-6)
 
 
 def test_pooled_windows_are_those_of_each_source_in_any_order(data, scaler, scales):
