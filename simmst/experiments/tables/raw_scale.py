@@ -78,7 +78,7 @@ class SimulatedScales:
         """Read them off the windows."""
         mean, scale = windows.mean.astype(np.float64), windows.scale.astype(np.float64)
         unit = np.expm1(mean + scale**2 / 2).mean(axis=1, keepdims=True)
-        unit = np.broadcast_to(np.where(unit > 0, unit, 1.0), mean.shape)
+        unit = np.broadcast_to(unit, mean.shape)  # above 0, for a cell's scale is
         return cls(np.stack([mean, scale, unit]).astype(np.float32), np.asarray(windows.worlds[0].nodes))
 
     def rows(self, batch: WindowBatch) -> Floats:

@@ -73,6 +73,29 @@ def test_what_was_filled_is_not_measured(city):
     np.testing.assert_allclose(found.details["by_node"].mean(0), mae)
 
 
+def test_errors_are_held_against_what_was_recorded_or_all_where_nothing_was(city):
+    whole = make_benchmark(city(22))
+    values = whole.data.values.copy()
+    train = values[whole.protocol.train.steps]
+    train[100:110, :, 0] = 1e6  # filled, and a service that was never recorded there
+    gaps = tuple(
+        Gap(name, whole.data.times[a], whole.data.times[b])
+        for name, a, b in (("call", 100, 110), ("net", 0, len(train)))
+    )
+    data = replace(whole.data, values=values, gaps=gaps, fill="zero")
+    found = Reference.of(replace(whole, target=replace(whole.target, data=data)))
+    call = np.delete(train[:, :, 0].astype(np.float64), np.arange(100, 110), axis=0)
+    np.testing.assert_allclose(found.deviation[:, 0], call.std(axis=0))
+    days = np.abs(train[24:, :, 0].astype(np.float64) - train[:-24, :, 0])
+    np.testing.assert_allclose(
+        found.naive[:, 0], np.delete(days, [*range(76, 86), *range(100, 110)], axis=0).mean(0)
+    )
+    np.testing.assert_allclose(found.deviation[:, 1], train[:, :, 1].astype(np.float64).std(axis=0))
+    np.testing.assert_allclose(
+        found.naive[:, 1], np.abs(train[24:, :, 1].astype(float) - train[:-24, :, 1]).mean(0)
+    )
+
+
 @given(st.integers(0, 1000), st.floats(0.1, 100))
 def test_the_unit_of_the_traffic_changes_no_figure_without_one(seed, unit):
     rng = np.random.default_rng(seed)

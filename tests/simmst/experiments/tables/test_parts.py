@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import ttest_1samp
 
 from simmst.errors import ConfigError
 from simmst.experiments.tables import budget as budget_module
@@ -164,6 +165,17 @@ def test_rows_that_are_the_same_do_not_differ():
     by_origin, by_node = noise(1.0, 0)
     (found,) = compare([made_row("a", by_origin, by_node), made_row("b", by_origin, by_node)], 24)
     assert (found.real, found.p_days) == (False, 1.0)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3])
+def test_interval_and_p_are_those_of_students_test_on_the_means_of_the_blocks(shift):
+    from simmst.experiments.tables.summary import _batch_means
+
+    difference = np.random.default_rng(4).normal(shift, 1.0, 84)
+    blocks, low, high, p = _batch_means(difference, 12)
+    wanted = ttest_1samp(difference.reshape(7, 12).mean(axis=1), 0.0)  # by SciPy
+    assert blocks == 7 and p == pytest.approx(wanted.pvalue, rel=1e-9)
+    assert (low, high) == pytest.approx(tuple(wanted.confidence_interval(0.95)), rel=1e-9)
 
 
 def test_holms_correction_is_the_one_by_hand():

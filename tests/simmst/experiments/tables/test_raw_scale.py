@@ -68,6 +68,29 @@ def test_the_unit_is_of_what_was_recorded(data, scaler):
     np.testing.assert_allclose(unit, [values[:, :, 0].mean(), kept.mean()], rtol=1e-5)
 
 
+def test_a_service_without_traffic_has_the_unit_1(scaler, data):
+    values = data.values[:336].copy()
+    values[:, :, 0] = 0.0
+    unit = RealScales.of(scaler, values, data.filled[:336]).table[2, 0]
+    np.testing.assert_allclose(unit, [1.0, values[:, :, 1].mean()], rtol=1e-5)
+
+
+def test_a_forecast_below_0_is_0_but_not_while_training(scales, windows):
+    # z = -6 of mean m and scale s is traffic exp(m - 6 s) - 1 over the unit: -0.5 or so where m is small.
+    class Low(nn.Module):
+        def forward(self, history, history_marks, future_marks):
+            return torch.full((len(history), H, *history.shape[2:]), -6.0)
+
+    deep = RealScales(scales.table * np.array([0.1, 5.0, 1.0], np.float32)[:, None, None])
+    batch = RawWindows(GraphWindows(windows), deep).batch(np.array([0]))
+    inputs, model = to_tensors(batch, torch.device("cpu"))[0], RawScale(Low())
+    mean, scale, unit = deep.table.astype(np.float64)
+    wanted = np.broadcast_to(np.expm1(mean - 6 * scale) / unit, (1, H, *mean.shape))
+    assert wanted.max() < 0
+    np.testing.assert_allclose(model.train()(*inputs).numpy(), wanted, rtol=1e-4)
+    assert (model.eval()(*inputs) == 0).all()
+
+
 @pytest.mark.parametrize("feed", FEEDS)
 @pytest.mark.parametrize("service", [None, 1])
 def test_forecast_and_target_are_traffic_over_its_training_mean(data, scales, windows, feed, service):
