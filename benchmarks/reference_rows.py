@@ -32,9 +32,9 @@ import torch
 from torch import nn
 
 from simmst.data.dataset import TrafficData
-from simmst.data.files import atomic_file
 from simmst.data.graph_windows import GraphWindows
 from simmst.data.windows import WindowDataset, calendar_marks, iterate_batches
+from simmst.io.atomic import atomic_file
 from simmst.models.card import Setting
 from simmst.models.registry import model_card
 from simmst.nn.draws import frozen_draws

@@ -31,9 +31,9 @@ def sweep(
 ) -> None:
     """Do `simmst run` for several seeds; print mean and spread of their errors."""
     from simmst.experiments.config import RunConfig
-    from simmst.experiments.spread import Workers
     from simmst.experiments.sweep import sweep as run_sweep
     from simmst.experiments.target import file_digest
+    from simmst.io.distribute import Workers
 
     chosen: dict[str, Any] = {} if horizon is None else {"horizon": horizon}
     if services is not None:

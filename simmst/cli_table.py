@@ -83,11 +83,11 @@ def table(
     ray: RayAddress = None,
 ) -> None:
     """Compute a table of the paper on your data: Markdown, CSV, JSON, a picture and a page."""
-    from simmst.data.files import atomically
     from simmst.experiments.figures import standalone
     from simmst.experiments.tables.output import markdown, write_table
     from simmst.experiments.tables.page import table_page
     from simmst.experiments.tables.picture import error_figure
+    from simmst.io.atomic import atomically
 
     folder = out or Path("tables") / str(number)
     made = _made(
@@ -117,8 +117,8 @@ def figure(
     lookback: Lookback = None,
 ) -> None:
     """Draw truth, Sim-MSTNet and the best other row; cells that a table left in the folder are read."""
-    from simmst.data.files import atomically
     from simmst.experiments.tables.page import figure_page
+    from simmst.io.atomic import atomically
 
     if number != 2:
         raise ConfigError(f"figure {number}: only figure 2 shows measurements")
@@ -150,8 +150,8 @@ def _made(
     ray: str | None = None,
 ) -> Table:
     """Check the options, compute what is missing, and join it."""
-    from simmst.experiments.spread import Workers
     from simmst.experiments.tables.make import Options, make_table
+    from simmst.io.distribute import Workers
 
     name = os.environ.get("SIMMST_DATA", "") if data is None else data
     options = Options(

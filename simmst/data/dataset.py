@@ -12,9 +12,9 @@ from zipfile import is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.data.files import atomic_file
-from simmst.data.npz import read_npz
 from simmst.errors import DataError, short
+from simmst.io.atomic import atomic_file
+from simmst.io.npz import read_npz
 
 #: Units that a service name may end in ("5g_down_MB"): they move to `TrafficData.units` where those are unknown.
 UNIT_SUFFIXES = ("B", "KB", "MB", "GB", "TB", "kbit", "Mbit", "Gbit")

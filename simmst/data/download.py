@@ -14,9 +14,9 @@ from typing import Any
 import pooch
 import requests
 
-from simmst.data.files import atomic_file
 from simmst.data.telecom_italia import FILE_NAME
 from simmst.errors import ConfigError, DataError
+from simmst.io.atomic import atomic_file
 
 SERVER = "https://dataverse.harvard.edu"
 #: The data sets by city (Barlacchi et al. 2015, ODbL 1.0).

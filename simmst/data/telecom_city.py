@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.data.dataset import Gap
-from simmst.data.files import atomic_file
 from simmst.data.telecom_day import SERVICES, STEP_MINUTES, STEPS
 from simmst.data.telecom_parts import DayParts, DaySummary
 from simmst.errors import DataError
+from simmst.io.atomic import atomic_file
 
 Fill = Literal["none", "zero", "linear"]
 _MILANO = "sms-call-internet-mi"

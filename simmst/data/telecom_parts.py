@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.data.files import atomic_file
-from simmst.data.lock import locked, sweep
-from simmst.data.npz import read_npz
 from simmst.data.telecom_day import SERVICES, STEPS, DayTraffic
+from simmst.io.atomic import atomic_file
+from simmst.io.lock import locked, sweep
+from simmst.io.npz import read_npz
 
 
 @dataclass(frozen=True, slots=True)

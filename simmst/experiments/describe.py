@@ -17,8 +17,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import NDArray
 
 from simmst.data.dataset import TrafficData
-from simmst.data.files import atomic_file
 from simmst.errors import DataError
+from simmst.io.atomic import atomic_file
 from simmst.simulator import statistics as st
 
 FloatArray = NDArray[np.float64]

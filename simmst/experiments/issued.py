@@ -9,10 +9,10 @@ import polars as pl
 from matplotlib.dates import DateFormatter, DayLocator
 from matplotlib.figure import Figure
 
-from simmst.data.files import atomically
 from simmst.errors import ConfigError
 from simmst.experiments.serving import Issued
 from simmst.experiments.target import hourly_units
+from simmst.io.atomic import atomically
 
 _SHOWN_HOURS = 72
 _SUFFIXES = (".csv", ".parquet")

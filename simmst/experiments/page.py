@@ -14,8 +14,8 @@ from simmst.experiments.origins import origin_notices, origins_left
 from simmst.experiments.protocol import Span
 from simmst.experiments.report import render
 from simmst.experiments.target import PRIOR_NOTICE, hourly_units
-from simmst.experiments.versions import versions
 from simmst.experiments.weighting import Weighting
+from simmst.io.versions import versions
 
 
 def report_page(

@@ -18,9 +18,8 @@ from simmst.experiments.job import Job
 from simmst.experiments.origins import origins_in_metrics, origins_left
 from simmst.experiments.page import notices, report_page
 from simmst.experiments.report import effective_sample_size
-from simmst.experiments.rundir import RunDirectory
+from simmst.experiments.rundir import RunDirectory, note_versions
 from simmst.experiments.serving import CHECKPOINT, SERVING, Serving
-from simmst.experiments.versions import note_versions
 from simmst.experiments.weighting import learn_weights
 from simmst.models.simmstnet import SimMSTNet
 from simmst.training.checkpoint import save_model

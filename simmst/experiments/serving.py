@@ -13,13 +13,12 @@ import torch
 from torch import nn
 
 from simmst.data.dataset import TrafficData
-from simmst.data.npz import check_array
 from simmst.data.scaling import NodeScaler
 from simmst.data.windows import WindowDataset, WindowSource, iterate_batches
 from simmst.errors import ConfigError, DataError
 from simmst.experiments.doubts import doubts, few
 from simmst.experiments.forecast import forecast_windows, network_forecast
-from simmst.experiments.rundir import Arrays, load_npz, save_npz
+from simmst.io.npz import Arrays, check_array, load_npz, save_npz
 from simmst.training.checkpoint import load_model
 from simmst.training.trainer import to_tensors
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from simmst.data.files import atomically
 from simmst.errors import ConfigError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.job import Job
 from simmst.experiments.run import run
 from simmst.experiments.rundir import CONFIG, RunDirectory
-from simmst.experiments.spread import Workers, spread
+from simmst.io.atomic import atomically
+from simmst.io.distribute import Workers, distribute
 
 #: Written last by a run: where it is, the run is finished.
 _LAST = "report.html"
@@ -82,7 +82,7 @@ def sweep(
         done += 1
         finished(done, seeds)
 
-    spread(run_seed, left, workers, folder, count)
+    distribute(run_seed, left, workers, folder, count)
     metrics = [json.loads((path / "metrics.json").read_text(encoding="utf-8")) for path, _ in tasks]
     found = {
         "seeds": seeds,

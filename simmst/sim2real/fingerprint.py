@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutplane import BilevelSolver
-from simmst.data.files import atomic_file
-from simmst.data.npz import read_npz
 from simmst.errors import ConfigError, DataError
+from simmst.io.atomic import atomic_file
+from simmst.io.npz import read_npz
 from simmst.sim2real.problems import Sim2Real
 
 # Another number of threads or another BLAS rounds sums differently; other windows differ by far more.

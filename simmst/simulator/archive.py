@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.data.files import atomic_file
-from simmst.data.npz import check_array, read_npz
 from simmst.errors import DataError
+from simmst.io.atomic import atomic_file
+from simmst.io.npz import check_array, read_npz
 from simmst.simulator.city import MARGIN, SimulatedWorlds, World
 from simmst.simulator.scenario import Scenario
 

@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from simmst.data.dataset import TrafficData
-from simmst.data.files import atomic_file
-from simmst.data.npz import read_npz
 from simmst.errors import DataError
+from simmst.io.atomic import atomic_file
+from simmst.io.npz import read_npz
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.scenario import Prior
 from simmst.simulator.statistics import HOURS_OF_WEEK

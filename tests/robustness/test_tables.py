@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from simmst.data.dataset import TrafficData
-from simmst.data.lock import LockedError, locked
 from simmst.errors import SimmstError
 from simmst.experiments.tables.make import Options, make_table
+from simmst.io.lock import LockedError, locked
 
 
 def make(folder: Path) -> None:

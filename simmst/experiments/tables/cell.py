@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from simmst.experiments.protocol import counted, table_horizons, truth
-from simmst.experiments.rundir import Arrays
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.measures import Reference, measure
+from simmst.io.npz import Arrays
 from simmst.models.registry import CLOSED_FORM, REGISTRY
 
 #: Forecasts `[O, H, N, S]` of the test part for a horizon: at least from the origins whose horizon fits.

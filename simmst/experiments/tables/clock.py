@@ -6,9 +6,9 @@ import json
 import time
 from pathlib import Path
 
-from simmst.data.files import atomically
 from simmst.errors import DataError
 from simmst.experiments.tables.simulated import Watch
+from simmst.io.atomic import atomically
 
 _EVERY = 5.0  # seconds: so much at most is forgotten where a process is killed
 

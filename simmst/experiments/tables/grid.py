@@ -10,10 +10,7 @@ from typing import Any
 
 import torch
 
-from simmst.data.files import atomically
-from simmst.data.lock import locked, sweep
 from simmst.errors import DataError, SimmstError
-from simmst.experiments.rundir import Arrays, load_npz, save_npz
 from simmst.experiments.tables import key
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.budget import Budget
@@ -23,7 +20,10 @@ from simmst.experiments.tables.closed_form import closed_form_forecast, refusal
 from simmst.experiments.tables.measures import Reference
 from simmst.experiments.tables.simulated import Simulated, Watch, simulation_config, without_simulation
 from simmst.experiments.tables.training import Recipe, Training
-from simmst.experiments.versions import versions
+from simmst.io.atomic import atomically
+from simmst.io.lock import locked, sweep
+from simmst.io.npz import Arrays, load_npz, save_npz
+from simmst.io.versions import versions
 from simmst.models.card import Setting
 from simmst.models.recipes import Preset
 from simmst.models.registry import CLOSED_FORM, REGISTRY

@@ -27,8 +27,8 @@ _TABLES, _MODELS = "simmst.experiments.tables", "simmst.models"
 #: Modules that results import, and why none depends on their code.
 SET_ASIDE: Mapping[str, str] = {
     "simmst.errors": "what a refusal says",
-    "simmst.data.files": "how a file is written",
-    "simmst.data.npz": "how a file is read; traffic is hashed by value",
+    "simmst.io.atomic": "how a file is written",
+    "simmst.io.npz": "how a file is read; traffic is hashed by value",
     "simmst.experiments.rundir": "where results are kept",
     "simmst.experiments.target": "what it loads or makes is hashed by value",
     "simmst.models.recipes": "the recipe of a cell is hashed by value",

@@ -12,7 +12,6 @@ from pathlib import Path
 from simmst.errors import ConfigError
 from simmst.experiments.config import SMOKE, RunConfig
 from simmst.experiments.gaps import mark_gaps
-from simmst.experiments.spread import Workers, spread
 from simmst.experiments.tables.benchmark import Benchmark, make_benchmark
 from simmst.experiments.tables.budget import Budget
 from simmst.experiments.tables.cell import Cell
@@ -22,6 +21,7 @@ from simmst.experiments.tables.rows import KINDS, TITLES, cells, chosen_models
 from simmst.experiments.tables.simulated import Watch
 from simmst.experiments.tables.summary import compare, rows_of
 from simmst.experiments.target import Target, load_target
+from simmst.io.distribute import Workers, distribute
 from simmst.models.recipes import PRESETS
 from simmst.models.registry import CLOSED_FORM, REGISTRY
 
@@ -147,7 +147,7 @@ def _elsewhere(options: Options, grid: Grid) -> Callable[[Sequence[Cell], Callab
                 learned.add(weights)
         for wave in (first, then):
             tasks = [(there, cell) for cell in wave]
-            spread(_compute, tasks, options.workers, there.folder, lambda i, wave=wave: done(wave[i]))  # type: ignore[misc]
+            distribute(_compute, tasks, options.workers, there.folder, lambda i, wave=wave: done(wave[i]))  # type: ignore[misc]
 
     return compute
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from simmst.data.files import atomically
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.summary import COMPARED, Comparison, Row, as_records, horizons, lowest, tasks
 from simmst.experiments.target import PRIOR_NOTICE, hourly_units
-from simmst.experiments.versions import versions
+from simmst.io.atomic import atomically
+from simmst.io.versions import versions
 
 _COLUMNS = {"mae": "MAE", "rmse": "RMSE"}
 #: States of a network before any training, see `simmst.experiments.tables.training.Training`.

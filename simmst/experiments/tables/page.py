@@ -11,7 +11,7 @@ from simmst.experiments.tables.output import Table, shown
 from simmst.experiments.tables.picture import error_figure, forecast_figures
 from simmst.experiments.tables.printed import PRINTED, SLIPS, why_not_comparable
 from simmst.experiments.tables.summary import COMPARED, Row, horizons, lowest, tasks
-from simmst.experiments.versions import versions
+from simmst.io.versions import versions
 
 _MEASURES = {"mae": "MAE", "rmse": "RMSE"}
 _OVERALL = {"wape": "WAPE", "mase": "MASE", "r2": "R²", "z_mae": "z-MAE", "mae_10min": "MAE of 10 min"}

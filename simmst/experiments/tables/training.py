@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from simmst.data.files import atomically
 from simmst.data.scaling import NodeScaler
 from simmst.data.windows import WindowDataset, WindowSource
 from simmst.errors import DataError
@@ -31,6 +30,7 @@ from simmst.experiments.tables.raw_scale import (
     SimulatedScales,
 )
 from simmst.experiments.tables.simulated import Simulated, Watch
+from simmst.io.atomic import atomically
 from simmst.models.card import ModelCard, Setting
 from simmst.models.recipes import Preset
 from simmst.models.simmstnet import SimMSTNet

@@ -17,7 +17,7 @@ from simmst.experiments.job import Job
 from simmst.experiments.report import OURS
 from simmst.experiments.run import STAGES, run
 from simmst.experiments.rundir import RunDirectory
-from simmst.experiments.versions import versions
+from simmst.io.versions import versions
 from simmst.simulator.windows import SimulatedWindows
 from simmst.training.checkpoint import load_model
 

@@ -10,8 +10,8 @@ import torch
 from simmst import cli
 from simmst.errors import ConfigError
 from simmst.experiments.config import RunConfig
-from simmst.experiments.spread import Workers
 from simmst.experiments.sweep import sweep
+from simmst.io.distribute import Workers
 
 
 @pytest.fixture(scope="module", autouse=True)

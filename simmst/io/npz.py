@@ -1,4 +1,4 @@
-"""Reading npz files that anybody may have made: what a file claims is checked before memory is given to it."""
+"""Npz files: written whole, and read only after a look at what they claim, for anybody may have made them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.errors import DataError
+from simmst.errors import ConfigError, DataError
+from simmst.io.atomic import atomically
 
+Arrays = dict[str, NDArray[Any]]
 # A compressed file may grow by so much, and any file to so many bytes: more is taken for a zip bomb. Traffic that
 # is nearly all zeros was seen to grow by 20.
 _MOST_GROWTH = 100
@@ -27,7 +29,7 @@ _KINDS = "biufcMmU"
 _PARSER = threading.Lock()
 
 
-def read_npz(path: str | os.PathLike[str], wanted: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+def read_npz(path: str | os.PathLike[str], wanted: Collection[str] | None = None) -> Arrays:
     """
     Read the arrays of an npz file.
 
@@ -138,3 +140,21 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
         raise ValueError(f"{member.filename} claims an array of {claimed:,} bytes and holds {held:,}")
     with archive.open(member) as stream, _PARSER:
         return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def save_npz(target: Path, arrays: Arrays) -> None:
+    """Write arrays under their names; the file is whole or untouched."""
+
+    def write(path: Path) -> None:
+        with path.open("wb") as stream:  # a path would be given the ending .npz
+            np.savez(stream, **arrays)  # type: ignore[arg-type]
+
+    atomically(target, write)
+
+
+def load_npz(path: Path) -> Arrays:
+    """Read what `save_npz` wrote; a damaged file is an error that says so."""
+    try:
+        return read_npz(path)
+    except DataError as error:
+        raise ConfigError(f"{path}: damaged ({error}); delete it and resume again") from None

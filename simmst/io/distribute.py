@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simmst.errors import ConfigError, SimmstError
-from simmst.simulator.workers import WorkerLost, in_processes
+from simmst.io.processes import WorkerLost, in_processes
 
 #: Times that a worker may be killed before the call gives up; a task that fills the memory kills each one.
 LOSSES = 3
@@ -50,7 +50,7 @@ class Workers:
         return self.count > 1 or self.ray is not None
 
 
-def spread(
+def distribute(
     function: Callable[..., None],
     tasks: Sequence[tuple[Any, ...]],
     workers: Workers,

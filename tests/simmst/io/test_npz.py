@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from simmst.data.npz import read_npz
+from simmst.io.npz import read_npz
 
 
 def test_threads_parse_headers_one_after_the_other(tmp_path, monkeypatch):

@@ -11,8 +11,8 @@ from unittest.mock import Mock
 import pytest
 
 from simmst.errors import ConfigError, SimmstError
-from simmst.experiments.spread import LOSSES, Workers, spread
-from simmst.simulator.workers import WorkerLost
+from simmst.io.distribute import LOSSES, Workers, distribute
+from simmst.io.processes import WorkerLost
 
 # A module of its own, which spawned processes find on the path that they inherit.
 CHORES = """
@@ -55,7 +55,7 @@ def chores(tmp_path_factory):
 
 def run(function, folder: Path, workers: Workers, count: int = 4) -> list[int]:
     ended: list[int] = []
-    spread(function, [(folder, number) for number in range(count)], workers, folder, ended.append)
+    distribute(function, [(folder, number) for number in range(count)], workers, folder, ended.append)
     return ended
 
 
@@ -91,7 +91,7 @@ def test_ctrl_c_ends_the_other_tasks_where_they_are(chores, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):  # and not ten minutes later
-        spread(chores.wait, [(tmp_path, 0), (tmp_path, 1)], Workers(2), tmp_path, press)
+        distribute(chores.wait, [(tmp_path, 0), (tmp_path, 1)], Workers(2), tmp_path, press)
 
 
 @pytest.mark.parametrize(("count", "ray"), [(0, None), (2, "auto")])
@@ -103,7 +103,7 @@ def test_impossible_workers_are_refused(count, ray):
 def test_without_ray_the_error_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"cutplane\[ray\]"):
-        spread(print, [(1,)], Workers(ray="auto"), tmp_path, print)
+        distribute(print, [(1,)], Workers(ray="auto"), tmp_path, print)
 
 
 @pytest.mark.parametrize("name", ["WorkerCrashedError", "OutOfMemoryError"])
@@ -123,7 +123,7 @@ def test_a_worker_killed_on_a_cluster_is_one_clear_line(tmp_path, monkeypatch, n
     )
     monkeypatch.setitem(sys.modules, "ray", ray)
     with pytest.raises(WorkerLost, match="the rest is kept"):
-        spread(print, [(1,), (2,)], Workers(ray="auto"), tmp_path, print)
+        distribute(print, [(1,), (2,)], Workers(ray="auto"), tmp_path, print)
     assert cancelled == [1, 2] and not list(tmp_path.iterdir())
 
 

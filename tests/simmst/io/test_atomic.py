@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from simmst.data.files import atomic_file, atomically
+from simmst.io.atomic import atomic_file, atomically
 
 
 def write_by_stream(target, content):

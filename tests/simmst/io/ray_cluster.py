@@ -12,9 +12,9 @@ from ray.cluster_utils import Cluster
 
 from simmst.data.dataset import TrafficData
 from simmst.errors import SimmstError
-from simmst.experiments import spread
-from simmst.experiments.spread import Workers
 from simmst.experiments.tables.make import Options, make_table
+from simmst.io import distribute
+from simmst.io.distribute import Workers
 
 folder = Path(sys.argv[1])
 
@@ -56,11 +56,13 @@ found["cluster"] = table(file, "cluster", on_ray)[0]
 found["nodes"] = sum(node["Alive"] for node in ray.nodes())
 found["read again"] = table(file, "cluster", on_ray)[1]
 (folder / "killed").mkdir()
-spread.spread(die_once, [(folder / "killed", n) for n in range(4)], on_ray, folder / "killed", lambda n: None)
+distribute.distribute(
+    die_once, [(folder / "killed", n) for n in range(4)], on_ray, folder / "killed", lambda n: None
+)
 found["killed once"] = sorted(path.name for path in (folder / "killed").iterdir() if path.name.isdigit())
 Path.touch, touch = lambda path: None, Path.touch  # a folder that the nodes do not see
 try:
-    spread.spread(print, [(1,)], on_ray, folder / "elsewhere", lambda n: None)
+    distribute.distribute(print, [(1,)], on_ray, folder / "elsewhere", lambda n: None)
 except SimmstError as error:
     found["other folder"] = str(error)
 Path.touch = touch
