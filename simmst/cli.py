@@ -64,7 +64,8 @@ def run(
     from simmst.experiments.origins import origin_notices, origins_left
     from simmst.experiments.run import run as run_job
     from simmst.experiments.rundir import RunDirectory
-    from simmst.experiments.target import file_digest, hourly_units
+    from simmst.experiments.target import file_digest
+    from simmst.traffic.dataset import hourly_units
 
     chosen: dict[str, Any] = {"seed": seed, "horizon": horizon, "lookback": lookback}
     if services is not None:

@@ -16,7 +16,7 @@ from simmst.cli_common import announce, disk, say
 from simmst.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from simmst.experiments.describe import Statistic
+    from simmst.traffic.describe import Statistic
 
 data_app = typer.Typer(no_args_is_help=True, help="Real traffic: download it, turn it into one file, describe it.")
 
@@ -32,8 +32,8 @@ def download(
     """Download the Telecom Italia daily files; call it again to go on after an interruption."""
     import pooch
 
-    from simmst.data.download import SERVER
-    from simmst.data.download import download as fetch
+    from simmst.traffic.telecom.download import SERVER
+    from simmst.traffic.telecom.download import download as fetch
 
     pooch.get_logger().setLevel("WARNING")  # the bar says the same
     console = Console()
@@ -63,7 +63,7 @@ def ingest(
     max_malformed: Annotated[int, typer.Option(help="Malformed lines to leave out before giving up.")] = 100,
 ) -> None:
     """Turn daily files into one traffic file; call it again to go on after an interruption."""
-    from simmst.data.telecom_italia import ingest as turn
+    from simmst.traffic.telecom.ingest import ingest as turn
 
     console = Console()
     columns = ("days", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
@@ -130,8 +130,8 @@ def table(
     ] = 0.1,
 ) -> None:
     """Turn a table of your own into one traffic file, and say what was missing and what was done."""
-    from simmst.data.table import from_table
-    from simmst.data.table_columns import read_table
+    from simmst.traffic.table.build import from_table
+    from simmst.traffic.table.columns import read_table
 
     if out.exists():
         raise DataError(f"--out {out}: exists already; remove it or choose another name")
@@ -172,9 +172,9 @@ def describe(
     ] = None,
 ) -> None:
     """Print the statistics of a traffic file, and draw them."""
-    from simmst.data.dataset import TrafficData
-    from simmst.experiments.describe import describe as measure
-    from simmst.experiments.describe import draw
+    from simmst.traffic.dataset import TrafficData
+    from simmst.traffic.describe import describe as measure
+    from simmst.traffic.describe import draw
 
     target = picture or Path(f"{file.stem}.png")
     if target.suffix.lower() != ".png":

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from simmst.data.windows import WindowSource
 from simmst.errors import SimmstError
 from simmst.models.simmstnet import SimMSTNet
+from simmst.traffic.windows import WindowSource
 from simmst.training.highway import start_highway
 
 

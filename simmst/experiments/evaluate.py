@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simmst.experiments.protocol import Protocol, baseline_forecasts, counted, table_horizons, truth
+from simmst.experiments.protocol import baseline_forecasts, counted, table_horizons, truth
 from simmst.experiments.report import OURS
 from simmst.experiments.scores import scores
+from simmst.traffic.split import Protocol
 
 Values = npt.NDArray[np.floating]
 

@@ -7,11 +7,11 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from simmst.data.dataset import TrafficData
-from simmst.data.neighbours import neighbour_patches
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowDataset, calendar_marks, needed_steps
 from simmst.errors import ConfigError
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.neighbours import neighbour_patches
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.windows import WindowDataset, calendar_marks, needed_steps
 from simmst.training.trainer import to_tensors
 
 _BATCH = 512

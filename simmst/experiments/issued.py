@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from simmst.errors import ConfigError
 from simmst.experiments.serving import Issued
-from simmst.experiments.target import hourly_units
 from simmst.io.atomic import atomically
+from simmst.traffic.dataset import hourly_units
 
 _SHOWN_HOURS = 72
 _SUFFIXES = (".csv", ".parquet")

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from simmst.data.windows import needed_steps
-from simmst.experiments.gaps import HOW_GAPS_MEET
 from simmst.experiments.job import Job
-from simmst.experiments.protocol import Protocol, counted, recorded_origins, table_horizons
+from simmst.experiments.protocol import counted, table_horizons
+from simmst.traffic.recorded import HOW_GAPS_MEET, recorded_origins
+from simmst.traffic.split import Protocol
+from simmst.traffic.windows import needed_steps
 
 #: Origins of a part that figures can rest on: a day of them.
 ENOUGH = 24

@@ -11,11 +11,12 @@ from simmst.experiments.config import SMOKE
 from simmst.experiments.evaluate import issued_daily
 from simmst.experiments.job import Job
 from simmst.experiments.origins import origin_notices, origins_left
-from simmst.experiments.protocol import Span
 from simmst.experiments.report import render
-from simmst.experiments.target import PRIOR_NOTICE, hourly_units
+from simmst.experiments.target import PRIOR_NOTICE
 from simmst.experiments.weighting import Weighting
 from simmst.io.versions import versions
+from simmst.traffic.dataset import hourly_units
+from simmst.traffic.split import Span
 
 
 def report_page(

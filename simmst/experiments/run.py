@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from simmst.data.windows import WindowSource
 from simmst.experiments.best import Best
 from simmst.experiments.config import TrainConfig
 from simmst.experiments.evaluate import evaluate
@@ -22,6 +21,7 @@ from simmst.experiments.rundir import RunDirectory, note_versions
 from simmst.experiments.serving import CHECKPOINT, SERVING, Serving
 from simmst.experiments.weighting import learn_weights
 from simmst.models.simmstnet import SimMSTNet
+from simmst.traffic.windows import WindowSource
 from simmst.training.checkpoint import save_model
 from simmst.training.config import Progress, TrainingResult
 from simmst.training.trainer import Trainer

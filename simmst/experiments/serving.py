@@ -12,13 +12,13 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from simmst.data.dataset import TrafficData
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowDataset, WindowSource, iterate_batches
 from simmst.errors import ConfigError, DataError
-from simmst.experiments.doubts import doubts, few
 from simmst.experiments.forecast import forecast_windows, network_forecast
 from simmst.io.npz import Arrays, check_array, load_npz, save_npz
+from simmst.traffic.anomalies import anomalies, few
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.windows import WindowDataset, WindowSource, iterate_batches
 from simmst.training.checkpoint import load_model
 from simmst.training.trainer import to_tensors
 
@@ -247,8 +247,8 @@ def issue(run: Path, file: Path, horizon: int | None = None, level: float = 0.9)
         raise ConfigError(f"--horizon {horizon}: this network was trained for 1 to {longest} hours")
     width = kept.width(level)[:horizon]
     data = _fitting(file, kept)
-    odd = doubts(data, kept.scaler, kept.lookback)
-    notices = (*(f"{file}: {doubt}" for doubt in odd), *_gaps_read(file, data, kept.lookback))
+    odd = anomalies(data, kept.scaler, kept.lookback)
+    notices = (*(f"{file}: {one}" for one in odd), *_gaps_read(file, data, kept.lookback))
     origin = np.array([len(data.values)])
     windows = replace(forecast_windows(data, kept.scaler, origin, kept.lookback, longest), patches=kept.patches)
     forecast = network_forecast(model, windows, kept.scaler)[0, :horizon].astype(np.float64)

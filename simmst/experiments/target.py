@@ -4,10 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from simmst.data.dataset import TrafficData
 from simmst.errors import DataError
 from simmst.experiments.config import RunConfig
 from simmst.simulator.city import synthetic_target
+from simmst.traffic.dataset import TrafficData
 
 #: Goes with every figure that simulated windows had a part in.
 PRIOR_NOTICE = (
@@ -76,9 +76,3 @@ def load_target(config: RunConfig) -> Target:
         notices = (f"The file has steps of {data.step_minutes} minutes; they were summed to hours.",)
         data = data.hourly()
     return Target(data, path.name, notices)
-
-
-def hourly_units(data: TrafficData) -> str:
-    """Units of hourly traffic, in words."""
-    named = {"unknown": "units of the file", "simulated": "simulated units"}
-    return f"{named.get(data.units, data.units)} per hour"

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from simmst.experiments.job import Job
-from simmst.experiments.part import Part
 from simmst.experiments.rundir import RunDirectory
 from simmst.sim2real.problems import Sim2Real, proxy_problem
 from simmst.sim2real.proxy import SmoothAbsoluteError, window_samples
 from simmst.sim2real.reweighting import default_solver, reweight
 from simmst.sim2real.weights import SampleWeights
 from simmst.simulator.windows import SimulatedWindows
+from simmst.traffic.window_subset import WindowSubset
 
 #: Columns of history.csv, and the names the solver's records have for them.
 COLUMNS = {
@@ -64,7 +64,7 @@ def learn_weights(
         Called with iterations done, their total, and a note.
     """
     config = job.config.reweight
-    real = Part.draw(job.train, config.real_windows, job.config.seed)
+    real = WindowSubset.draw(job.train, config.real_windows, job.config.seed)
     task = proxy_problem(
         simulated,
         real,

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from simmst.data.windows import N_MARKS
 from simmst.models.forecaster import Forecaster
 from simmst.nn.dropout import Dropout
 from simmst.nn.graph import GraphConvolution, self_looped
+from simmst.traffic.windows import N_MARKS
 
 
 class ASTMTL(Forecaster):

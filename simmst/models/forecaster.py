@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from simmst.data.windows import N_MARKS
 from simmst.errors import ConfigError
+from simmst.traffic.windows import N_MARKS
 
 
 class Forecaster(nn.Module):
@@ -38,7 +38,7 @@ class Forecaster(nn.Module):
         history : Tensor `[B, L, N, S]`
             Scaled traffic.
         history_marks, future_marks : Tensor `[B, L, M]`, `[B, H, M]`
-            Calendar marks, see `simmst.data.windows.calendar_marks`. Some models do not read them.
+            Calendar marks, see `simmst.traffic.windows.calendar_marks`. Some models do not read them.
         """
         if history.ndim != 4:
             raise ValueError(f"history must have the axes [B, L, N, S], got {tuple(history.shape)}")

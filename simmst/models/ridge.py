@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve
 
-from simmst.data.scaling import NodeScaler
 from simmst.errors import SimmstError
+from simmst.traffic.scaling import NodeScaler
 
 Array = npt.NDArray[np.float64]
 _CHUNK = 32  # origins per block of features: bounds the memory on a city of thousands of cells

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from simmst.data.windows import N_MARKS
 from simmst.errors import ConfigError
 from simmst.models.forecaster import Forecaster, join_nodes, split_nodes, window_scale
 from simmst.nn.series import SeriesEmbedding, start_token
+from simmst.traffic.windows import N_MARKS
 
 
 class Transformer(Forecaster):

@@ -8,12 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simmst.data.windows import WindowBatch, WindowSource, iterate_batches
 from simmst.errors import ConfigError
 from simmst.models.simmstnet import SimMSTNet
 from simmst.sim2real.problems import Sim2Real
 from simmst.sim2real.proxy import RidgeLevel, Samples, SmoothAbsoluteError
 from simmst.sim2real.weights import SampleWeights
+from simmst.traffic.windows import WindowBatch, WindowSource, iterate_batches
 from simmst.training.trainer import to_tensors
 
 #: ``features(batch) -> ([B, R, d], [B, R, m])``: what the network knows before its last layer, R rows a window

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from cutplane import BilevelProblem, Box, Free, Polytope, SolutionMap
 from cutplane.problem import UpperObjective
 from cutplane.sets import FeasibleSet
-from simmst.data.windows import WindowSource
 from simmst.errors import ConfigError
 from simmst.nn.draws import frozen_draws
 from simmst.sim2real.budget import budget
@@ -20,6 +19,7 @@ from simmst.sim2real.flat import FlatModel
 from simmst.sim2real.proxy import RidgeLevel, SmoothAbsoluteError, window_samples
 from simmst.sim2real.unrolled import Index, SampleLosses, UnrollConfig, UnrolledOracle
 from simmst.sim2real.weights import SampleWeights
+from simmst.traffic.windows import WindowSource
 from simmst.training.losses import ErrorName, task_errors
 from simmst.training.trainer import to_tensors
 

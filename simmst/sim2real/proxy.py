@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from cutplane import SolutionMap
-from simmst.data.windows import WindowBatch, WindowSource, iterate_batches
 from simmst.errors import ConfigError
 from simmst.sim2real.weights import SampleWeights
+from simmst.traffic.windows import WindowBatch, WindowSource, iterate_batches
 
 Array = NDArray[np.floating]
 

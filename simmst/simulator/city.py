@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.data.dataset import TrafficData
 from simmst.errors import ConfigError
 from simmst.simulator.counts import apply_outages, limit_data_services, record
 from simmst.simulator.coverage import (
@@ -25,6 +24,7 @@ from simmst.simulator.residual import events, log_residual
 from simmst.simulator.rhythm import daily_profiles, day_kinds
 from simmst.simulator.scenario import Prior, Scenario, default_prior
 from simmst.simulator.windows import SimulatedWindows, plant_bad_worlds
+from simmst.traffic.dataset import TrafficData
 
 #: Rings of squares simulated around a world's nodes, so that every node has neighbours on all sides.
 MARGIN = 2

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.data.neighbours import patches_from_positions
-from simmst.data.windows import WindowBatch, calendar_marks
 from simmst.errors import ConfigError
+from simmst.traffic.neighbours import patches_from_positions
+from simmst.traffic.windows import WindowBatch, calendar_marks
 
 if TYPE_CHECKING:
     from simmst.simulator.city import World

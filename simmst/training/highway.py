@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from simmst.data.windows import WindowSource, iterate_batches
 from simmst.errors import ConfigError
 from simmst.models.simmstnet import SimMSTNet, normalised
+from simmst.traffic.windows import WindowSource, iterate_batches
 
 _BATCH = 1024
 

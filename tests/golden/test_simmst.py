@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 
-from simmst.data.dataset import TrafficData
 from simmst.experiments.config import RunConfig
 from simmst.experiments.issued import as_table
 from simmst.experiments.job import Job
@@ -25,6 +24,7 @@ from simmst.experiments.serving import issue
 from simmst.experiments.tables.make import Options, make_table
 from simmst.experiments.tables.summary import as_records
 from simmst.experiments.target import file_digest
+from simmst.traffic.dataset import TrafficData
 
 GOLDEN = Path(__file__).with_name("simmst.json")
 ROUNDING = 1e-3

@@ -14,10 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simmst.data.dataset import Gap, TrafficData
-from simmst.data.neighbours import neighbour_patches
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowDataset
 from simmst.experiments.config import RunConfig
 from simmst.experiments.issued import as_table
 from simmst.experiments.rundir import RunDirectory
@@ -28,6 +24,11 @@ from simmst.simulator.collection import load_collection
 from simmst.simulator.path_gain import load_path_gain
 from simmst.simulator.prior_file import load_prior
 from simmst.simulator.scenario import default_prior
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.gap import Gap
+from simmst.traffic.neighbours import neighbour_patches
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.windows import WindowDataset
 from simmst.training.config import TrainerConfig
 from simmst.training.trainer import Trainer
 

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simmst.data.telecom_italia import ingest
 from simmst.errors import ConfigError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.job import Job
@@ -26,6 +25,7 @@ from simmst.experiments.run import run
 from simmst.experiments.rundir import RunDirectory
 from simmst.io.lock import LockedError, locked
 from simmst.simulator.collection import CollectionConfig, load_collection, make_collection
+from simmst.traffic.telecom.ingest import ingest
 
 CONFIG = RunConfig.of_preset("smoke", seed=5)
 

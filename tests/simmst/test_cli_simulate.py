@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from simmst import cli
 from simmst.cli_simulate import simulate_app
-from simmst.data.dataset import TrafficData
 from simmst.simulator import collection
 from simmst.simulator.collection import load_collection
+from simmst.traffic.dataset import TrafficData
 
 SMALL = ("--hours", 30, "--lookback", 24, "--horizon", 6, "--services", "call,internet")
 

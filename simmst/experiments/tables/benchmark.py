@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simmst.data.dataset import TrafficData
 from simmst.errors import ConfigError
-from simmst.experiments.protocol import Protocol, Span
 from simmst.experiments.target import Target
 from simmst.models.recipes import Recipe
 from simmst.models.ridge import default_lags
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.split import Protocol, Span
 
 _WEEK = 7
 #: Hours that a row without a history of its own sees.

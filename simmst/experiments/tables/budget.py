@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from simmst.data.windows import WindowSource
 from simmst.errors import ConfigError
 from simmst.nn.draws import frozen_draws
+from simmst.traffic.windows import WindowSource
 from simmst.training.config import TrainerConfig
 from simmst.training.losses import task_errors
 from simmst.training.trainer import to_tensors

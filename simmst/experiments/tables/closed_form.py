@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from simmst.errors import ConfigError, DataError
-from simmst.experiments.gaps import ridge_origins
-from simmst.experiments.protocol import Span
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.models.naive import seasonal_naive
 from simmst.models.ridge import fit_ridge
+from simmst.traffic.recorded import ridge_origins
+from simmst.traffic.split import Span
 
 _PERIODS = {"last": 0, "daily": 1, "weekly": 7}
 

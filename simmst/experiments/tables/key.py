@@ -16,11 +16,11 @@ import numpy as np
 
 import cutplane
 import simmst
-from simmst.data.dataset import TrafficData
 from simmst.errors import ConfigError
 from simmst.models.card import ModelCard
 from simmst.models.recipes import Preset
 from simmst.models.registry import CLOSED_FORM, REGISTRY
+from simmst.traffic.dataset import TrafficData
 
 _ROOTS = {"simmst": Path(simmst.__file__).parent, "cutplane": Path(cutplane.__file__).parent}
 _TABLES, _MODELS = "simmst.experiments.tables", "simmst.models"

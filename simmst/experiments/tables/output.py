@@ -15,9 +15,10 @@ import numpy as np
 
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.summary import COMPARED, Comparison, Row, as_records, horizons, lowest, tasks
-from simmst.experiments.target import PRIOR_NOTICE, hourly_units
+from simmst.experiments.target import PRIOR_NOTICE
 from simmst.io.atomic import atomically
 from simmst.io.versions import versions
+from simmst.traffic.dataset import hourly_units
 
 _COLUMNS = {"mae": "MAE", "rmse": "RMSE"}
 #: States of a network before any training, see `simmst.experiments.tables.training.Training`.

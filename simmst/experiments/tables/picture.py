@@ -13,7 +13,7 @@ from simmst.experiments.figures import INK, MODEL, MUTED, forecast_figure, inlin
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.cell import truth_of_issued
 from simmst.experiments.tables.summary import Row, horizons, tasks
-from simmst.experiments.target import hourly_units
+from simmst.traffic.dataset import hourly_units
 
 
 def error_figure(rows: Sequence[Row]) -> str:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowBatch, WindowSource
 from simmst.simulator.windows import SimulatedWindows
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.windows import WindowBatch, WindowSource
 
 Floats = npt.NDArray[np.float32]
 # A forecast further out is a network that has only begun to learn; exp of it would drown all others.

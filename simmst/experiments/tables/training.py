@@ -12,13 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowDataset, WindowSource
 from simmst.errors import DataError
 from simmst.experiments.best import Best
 from simmst.experiments.forecast import forecast_windows
-from simmst.experiments.gaps import recorded
-from simmst.experiments.part import Part
 from simmst.experiments.tables.benchmark import Benchmark
 from simmst.experiments.tables.budget import Budget
 from simmst.experiments.tables.raw_scale import (
@@ -34,6 +30,10 @@ from simmst.io.atomic import atomically
 from simmst.models.card import ModelCard, Setting
 from simmst.models.recipes import Preset
 from simmst.models.simmstnet import SimMSTNet
+from simmst.traffic.recorded import recorded
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.window_subset import WindowSubset
+from simmst.traffic.windows import WindowDataset, WindowSource
 from simmst.training.config import Progress, TrainerConfig
 from simmst.training.trainer import Trainer, to_tensors
 
@@ -127,7 +127,7 @@ class Training:
         self.parameters += sum(p.numel() for p in model.parameters())
         validation: WindowSource = self._part("validation", service)
         if r.card.feed != "graph":
-            validation = Part.draw(validation, _VALIDATION[r.preset], r.seed)
+            validation = WindowSubset.draw(validation, _VALIDATION[r.preset], r.seed)
         share = r.budget.share(len(self.groups) * (2 if r.kind == "reweighted" else 1))
         best = Best()
         if r.kind != "real" and isinstance(model.model, SimMSTNet) and model.model.highway is not None:

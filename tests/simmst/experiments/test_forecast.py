@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from torch import Tensor, nn
 
-from simmst.data.dataset import TrafficData
-from simmst.data.scaling import NodeScaler
 from simmst.errors import ConfigError
 from simmst.experiments.forecast import forecast_windows, network_forecast
 from simmst.experiments.protocol import truth
 from simmst.models.naive import seasonal_naive
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.scaling import NodeScaler
 
 
 class Yesterday(nn.Module):

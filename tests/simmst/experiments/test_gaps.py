@@ -5,18 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simmst.data.dataset import Gap, TrafficData
-from simmst.data.scaling import NodeScaler
 from simmst.errors import DataError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.evaluate import evaluate, issued_daily
 from simmst.experiments.job import Job
 from simmst.experiments.page import notices
-from simmst.experiments.protocol import recorded_origins
 from simmst.experiments.tables.make import Options, make_table
 from simmst.experiments.tables.output import markdown
 from simmst.experiments.target import PRIOR_NOTICE, file_digest
 from simmst.models.ridge import fit_ridge
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.gap import Gap
+from simmst.traffic.recorded import recorded_origins
+from simmst.traffic.scaling import NodeScaler
 
 DAYS = 16  # 10 train, 2 validate, 4 test
 TEST = 12 * 24

@@ -8,13 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from simmst import cli
-from simmst.data.dataset import Gap, TrafficData
 from simmst.experiments.config import RunConfig
 from simmst.experiments.job import Job
 from simmst.experiments.origins import ENOUGH, origin_notices, origins_in_metrics, origins_left
 from simmst.experiments.page import notices
-from simmst.experiments.protocol import Protocol
 from simmst.experiments.target import file_digest
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.gap import Gap
+from simmst.traffic.split import Protocol
 
 TRAIN, TEST = 10 * 24, 12 * 24  # of 16 days: 10 train, 2 validate, 4 test
 

@@ -10,13 +10,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simmst.data.dataset import Gap, TrafficData
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowDataset
 from simmst.errors import SimmstError
 from simmst.experiments.issued import as_table, draw_forecast, write_forecast
 from simmst.experiments.serving import CHECKPOINT, SERVING, Issued, Serving, issue
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.gap import Gap
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.windows import WindowDataset
 from simmst.training.checkpoint import save_model
 
 LOOKBACK, HORIZON, NODES = 24, 6, 4

@@ -10,11 +10,11 @@ import numpy as np
 import ray
 from ray.cluster_utils import Cluster
 
-from simmst.data.dataset import TrafficData
 from simmst.errors import SimmstError
 from simmst.experiments.tables.make import Options, make_table
 from simmst.io import distribute
 from simmst.io.distribute import Workers
+from simmst.traffic.dataset import TrafficData
 
 folder = Path(sys.argv[1])
 

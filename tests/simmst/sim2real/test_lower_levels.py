@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from cutplane import BilevelSolver
-from simmst.data.windows import WindowBatch
 from simmst.errors import ConfigError
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.sim2real.alternating import alternate
@@ -17,6 +16,7 @@ from simmst.sim2real.proxy import Samples, window_samples
 from simmst.sim2real.reweighting import Reweighting, default_solver, reweight
 from simmst.sim2real.unrolled import UnrollConfig
 from simmst.sim2real.weights import SampleWeights
+from simmst.traffic.windows import WindowBatch
 
 WORLDS, EACH, L, H = 8, 10, 12, 3
 WORLD = np.repeat(np.arange(WORLDS), EACH)

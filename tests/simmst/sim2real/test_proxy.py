@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutplane import Polytope
-from simmst.data.windows import WindowBatch
 from simmst.errors import ConfigError
 from simmst.sim2real.budget import budget
 from simmst.sim2real.proxy import RidgeLevel, Samples, SmoothAbsoluteError, window_samples
 from simmst.sim2real.weights import SampleWeights
+from simmst.traffic.windows import WindowBatch
 
 N, D, M = 30, 4, 3
 

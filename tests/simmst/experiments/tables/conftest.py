@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from simmst.data.dataset import TrafficData
 from simmst.experiments.tables import cell, grid, key, make, rows
 from simmst.experiments.target import Target
 from simmst.models.card import ModelCard
 from simmst.models.recipes import PRESETS, Recipe
 from simmst.models.registry import REGISTRY
+from simmst.traffic.dataset import TrafficData
 
 
 def make_city(days: int, nodes: int = 4, services: tuple[str, ...] = ("call", "net"), seed: int = 0) -> Target:

@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simmst.data.dataset import TrafficData
 from simmst.errors import ConfigError
-from simmst.experiments.protocol import Span
 from simmst.experiments.tables.benchmark import FEDDA_LAGS, make_benchmark
 from simmst.experiments.tables.cell import score
 from simmst.experiments.tables.closed_form import closed_form_forecast, refusal
 from simmst.experiments.tables.measures import Reference
 from simmst.experiments.target import Target
 from simmst.models.recipes import RECIPES
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.split import Span
 
 
 def test_protocol_j_is_14_3_5_days_of_22(city):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from torch import nn
 
-from simmst.data.dataset import Gap
 from simmst.errors import ConfigError
 from simmst.experiments.tables import key
 from simmst.experiments.tables.benchmark import make_benchmark
@@ -17,6 +16,7 @@ from simmst.experiments.tables.cell import Cell
 from simmst.experiments.tables.grid import Grid
 from simmst.models.lstm import LSTM
 from simmst.models.registry import REGISTRY
+from simmst.traffic.gap import Gap
 
 CELLS = {
     "ridge": Cell("ridge", "real", None, None),
@@ -55,7 +55,7 @@ TRAINED, OURS = {"dlinear", "ours", "re-weighted"}, {"ours", "re-weighted"}
     [
         ("simmst.experiments.protocol", set(CELLS)),
         ("simmst.experiments.tables.benchmark", set(CELLS)),
-        ("simmst.experiments.part", TRAINED),  # draws the windows that choose the epoch
+        ("simmst.traffic.window_subset", TRAINED),  # draws the windows that choose the epoch
         ("simmst.models.card", TRAINED),
         ("simmst.models.registry", set()),  # of a card what counts is its values, see below
         ("simmst.training.state", TRAINED),
@@ -186,15 +186,19 @@ def test_a_key_is_of_what_code_means_not_of_how_it_is_written():
 
 
 def test_a_key_does_not_hang_on_where_modules_stand(monkeypatch):
-    here = "from simmst.data.scaling import FloatArray, NodeScaler\nfrom simmst.errors import DataError\n\nx = 1\n"
+    here = (
+        "from simmst.traffic.scaling import FloatArray, NodeScaler\nfrom simmst.errors import DataError\n\nx = 1\n"
+    )
     there = (
         "from simmst.errors import DataError\nfrom simmst.traffic import FloatArray\n"
         "from simmst.traffic.scaling import NodeScaler\n\nx = 1\n"
     )
     assert key._meaning(here) == key._meaning(there) != key._meaning(here.replace("NodeScaler", "Scaler"))
     assert key._meaning("from numpy import x\n") != key._meaning("from torch import x\n")
-    before, read = key.code_version(frozenset({"simmst.data.scaling"})), key._text
-    monkeypatch.setattr(key, "_text", lambda name: read({"simmst.moved": "simmst.data.scaling"}.get(name, name)))
+    before, read = key.code_version(frozenset({"simmst.traffic.scaling"})), key._text
+    monkeypatch.setattr(
+        key, "_text", lambda name: read({"simmst.moved": "simmst.traffic.scaling"}.get(name, name))
+    )
     assert (
         key.code_version(frozenset({"simmst.moved"})) == before != key.code_version(frozenset({"simmst.errors"}))
     )

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simmst.data.dataset import Gap
 from simmst.errors import SimmstError
 from simmst.experiments.scores import scores
 from simmst.experiments.tables.benchmark import make_benchmark
 from simmst.experiments.tables.cell import issued, score
 from simmst.experiments.tables.closed_form import closed_form_forecast
 from simmst.experiments.tables.measures import MEASURES, Reference, measure
+from simmst.traffic.gap import Gap
 
 REFERENCE = Reference(np.array([[2.0], [4.0]]), np.array([[1.0], [2.0]]), 6.0)
 

@@ -8,11 +8,6 @@ import torch
 from scipy.stats import lognorm
 from torch import nn
 
-from simmst.data.dataset import TrafficData
-from simmst.data.graph_windows import GraphWindows, NodeWindows
-from simmst.data.neighbours import neighbour_patches
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowDataset, calendar_marks
 from simmst.experiments.tables.raw_scale import (
     OneService,
     Pooled,
@@ -22,6 +17,11 @@ from simmst.experiments.tables.raw_scale import (
     SimulatedScales,
 )
 from simmst.simulator.city import SimulatedWorlds
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.graph_windows import GraphWindows, NodeWindows
+from simmst.traffic.neighbours import neighbour_patches
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.windows import WindowDataset, calendar_marks
 from simmst.training.trainer import to_tensors
 
 L, H = 5, 3
