@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from simmst.errors import DataError
 from simmst.io.atomic import atomic_file
 from simmst.io.npz import check_array, read_npz
-from simmst.simulator.city import MARGIN, SimulatedWorlds, World
+from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.scenario import Scenario
+from simmst.simulator.world import MARGIN, World
 
 _FORMAT = 1
 _KEYS = ("format", "services", "names", "theta", "first_site", "sites", "spread", "squares")

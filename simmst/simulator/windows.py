@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simmst.errors import ConfigError
+from simmst.simulator.world import World
 from simmst.traffic.neighbours import patches_from_positions
 from simmst.traffic.windows import WindowBatch, calendar_marks
-
-if TYPE_CHECKING:
-    from simmst.simulator.city import World
 
 IntArray = NDArray[np.int64]
 
