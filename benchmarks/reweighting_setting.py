@@ -12,7 +12,7 @@ from torch import nn
 
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.nn.draws import frozen_draws
-from simmst.sim2real.proxy import Samples, window_samples
+from simmst.reweighting.proxy import Samples, window_samples
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.windows import SimulatedWindows
 from simmst.traffic.dataset import TrafficData

@@ -3,8 +3,8 @@
 import numpy as np
 from gallery import BLACK, BLUE, ORANGE, picture, save
 
-from simmst.sim2real.proxy import RidgeLevel, window_samples
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.proxy import RidgeLevel, window_samples
+from simmst.reweighting.weights import SampleWeights
 from simmst.simulator.city import SimulatedWorlds, synthetic_target
 from simmst.traffic.scaling import NodeScaler
 from simmst.traffic.windows import WindowDataset

@@ -3,9 +3,9 @@
 import numpy as np
 from gallery import BLUE, ORANGE, picture, save
 
-from simmst.sim2real.problems import proxy_problem
-from simmst.sim2real.reweighting import default_solver, reweight
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.learn import default_solver, reweight
+from simmst.reweighting.problems import proxy_problem
+from simmst.reweighting.weights import SampleWeights
 from simmst.simulator.city import SimulatedWorlds, synthetic_target
 from simmst.traffic.scaling import NodeScaler
 from simmst.traffic.windows import WindowDataset

@@ -1,6 +1,7 @@
 """The command line: `simmst run`, `simmst data …`, `simmst simulate …`, `simmst table …` and the rest."""
 
 import os
+import re
 import shlex
 import sys
 import traceback
@@ -173,7 +174,22 @@ def main() -> None:
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
+def _with_options(message: str) -> str:
+    """Let a message that begins with an argument begin with the option of that name."""
+    command = typer.main.get_command(app)
+    options: set[str] = set()
+    left = [command]
+    while left:
+        one = left.pop()
+        options |= {name for parameter in one.params for name in parameter.opts}
+        left += getattr(one, "commands", {}).values()
+    name = re.match(r"[a-z_]+(?=[ :=])", message)
+    option = f"--{name[0].replace('_', '-')}" if name else ""
+    return option + message[len(name[0]) :] if name and option in options else message
+
+
 def _fail(message: str) -> None:
+    message = _with_options(message)
     if not message:  # a group called without a command: its help has been printed
         raise SystemExit(2)
     sys.stderr.write(f"simmst: error: {' '.join(message.split())}\n")

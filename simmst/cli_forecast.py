@@ -27,8 +27,8 @@ def forecast(
     """Forecast the hours after the end of a traffic file, with intervals, by the network of a run."""
     import torch
 
-    from simmst.experiments.issued import check_suffix, draw_forecast, write_forecast
-    from simmst.experiments.serving import issue
+    from simmst.forecasting.from_run import forecast_file
+    from simmst.forecasting.output import check_suffix, draw_forecast, write_forecast
 
     check_suffix(out)
     drawn = picture or out.with_suffix(".png")
@@ -38,12 +38,12 @@ def forecast(
         if not path.absolute().parent.is_dir():
             raise ConfigError(f"{option} {path}: the folder does not exist")
     torch.set_num_threads(1)
-    found = issue(checkpoint, data, horizon, level)
+    found = forecast_file(checkpoint, data, horizon, level)
     write_forecast(found, out)
     draw_forecast(found, drawn)
     for notice in found.notices:
         say(Console(stderr=True), f"warning: {notice}")
-    hours, nodes, services = found.forecast.shape
+    hours, nodes, services = found.values.shape
     say(
         Console(),
         f"{out}: {hours} hours from {found.times[0]} (local time) x {nodes} nodes x {services} services, "

@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from simmst.models.naive import naive_periods, seasonal_naive
-from simmst.models.ridge import default_lags, fit_ridge
+from simmst.forecasting.naive import naive_periods, seasonal_naive
+from simmst.forecasting.ridge import default_lags, fit_ridge
 from simmst.traffic.recorded import recorded_origins
 from simmst.traffic.split import Protocol
 

@@ -9,21 +9,21 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from simmst.experiments.best import Best
 from simmst.experiments.config import TrainConfig
 from simmst.experiments.evaluate import evaluate
-from simmst.experiments.forecast import forecast_windows, network_forecast
 from simmst.experiments.job import Job
 from simmst.experiments.origins import origins_in_metrics, origins_left
 from simmst.experiments.page import notices, report_page
 from simmst.experiments.report import effective_sample_size
 from simmst.experiments.rundir import RunDirectory, note_versions
-from simmst.experiments.serving import CHECKPOINT, SERVING, Serving
 from simmst.experiments.weighting import learn_weights
+from simmst.forecasting.network import forecast_windows, network_forecast
+from simmst.forecasting.saved import CHECKPOINT, SERVING, Serving
 from simmst.models.simmstnet import SimMSTNet
 from simmst.traffic.windows import WindowSource
 from simmst.training.checkpoint import save_model
 from simmst.training.config import Progress, TrainingResult
+from simmst.training.stages import BestStage
 from simmst.training.trainer import Trainer
 
 #: ``watch(stage, done, total, note)``: called as a stage goes on, and with ``done == total`` at its end.
@@ -70,7 +70,7 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
             job, directory, simulated, lambda done, total, note: watch("re-weight", done, total, note)
         )
     model = SimMSTNet(job.network, job.config.seed)
-    best = Best()
+    best = BestStage()
     with _timed(directory, "train"):
         trainer = Trainer(job.trainer(job.config.train))
         best.keep_starts(

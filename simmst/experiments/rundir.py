@@ -70,9 +70,9 @@ class RunDirectory:
             If it holds no run, one of a newer version, or a configuration that cannot be read.
         """
         if not (path / CONFIG).is_file() or not (path / _STAGES).is_dir():
-            raise ConfigError(f"--resume {path}: holds no run (no {CONFIG} beside {_STAGES}/)")
+            raise ConfigError(f"resume {path}: holds no run (no {CONFIG} beside {_STAGES}/)")
         if not os.access(path, os.W_OK):
-            raise ConfigError(f"--resume {path}: cannot be written (Permission denied)")
+            raise ConfigError(f"resume {path}: cannot be written (Permission denied)")
         return cls(path), RunConfig.read(path / CONFIG)
 
     @contextmanager

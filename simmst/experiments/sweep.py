@@ -33,7 +33,7 @@ def run_seed(folder: Path, config: RunConfig) -> None:
     if (folder / CONFIG).is_file():
         directory, kept = RunDirectory.open(folder)
         if kept != config:
-            raise ConfigError(f"--out {folder}: holds a run of other settings; name another directory")
+            raise ConfigError(f"out {folder}: holds a run of other settings; name another directory")
         if (folder / _LAST).is_file():
             return
     else:
@@ -67,7 +67,7 @@ def sweep(
         standard deviation (None for one seed); "notices": what a reader must know first, of all seeds.
     """
     if seeds < 1:
-        raise ConfigError(f"--seeds {seeds}: must be at least 1")
+        raise ConfigError(f"seeds {seeds}: must be at least 1")
     folder = folder.absolute()
     tasks = [(folder / f"seed-{k}", config.model_copy(update={"seed": k})) for k in range(seeds)]
     left = [(path, one) for path, one in tasks if not (path / _LAST).is_file()]

@@ -31,9 +31,9 @@ def file_digest(path: Path) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
-        raise DataError(f"--data {path}: no such file") from None
+        raise DataError(f"data {path}: no such file") from None
     except OSError as error:
-        raise DataError(f"--data {path}: cannot be read ({error.strerror})") from None
+        raise DataError(f"data {path}: cannot be read ({error.strerror})") from None
 
 
 def load_target(config: RunConfig) -> Target:

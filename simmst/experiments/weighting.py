@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from simmst.experiments.job import Job
 from simmst.experiments.rundir import RunDirectory
-from simmst.sim2real.problems import Sim2Real, proxy_problem
-from simmst.sim2real.proxy import SmoothAbsoluteError, window_samples
-from simmst.sim2real.reweighting import default_solver, reweight
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.learn import default_solver, reweight
+from simmst.reweighting.problems import Sim2Real, proxy_problem
+from simmst.reweighting.proxy import SmoothAbsoluteError, window_samples
+from simmst.reweighting.weights import SampleWeights
 from simmst.simulator.windows import SimulatedWindows
 from simmst.traffic.window_subset import WindowSubset
 

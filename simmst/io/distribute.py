@@ -40,9 +40,9 @@ class Workers:
 
     def __post_init__(self) -> None:
         if self.count < 1:
-            raise ConfigError(f"--workers {self.count}: must be at least 1")
+            raise ConfigError(f"workers {self.count}: must be at least 1")
         if self.ray is not None and self.count > 1:
-            raise ConfigError("--workers: a Ray cluster knows its own; leave out --workers or --ray")
+            raise ConfigError("workers: a Ray cluster knows its own; leave out --workers or --ray")
 
     @property
     def several(self) -> bool:
@@ -106,7 +106,7 @@ def _seen(mark: Path, function: Callable[..., None], task: tuple[Any, ...]) -> N
     """Do a task on a node, if it shares the folder."""
     if not mark.exists():
         raise ConfigError(
-            f"--out {mark.parent}: the node {socket.gethostname()} does not see this folder; put it on a file "
+            f"out {mark.parent}: the node {socket.gethostname()} does not see this folder; put it on a file "
             "system that all nodes share"
         )
     function(*task)
@@ -122,12 +122,12 @@ def _on_ray(
     try:
         import ray
     except ModuleNotFoundError:
-        raise ConfigError("--ray: ray is missing; install by: pip install 'cutplane[ray]'") from None
+        raise ConfigError("ray: ray is missing; install by: pip install 'cutplane[ray]'") from None
     if not ray.is_initialized():
         try:
             ray.init(address=address, runtime_env={"env_vars": _THREADS}, log_to_driver=False)
         except ConnectionError as error:
-            raise ConfigError(f"--ray {address}: no cluster answers ({error})") from None
+            raise ConfigError(f"ray {address}: no cluster answers ({error})") from None
     folder.mkdir(parents=True, exist_ok=True)
     mark = folder.absolute() / f".shared-{secrets.token_hex(4)}"
     mark.touch()
@@ -142,7 +142,7 @@ def _on_ray(
         cause = error.cause
         raise cause if isinstance(cause, SimmstError) else error from None
     except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError):  # killed, by Ray or the system
-        raise WorkerLost("--ray: a worker was killed again and again (out of memory?); the rest is kept") from None
+        raise WorkerLost("ray: a worker was killed again and again (out of memory?); the rest is kept") from None
     finally:
         for one in pending:
             ray.cancel(one, force=True)

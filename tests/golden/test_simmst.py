@@ -16,14 +16,13 @@ import pytest
 import torch
 
 from simmst.experiments.config import RunConfig
-from simmst.experiments.issued import as_table
 from simmst.experiments.job import Job
 from simmst.experiments.run import run
 from simmst.experiments.rundir import RunDirectory
-from simmst.experiments.serving import issue
 from simmst.experiments.tables.make import Options, make_table
 from simmst.experiments.tables.summary import as_records
 from simmst.experiments.target import file_digest
+from simmst.forecasting.from_run import forecast_file
 from simmst.traffic.dataset import TrafficData
 
 GOLDEN = Path(__file__).with_name("simmst.json")
@@ -48,7 +47,7 @@ def smoke_run(file: Path, folder: Path) -> dict[str, Any]:
     config = RunConfig.of_preset("smoke", seed=1, data=str(file), data_sha256=file_digest(file))
     metrics = run(Job.prepare(config), RunDirectory.create(folder, config), lambda *_: None)
     names = ("horizons", "weights", "re-weighting", "training", "fine-tuning", "kept_stage", "validation_errors")
-    table = as_table(issue(folder, file))
+    table = forecast_file(folder, file).to_polars()
     forecast = {name: table[name].to_list() for name in ("node", "service", "forecast", "lower", "upper")}
     return json.loads(json.dumps({name: metrics[name] for name in names} | {"forecast": forecast}))
 

@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 
 from simmst.experiments.config import RunConfig
-from simmst.experiments.issued import as_table
 from simmst.experiments.rundir import RunDirectory
-from simmst.experiments.serving import issue
+from simmst.forecasting.from_run import forecast_file
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.simulator.archive import load_worlds
 from simmst.simulator.collection import load_collection
@@ -67,7 +66,7 @@ def test_a_traffic_file(traffic):
 
 
 def test_a_run_forecasts_as_it_did(old):
-    rows = as_table(issue(old / "run", old / "traffic.npz")).rows()
+    rows = forecast_file(old / "run", old / "traffic.npz").to_polars().rows()
     assert [row[1:3] for row in rows] == [row[:2] for row in FORECAST]
     np.testing.assert_allclose([row[3:] for row in rows], [row[2:] for row in FORECAST], rtol=2e-5)
 

@@ -18,7 +18,7 @@ from cutplane.errors import CutplaneError
 from simmst.errors import SimmstError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.rundir import RunDirectory
-from simmst.experiments.serving import Serving
+from simmst.forecasting.saved import Serving
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.simulator.archive import load_worlds, save_worlds
 from simmst.simulator.city import SimulatedWorlds

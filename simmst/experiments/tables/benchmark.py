@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from simmst.errors import ConfigError
 from simmst.experiments.target import Target
+from simmst.forecasting.ridge import default_lags
 from simmst.models.recipes import Recipe
-from simmst.models.ridge import default_lags
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.split import Protocol, Span
 
@@ -105,11 +105,11 @@ class Benchmark:
         per_day, parts = self.protocol.steps_per_day, self.protocol
         kept, there = days * per_day, parts.train.stop - parts.train.start
         if kept > there:
-            raise ConfigError(f"--scarce {days}d: the training part has {there // per_day} days")
+            raise ConfigError(f"scarce {days}d: the training part has {there // per_day} days")
         room = kept - self.horizon - per_day
         if room < max(self.lags, default=1):
             raise ConfigError(
-                f"--scarce {days}d: too few for a history, a horizon of {self.horizon} steps and a day of origins"
+                f"scarce {days}d: too few for a history, a horizon of {self.horizon} steps and a day of origins"
             )
         shrunk = min(self.lookback, room)
         first = parts.train.stop - kept
@@ -179,9 +179,9 @@ def make_benchmark(
     days = len(data.values) // per_day
     name = name or ("A" if days >= 6 * _WEEK else "J")
     if name not in PROTOCOLS:
-        raise ConfigError(f"--protocol {name}: unknown; known: {', '.join(PROTOCOLS)}")
+        raise ConfigError(f"protocol {name}: unknown; known: {', '.join(PROTOCOLS)}")
     if name == "fedda" and lookback is not None:
-        raise ConfigError(f"--lookback {lookback}: protocol fedda says itself which hours are seen; leave it out")
+        raise ConfigError(f"lookback {lookback}: protocol fedda says itself which hours are seen; leave it out")
     seen, season = (_LOOKBACK, None) if lookback is None else (lookback, per_day)
     if name == "J":
         parts = Protocol.proportional(len(data.values), data.step_minutes, horizon)
@@ -194,7 +194,7 @@ def make_benchmark(
         return Benchmark(name, target, _weeks(days, per_day, 0), max(FEDDA_LAGS), 1, FEDDA_LAGS[::-1], FEDDA_LAGS)
     parts = _weeks(days, per_day, 1 if name == "B" else 0)
     if horizon > _WEEK * per_day:
-        raise ConfigError(f"--horizon {horizon}: longer than the test week")
+        raise ConfigError(f"horizon {horizon}: longer than the test week")
     return Benchmark(name, target, parts, seen, horizon, _RIDGE_OF_WEEKS, season=season)
 
 
@@ -224,6 +224,6 @@ def _three_tasks(data: TrafficData) -> TrafficData:
     if set(wanted) <= set(data.services):
         return data.select(services=wanted)
     raise ConfigError(
-        f"--protocol paper: needs the services {', '.join(wanted)} of an ingested Telecom Italia file "
+        f"protocol paper: needs the services {', '.join(wanted)} of an ingested Telecom Italia file "
         f"(`simmst data ingest`), this one has {', '.join(data.services)}"
     )

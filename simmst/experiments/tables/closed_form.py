@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from simmst.errors import ConfigError, DataError
 from simmst.experiments.tables.benchmark import Benchmark
-from simmst.models.naive import seasonal_naive
-from simmst.models.ridge import fit_ridge
+from simmst.forecasting.naive import seasonal_naive
+from simmst.forecasting.ridge import fit_ridge
 from simmst.traffic.recorded import ridge_origins
 from simmst.traffic.split import Span
 

@@ -13,7 +13,6 @@ import torch
 from simmst.errors import DataError, SimmstError
 from simmst.experiments.tables import key
 from simmst.experiments.tables.benchmark import Benchmark
-from simmst.experiments.tables.budget import Budget
 from simmst.experiments.tables.cell import Cell, score
 from simmst.experiments.tables.clock import Clock
 from simmst.experiments.tables.closed_form import closed_form_forecast, refusal
@@ -27,6 +26,7 @@ from simmst.io.versions import versions
 from simmst.models.card import Setting
 from simmst.models.recipes import Preset
 from simmst.models.registry import CLOSED_FORM, REGISTRY
+from simmst.training.budget import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +236,7 @@ def run_grid(
             refused.add(cell.row)
             skip(cell, reason)
     if not wanted:
-        raise SimmstError("--models: none of these rows can be computed on this data")
+        raise SimmstError("models: none of these rows can be computed on this data")
     found = {cell: grid.finished(cell) for cell in wanted}
     missing = [cell for cell in wanted if found[cell] is None]
     if elsewhere is not None and missing:

@@ -13,7 +13,6 @@ from simmst.errors import ConfigError
 from simmst.experiments.config import SMOKE, RunConfig
 from simmst.experiments.gaps import mark_gaps
 from simmst.experiments.tables.benchmark import Benchmark, make_benchmark
-from simmst.experiments.tables.budget import Budget
 from simmst.experiments.tables.cell import Cell
 from simmst.experiments.tables.grid import Grid, run_grid
 from simmst.experiments.tables.output import Table
@@ -24,6 +23,7 @@ from simmst.experiments.target import Target, load_target
 from simmst.io.distribute import Workers, distribute
 from simmst.models.recipes import PRESETS
 from simmst.models.registry import CLOSED_FORM, REGISTRY
+from simmst.training.budget import Budget
 
 #: ``begin(done, missing, total, cell)``: a cell is about to be computed.
 Begin = Callable[[int, int, int, Cell], Watch]
@@ -123,7 +123,7 @@ def make_table(options: Options, begin: Begin, skip: Callable[[Cell, str], None]
 
 def _grid(options: Options) -> Grid:
     if options.preset not in PRESETS:
-        raise ConfigError(f"--preset {options.preset}: unknown; known: {', '.join(PRESETS)}")
+        raise ConfigError(f"preset {options.preset}: unknown; known: {', '.join(PRESETS)}")
     budget = Budget() if options.budget is None else Budget.parse(options.budget)
     made = make_benchmark(_target(options), options.protocol, options.horizon, options.lookback)
     benchmark = _narrowed(made, options)
@@ -176,7 +176,7 @@ def _narrowed(benchmark: Benchmark, options: Options) -> Benchmark:
     else:
         return benchmark
     if options.number == 1 and len(names) > 1:
-        raise ConfigError(f"--service {options.service}: table 1 is of one service")
+        raise ConfigError(f"service {options.service}: table 1 is of one service")
     return replace(benchmark, target=replace(benchmark.target, data=benchmark.data.select(services=names)))
 
 
@@ -185,7 +185,7 @@ def _days(text: str | None) -> int | None:
         return None
     found = re.fullmatch(r"(\d+)d", text.strip())
     if found is None or int(found[1]) < 1:
-        raise ConfigError(f"--scarce {text}: write days as 3d")
+        raise ConfigError(f"scarce {text}: write days as 3d")
     return int(found[1])
 
 
@@ -194,5 +194,5 @@ def _kinds(text: str | None) -> tuple[str, ...] | None:
         return None
     kinds = tuple(name.strip() for name in text.split(","))
     if unknown := [name for name in kinds if name not in KINDS]:
-        raise ConfigError(f"--sources {text}: unknown {', '.join(unknown)}; known: {', '.join(KINDS)}")
+        raise ConfigError(f"sources {text}: unknown {', '.join(unknown)}; known: {', '.join(KINDS)}")
     return kinds

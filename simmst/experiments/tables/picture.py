@@ -70,7 +70,7 @@ def forecast_figures(benchmark: Benchmark, rows: Sequence[Row]) -> tuple[list[st
         ours = next((row for row in ranked if row.ours), None)
         second = next((row for row in ranked if not row.ours), None)
         if ours is None or second is None:
-            raise ConfigError("--models: the figure needs Sim-MSTNet (or STNet) and another row")
+            raise ConfigError("models: the figure needs Sim-MSTNet (or STNet) and another row")
         seconds[task] = second.label
         lines = {row.label: _issued(row)[..., s] for row in (ours, second)}
         truth = truth_of_issued(benchmark, len(next(iter(lines.values()))))[..., s]

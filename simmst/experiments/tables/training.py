@@ -13,19 +13,9 @@ import numpy.typing as npt
 import torch
 
 from simmst.errors import DataError
-from simmst.experiments.best import Best
-from simmst.experiments.forecast import forecast_windows
 from simmst.experiments.tables.benchmark import Benchmark
-from simmst.experiments.tables.budget import Budget
-from simmst.experiments.tables.raw_scale import (
-    OneService,
-    Pooled,
-    RawScale,
-    RawWindows,
-    RealScales,
-    SimulatedScales,
-)
 from simmst.experiments.tables.simulated import Simulated, Watch
+from simmst.forecasting.network import forecast_windows
 from simmst.io.atomic import atomically
 from simmst.models.card import ModelCard, Setting
 from simmst.models.recipes import Preset
@@ -34,7 +24,10 @@ from simmst.traffic.recorded import recorded
 from simmst.traffic.scaling import NodeScaler
 from simmst.traffic.window_subset import WindowSubset
 from simmst.traffic.windows import WindowDataset, WindowSource
+from simmst.training.budget import Budget
 from simmst.training.config import Progress, TrainerConfig
+from simmst.training.raw_scale import OneService, Pooled, RawScale, RawWindows, RealScales, SimulatedScales
+from simmst.training.stages import BestStage
 from simmst.training.trainer import Trainer, to_tensors
 
 #: What a model is trained on: real windows; simulated and real ones together, unweighted; or weighted simulated
@@ -129,7 +122,7 @@ class Training:
         if r.card.feed != "graph":
             validation = WindowSubset.draw(validation, _VALIDATION[r.preset], r.seed)
         share = r.budget.share(len(self.groups) * (2 if r.kind == "reweighted" else 1))
-        best = Best()
+        best = BestStage()
         if r.kind != "real" and isinstance(model.model, SimMSTNet) and model.model.highway is not None:
             assert self.simulated is not None
             weights = self.simulated.weights(self.watch) if r.kind == "reweighted" else None

@@ -112,7 +112,7 @@ def local_times(
             if shift < 0:
                 raise DataError(
                     f"time: {moment} does not exist in {timezone}, daylight saving skips it: the times are of "
-                    f"another zone, or UTC (--utc)"
+                    f"another zone, or utc (--utc)"
                 )
             ambiguous[i] = shift > 0
     exact = [moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment for moment in read]
@@ -144,7 +144,7 @@ def step_of(times: NDArray[np.datetime64], wanted: int | None) -> int:
     if step < 1 or 60 % step:
         raise DataError(
             f"step_minutes={step}{'' if wanted else ', by which most times follow each other'}: must divide the "
-            f"hour; say the step with --step, or give hours"
+            f"hour; say the step with step_minutes (--step), or give hours"
         )
     between = np.flatnonzero((times - times[0]).astype(np.int64) % step)
     if len(between):
@@ -155,7 +155,7 @@ def step_of(times: NDArray[np.datetime64], wanted: int | None) -> int:
     if step * len(times) * 2 <= int((times[-1] - times[0]).astype(np.int64)):
         raise DataError(
             f"time: {len(times)} times from {times[0]} to {times[-1]} leave most steps of {step} minutes without "
-            f"any row: is one of them a stray, or the step another (--step)?"
+            f"any row: is one of them a stray, or the step another: step_minutes (--step)?"
         )
     return step
 

@@ -13,7 +13,7 @@ from simmst.experiments.page import notices
 from simmst.experiments.tables.make import Options, make_table
 from simmst.experiments.tables.output import markdown
 from simmst.experiments.target import PRIOR_NOTICE, file_digest
-from simmst.models.ridge import fit_ridge
+from simmst.forecasting.ridge import fit_ridge
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.gap import Gap
 from simmst.traffic.recorded import recorded_origins

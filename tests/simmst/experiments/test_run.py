@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import load_file
 
 from simmst.errors import ConfigError, SimmstError
-from simmst.experiments import best
 from simmst.experiments.config import RunConfig
 from simmst.experiments.job import Job
 from simmst.experiments.report import OURS
@@ -19,6 +18,7 @@ from simmst.experiments.run import STAGES, run
 from simmst.experiments.rundir import RunDirectory
 from simmst.io.versions import versions
 from simmst.simulator.windows import SimulatedWindows
+from simmst.training import stages as best
 from simmst.training.checkpoint import load_model
 
 CONFIG = RunConfig.of_preset("smoke", seed=1)

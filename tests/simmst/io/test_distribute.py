@@ -96,7 +96,7 @@ def test_ctrl_c_ends_the_other_tasks_where_they_are(chores, tmp_path):
 
 @pytest.mark.parametrize(("count", "ray"), [(0, None), (2, "auto")])
 def test_impossible_workers_are_refused(count, ray):
-    with pytest.raises(ConfigError, match="--workers"):
+    with pytest.raises(ConfigError, match="workers"):
         Workers(count, ray)
 
 

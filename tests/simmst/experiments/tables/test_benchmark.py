@@ -85,7 +85,7 @@ def test_a_chosen_lookback_is_that_of_all_days(city):
     assert (chosen.lookback, chosen.season) == (168, 24)
     scarce = chosen.scarce(3)
     assert scarce.lookback == 168 and scarce.ridge_lags == make_benchmark(city(22)).scarce(3).ridge_lags
-    with pytest.raises(ConfigError, match="--lookback 12: protocol fedda says itself which hours are seen"):
+    with pytest.raises(ConfigError, match="lookback 12: protocol fedda says itself which hours are seen"):
         make_benchmark(city(28), "fedda", lookback=12)
 
 
@@ -98,7 +98,7 @@ def test_impossible_scarce_days_are_refused(city, days, message):
 @pytest.mark.parametrize(
     ("days", "options", "message"),
     [
-        (22, {"name": "X"}, "--protocol X: unknown"),
+        (22, {"name": "X"}, "protocol X: unknown"),
         (27, {"name": "A"}, "27 whole days are too few"),
         (34, {"name": "B"}, "with the last week left out"),
         (42, {"name": "A", "horizon": 169}, "longer than the test week"),

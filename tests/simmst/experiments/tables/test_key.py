@@ -11,12 +11,12 @@ from torch import nn
 from simmst.errors import ConfigError
 from simmst.experiments.tables import key
 from simmst.experiments.tables.benchmark import make_benchmark
-from simmst.experiments.tables.budget import Budget
 from simmst.experiments.tables.cell import Cell
 from simmst.experiments.tables.grid import Grid
 from simmst.models.lstm import LSTM
 from simmst.models.registry import REGISTRY
 from simmst.traffic.gap import Gap
+from simmst.training.budget import Budget
 
 CELLS = {
     "ridge": Cell("ridge", "real", None, None),

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from simmst.errors import SimmstError
-from simmst.experiments import best
 from simmst.experiments.config import SMOKE
 from simmst.experiments.figures import standalone
 from simmst.experiments.tables import clock
@@ -24,6 +23,7 @@ from simmst.experiments.tables.page import figure_page, table_page
 from simmst.experiments.tables.picture import error_figure
 from simmst.experiments.tables.summary import compare
 from simmst.experiments.target import PRIOR_NOTICE
+from simmst.training import stages as best
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -277,7 +277,7 @@ def test_training_rows_see_no_test_day(city, made, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"preset": "huge"}, "--preset huge"),
+        ({"preset": "huge"}, "preset huge"),
         ({"number": 4}, "table 4: unknown"),
         ({"scarce": "3"}, "write days as 3d"),
         ({"sources": "real,dreamt"}, "unknown dreamt"),

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
 from simmst.errors import ConfigError
-from simmst.experiments.tables import budget as budget_module
-from simmst.experiments.tables.budget import Budget
 from simmst.experiments.tables.cell import Cell
 from simmst.experiments.tables.grid import Finished
 from simmst.experiments.tables.rows import cells, chosen_models
 from simmst.experiments.tables.summary import Row, compare
+from simmst.training import budget as budget_module
+from simmst.training.budget import Budget
 from simmst.training.config import TrainerConfig
 
 

@@ -14,7 +14,7 @@ from cutplane import BilevelSolver
 from simmst.errors import ConfigError, DataError
 from simmst.io.atomic import atomic_file
 from simmst.io.npz import read_npz
-from simmst.sim2real.problems import Sim2Real
+from simmst.reweighting.problems import Sim2Real
 
 # Another number of threads or another BLAS rounds sums differently; other windows differ by far more.
 _TOLERANCE = 1e-5

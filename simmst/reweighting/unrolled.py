@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from cutplane import SolutionMap
 from simmst.errors import ConfigError
 from simmst.nn.draws import frozen_draws
-from simmst.sim2real.flat import FlatModel
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.flat import FlatModel
+from simmst.reweighting.weights import SampleWeights
 
 Array = NDArray[np.floating]
 

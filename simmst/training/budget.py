@@ -53,7 +53,7 @@ class Budget:
         """
         found = re.fullmatch(r"(\d+(?:\.\d+)?)([ems])", text.strip())
         if found is None or float(found[1]) <= 0 or (found[2] == "e" and "." in found[1]):
-            raise ConfigError(f"--budget {text}: write epochs as 3e, minutes as 2m, or seconds as 90s")
+            raise ConfigError(f"budget {text}: write epochs as 3e, minutes as 2m, or seconds as 90s")
         if found[2] == "e":
             return cls(epochs=int(found[1]))
         return cls(seconds=float(found[1]) * (60 if found[2] == "m" else 1))

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from simmst.errors import SimmstError
-from simmst.experiments.best import Best
+from simmst.training.stages import BestStage
 
 
 def model_of(value: float) -> nn.Linear:
@@ -15,7 +15,7 @@ def model_of(value: float) -> nn.Linear:
 
 
 def test_a_worse_stage_is_undone_and_a_better_one_kept() -> None:
-    best, model = Best(), model_of(1.0)
+    best, model = BestStage(), model_of(1.0)
     kept = []
     for stage, value, error in (("a", 1.0, 0.5), ("b", 2.0, 0.6), ("c", 3.0, 0.4), ("d", 4.0, 0.4)):
         nn.init.constant_(model.weight, value)
@@ -26,7 +26,7 @@ def test_a_worse_stage_is_undone_and_a_better_one_kept() -> None:
 
 
 def test_what_is_kept_does_not_change_with_the_network() -> None:
-    best, model = Best(), model_of(1.0)
+    best, model = BestStage(), model_of(1.0)
     best.keep("a", model, 0.5)
     with torch.no_grad():
         model.weight.add_(1.0)
@@ -36,4 +36,4 @@ def test_what_is_kept_does_not_change_with_the_network() -> None:
 
 def test_a_first_error_that_is_no_number_is_refused() -> None:
     with pytest.raises(SimmstError, match="no network to keep"):
-        Best().keep("a", model_of(1.0), float("nan"))
+        BestStage().keep("a", model_of(1.0), float("nan"))

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from simmst.errors import ConfigError
 from simmst.models.simmstnet import SimMSTNet
-from simmst.sim2real.problems import Sim2Real
-from simmst.sim2real.proxy import RidgeLevel, Samples, SmoothAbsoluteError
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.problems import Sim2Real
+from simmst.reweighting.proxy import RidgeLevel, Samples, SmoothAbsoluteError
+from simmst.reweighting.weights import SampleWeights
 from simmst.traffic.windows import WindowBatch, WindowSource, iterate_batches
 from simmst.training.trainer import to_tensors
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge as SklearnRidge
 
 from simmst.errors import SimmstError
-from simmst.models.ridge import default_lags, fit_ridge
+from simmst.forecasting.ridge import default_lags, fit_ridge
 
 LAGS = (1, 2, 3, 12)
 

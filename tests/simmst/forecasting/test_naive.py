@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simmst.errors import SimmstError
-from simmst.models.naive import naive_periods, seasonal_naive
+from simmst.forecasting.naive import naive_periods, seasonal_naive
 
 
 def series(steps: int, nodes: int = 2, services: int = 3) -> np.ndarray:

@@ -7,15 +7,15 @@ import torch
 from cutplane import BilevelSolver
 from simmst.errors import ConfigError
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
-from simmst.sim2real.alternating import alternate
-from simmst.sim2real.density import density_ratio
-from simmst.sim2real.diagnostics import diagnose
-from simmst.sim2real.last_layer import SimMSTNetFeatures, last_layer_problem
-from simmst.sim2real.problems import Sim2Real, network_problem, proxy_problem
-from simmst.sim2real.proxy import Samples, window_samples
-from simmst.sim2real.reweighting import Reweighting, default_solver, reweight
-from simmst.sim2real.unrolled import UnrollConfig
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.alternating import alternate
+from simmst.reweighting.density import density_ratio
+from simmst.reweighting.diagnostics import diagnose
+from simmst.reweighting.last_layer import SimMSTNetFeatures, last_layer_problem
+from simmst.reweighting.learn import Reweighting, default_solver, reweight
+from simmst.reweighting.problems import Sim2Real, network_problem, proxy_problem
+from simmst.reweighting.proxy import Samples, window_samples
+from simmst.reweighting.unrolled import UnrollConfig
+from simmst.reweighting.weights import SampleWeights
 from simmst.traffic.windows import WindowBatch
 
 WORLDS, EACH, L, H = 8, 10, 12, 3

@@ -8,20 +8,13 @@ import torch
 from scipy.stats import lognorm
 from torch import nn
 
-from simmst.experiments.tables.raw_scale import (
-    OneService,
-    Pooled,
-    RawScale,
-    RawWindows,
-    RealScales,
-    SimulatedScales,
-)
 from simmst.simulator.city import SimulatedWorlds
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.graph_windows import GraphWindows, NodeWindows
 from simmst.traffic.neighbours import neighbour_patches
 from simmst.traffic.scaling import NodeScaler
 from simmst.traffic.windows import WindowDataset, calendar_marks
+from simmst.training.raw_scale import OneService, Pooled, RawScale, RawWindows, RealScales, SimulatedScales
 from simmst.training.trainer import to_tensors
 
 L, H = 5, 3

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from cutplane import OracleError
 from simmst.errors import ConfigError
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
-from simmst.sim2real.unrolled import SampleLosses, UnrollConfig, UnrolledOracle, frozen_batches
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.unrolled import SampleLosses, UnrollConfig, UnrolledOracle, frozen_batches
+from simmst.reweighting.weights import SampleWeights
 
 N, GROUPS = 7, np.array([0, 0, 1, 1, 2, 2, 2])
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from simmst.errors import ConfigError
 from simmst.nn.draws import frozen_draws
-from simmst.sim2real.proxy import Samples
+from simmst.reweighting.proxy import Samples
 
 
 def density_ratio(

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simmst.errors import SimmstError
-from simmst.experiments.issued import as_table, draw_forecast, write_forecast
-from simmst.experiments.serving import CHECKPOINT, SERVING, Issued, Serving, issue
+from simmst.forecasting.forecast import Forecast
+from simmst.forecasting.from_run import forecast_file
+from simmst.forecasting.output import draw_forecast, write_forecast
+from simmst.forecasting.saved import CHECKPOINT, SERVING, Serving
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.gap import Gap
@@ -53,18 +55,18 @@ def saved(data: TrafficData, folder: Path) -> Path:
 
 
 def test_it_forecasts_the_hours_after_a_newer_file(run, tmp_path):
-    found = issue(run, saved(traffic(48, "2024-03-05T00:00", seed=1), tmp_path))
+    found = forecast_file(run, saved(traffic(48, "2024-03-05T00:00", seed=1), tmp_path))
     assert found.times[0] == np.datetime64("2024-03-07T00:00") and len(found.times) == HORIZON
-    assert found.forecast.shape == (HORIZON, NODES, 2)
+    assert found.values.shape == (HORIZON, NODES, 2)
     yesterday = found.history.values[-24 : -24 + HORIZON]
-    np.testing.assert_allclose(found.forecast, yesterday, rtol=1e-4)
+    np.testing.assert_allclose(found.values, yesterday, rtol=1e-4)
 
 
 def test_the_truth_lies_in_the_interval_as_often_as_asked_for(run, tmp_path):
     inside = []
     for seed in range(30):
         whole = traffic(24 * 3 + HORIZON, "2024-03-05T00:00", seed=100 + seed)
-        found = issue(run, saved(whole.select(stop=24 * 3), tmp_path), level=0.8)
+        found = forecast_file(run, saved(whole.select(stop=24 * 3), tmp_path), level=0.8)
         actual = whole.values[24 * 3 :]
         inside.append((found.lower <= actual) & (actual <= found.upper))
     assert 0.74 < np.mean(inside) < 0.86
@@ -72,16 +74,16 @@ def test_the_truth_lies_in_the_interval_as_often_as_asked_for(run, tmp_path):
 
 def test_a_higher_level_is_a_wider_interval_around_the_same_forecast(run, tmp_path):
     file = saved(traffic(48), tmp_path)
-    narrow, wide = issue(run, file, level=0.5), issue(run, file, level=0.95)
-    np.testing.assert_array_equal(narrow.forecast, wide.forecast)
+    narrow, wide = forecast_file(run, file, level=0.5), forecast_file(run, file, level=0.95)
+    np.testing.assert_array_equal(narrow.values, wide.values)
     assert (wide.lower <= narrow.lower).all() and (wide.upper >= narrow.upper).all()
-    assert (narrow.lower <= narrow.forecast).all() and (narrow.forecast <= narrow.upper).all()
+    assert (narrow.lower <= narrow.values).all() and (narrow.values <= narrow.upper).all()
 
 
 def test_a_shorter_horizon_is_the_beginning_of_the_longer_one(run, tmp_path):
     file = saved(traffic(48), tmp_path)
-    short = issue(run / CHECKPOINT, file, horizon=2)
-    np.testing.assert_array_equal(short.forecast, issue(run, file).forecast[:2])
+    short = forecast_file(run / CHECKPOINT, file, horizon=2)
+    np.testing.assert_array_equal(short.values, forecast_file(run, file).values[:2])
 
 
 def test_order_of_nodes_and_services_and_further_ones_do_not_matter(run, tmp_path):
@@ -89,15 +91,15 @@ def test_order_of_nodes_and_services_and_further_ones_do_not_matter(run, tmp_pat
     other = data.select(services=("net", "call"), nodes=("d", "b", "a", "c"))
     more = np.concatenate([other.values, other.values[:, :1]], axis=1)
     other = replace(other, values=more, node_ids=(*other.node_ids, "new"), coordinates=None)
-    usual = issue(run, saved(data, tmp_path)).forecast
-    np.testing.assert_array_equal(issue(run, saved(other, tmp_path)).forecast, usual)
+    usual = forecast_file(run, saved(data, tmp_path)).values
+    np.testing.assert_array_equal(forecast_file(run, saved(other, tmp_path)).values, usual)
 
 
 def test_finer_steps_are_summed_to_hours(run, tmp_path):
     data = traffic(48)
     halves = replace(data, values=np.repeat(data.values / 2, 2, axis=0), step_minutes=30)
-    usual = issue(run, saved(data, tmp_path)).forecast
-    np.testing.assert_allclose(issue(run, saved(halves, tmp_path)).forecast, usual, rtol=1e-5)
+    usual = forecast_file(run, saved(data, tmp_path)).values
+    np.testing.assert_allclose(forecast_file(run, saved(halves, tmp_path)).values, usual, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_finer_steps_are_summed_to_hours(run, tmp_path):
 )
 def test_a_file_that_does_not_fit_is_refused_in_one_line(run, tmp_path, change, message):
     with pytest.raises(SimmstError, match=message):
-        issue(run, saved(change(traffic(48)), tmp_path))
+        forecast_file(run, saved(change(traffic(48)), tmp_path))
 
 
 def gap(data: TrafficData, service: str, first: int, stop: int) -> Gap:
@@ -121,9 +123,9 @@ def gap(data: TrafficData, service: str, first: int, stop: int) -> Gap:
 def test_filled_hours_that_the_network_reads_are_told(run, tmp_path):
     data = traffic(48)
     old = replace(data, gaps=(gap(data, "net", 3, 48 - LOOKBACK),), fill="linear")
-    assert issue(run, saved(old, tmp_path)).notices == ()
+    assert forecast_file(run, saved(old, tmp_path)).notices == ()
     new = replace(data, gaps=(*old.gaps, gap(data, "net", 40, 43)), fill="linear")
-    (notice,) = issue(run, saved(new, tmp_path)).notices
+    (notice,) = forecast_file(run, saved(new, tmp_path)).notices
     assert "net: 3 hours (2024-01-02T16:00 to 2024-01-02T19:00) (filled: linear)" in notice
     assert "ends before the gap" in notice
 
@@ -131,11 +133,11 @@ def test_filled_hours_that_the_network_reads_are_told(run, tmp_path):
 def test_adjacent_gaps_and_services_with_the_same_ones_are_told_once(run, tmp_path):
     data = traffic(48)
     single = [gap(data, name, at, at + 1) for at in (30, 40, 41, 42) for name in data.services]
-    (notice,) = issue(run, saved(replace(data, gaps=tuple(single), fill="linear"), tmp_path)).notices
+    (notice,) = forecast_file(run, saved(replace(data, gaps=tuple(single), fill="linear"), tmp_path)).notices
     spans = "2024-01-02T06:00 to 2024-01-02T07:00, 2024-01-02T16:00 to 2024-01-02T19:00"
     assert f"filled gaps: call, net: 4 hours ({spans}) (filled: linear)" in notice
     more = replace(data, gaps=(*single, gap(data, "net", 46, 48)), fill="linear")
-    (notice,) = issue(run, saved(more, tmp_path)).notices
+    (notice,) = forecast_file(run, saved(more, tmp_path)).notices
     assert f"call: 4 hours ({spans}); net: 6 hours ({spans}, 2024-01-02T22:00 to 2024-01-03T00:00)" in notice
 
 
@@ -143,18 +145,18 @@ def test_what_is_unlike_the_runs_traffic_is_told_and_the_forecast_made(run, tmp_
     data = traffic(48)
     values = data.values.copy()
     values[-2, 1, 0] = 9.9e9
-    found = issue(run, saved(replace(data, values=values), tmp_path))
+    found = forecast_file(run, saved(replace(data, values=values), tmp_path))
     (notice,) = found.notices
     assert "data.npz: Values of the last 24 hours" in notice and "node b, call: 9.9e+09" in notice
-    other = issue(run, saved(replace(data, values=data.values * 50), tmp_path))
-    assert "THIS DOES NOT LOOK LIKE" in other.notices[0] and np.isfinite(other.forecast).all()
+    other = forecast_file(run, saved(replace(data, values=data.values * 50), tmp_path))
+    assert "THIS DOES NOT LOOK LIKE" in other.notices[0] and np.isfinite(other.values).all()
 
 
 def test_a_service_without_any_record_in_these_hours_is_refused(run, tmp_path):
     data = traffic(48)
     gone = replace(data, gaps=(gap(data, "call", 20, 48),), fill="zero")
     with pytest.raises(SimmstError, match=r"call: 24 hours .*nothing of a service was recorded: give a file"):
-        issue(run, saved(gone, tmp_path))
+        forecast_file(run, saved(gone, tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -167,17 +169,17 @@ def test_a_service_without_any_record_in_these_hours_is_refused(run, tmp_path):
 )
 def test_options_that_the_run_cannot_answer_are_refused(run, tmp_path, options, message):
     with pytest.raises(SimmstError, match=message):
-        issue(run, saved(traffic(48), tmp_path), **options)
+        forecast_file(run, saved(traffic(48), tmp_path), **options)
 
 
 def test_a_file_of_the_run_in_place_of_its_directory_is_refused_with_the_directory(run, tmp_path):
     with pytest.raises(SimmstError, match=f"serving.npz: is a file; give the run's directory, {run}$"):
-        issue(run / SERVING, saved(traffic(48), tmp_path))
+        forecast_file(run / SERVING, saved(traffic(48), tmp_path))
 
 
 def test_a_run_that_is_not_finished_is_refused(tmp_path):
     with pytest.raises(SimmstError, match="holds no finished run"):
-        issue(tmp_path, saved(traffic(48), tmp_path))
+        forecast_file(tmp_path, saved(traffic(48), tmp_path))
 
 
 @given(st.integers(2, 60), st.floats(0.05, 0.95))
@@ -197,11 +199,11 @@ def test_the_interval_is_the_smallest_residual_with_enough_below_it(count, level
 
 
 def test_the_table_has_a_line_an_hour_node_and_service(run, tmp_path):
-    found = issue(run, saved(traffic(48), tmp_path))
-    table = as_table(found)
+    found = forecast_file(run, saved(traffic(48), tmp_path))
+    table = found.to_polars()
     assert table.columns == ["time", "node", "service", "forecast", "lower", "upper"]
     line = table.filter((pl.col("node") == "c") & (pl.col("service") == "net"))["forecast"]
-    np.testing.assert_array_equal(line.to_numpy(), found.forecast[:, 2, 1])
+    np.testing.assert_array_equal(line.to_numpy(), found.values[:, 2, 1])
     write_forecast(found, tmp_path / "f.parquet")
     assert pl.read_parquet(tmp_path / "f.parquet").equals(table)
     write_forecast(found, tmp_path / "f.csv")
@@ -215,15 +217,15 @@ def test_the_table_has_a_line_an_hour_node_and_service(run, tmp_path):
 
 
 def test_the_picture_is_a_png(run, tmp_path):
-    draw_forecast(issue(run, saved(traffic(48), tmp_path)), tmp_path / "f.png")
+    draw_forecast(forecast_file(run, saved(traffic(48), tmp_path)), tmp_path / "f.png")
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_node_without_a_name_in_the_plan_of_mathematics_is_drawn(run, tmp_path):
-    found = issue(run, saved(traffic(48), tmp_path))
+    found = forecast_file(run, saved(traffic(48), tmp_path))
     names = ("$a$", "b_c", "\\alpha", "d")
-    odd = Issued(
-        replace(found.history, node_ids=names), found.times, found.forecast, found.lower, found.upper, 0.9
+    odd = Forecast(
+        replace(found.history, node_ids=names), found.times, found.values, found.lower, found.upper, 0.9
     )
     draw_forecast(odd, tmp_path / "f.png")
     assert (tmp_path / "f.png").stat().st_size > 1000
@@ -232,4 +234,4 @@ def test_a_node_without_a_name_in_the_plan_of_mathematics_is_drawn(run, tmp_path
 def test_a_network_forecasts_the_same_from_its_directory_twice(run, tmp_path):
     file = saved(traffic(48), tmp_path)
     torch.rand(3)
-    np.testing.assert_array_equal(issue(run, file).forecast, issue(run, file).forecast)
+    np.testing.assert_array_equal(forecast_file(run, file).values, forecast_file(run, file).values)

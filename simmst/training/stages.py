@@ -12,7 +12,7 @@ from simmst.traffic.windows import WindowSource
 from simmst.training.highway import start_highway
 
 
-class Best:
+class BestStage:
     """
     The best state of a network so far; a stage that is no better than those before it is undone.
 

@@ -9,11 +9,11 @@ import torch
 
 from cutplane import BilevelSolver, Record
 from simmst.errors import ConfigError, DataError, SimmstError
-from simmst.sim2real.diagnostics import diagnose
-from simmst.sim2real.problems import MeanLoss, Sim2Real, network_problem, proxy_problem
-from simmst.sim2real.reweighting import default_solver, reweight
-from simmst.sim2real.unrolled import UnrollConfig
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.diagnostics import diagnose
+from simmst.reweighting.learn import default_solver, reweight
+from simmst.reweighting.problems import MeanLoss, Sim2Real, network_problem, proxy_problem
+from simmst.reweighting.unrolled import UnrollConfig
+from simmst.reweighting.weights import SampleWeights
 from simmst.traffic.windows import WindowBatch
 
 WORLDS, EACH = 10, 12

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from simmst.errors import ConfigError
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.weights import SampleWeights
 
 WORLD = np.array([0, 0, 1, 2, 2, 2])
 THETA = np.array([[0.1, 5.0, 1.0], [0.3, 5.0, 0.0], [0.2, 5.0, 2.0]])

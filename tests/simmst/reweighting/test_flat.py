@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from simmst.errors import ConfigError
-from simmst.sim2real.flat import FlatModel, flatten, load_flat
+from simmst.reweighting.flat import FlatModel, flatten, load_flat
 
 
 def model() -> torch.nn.Module:

@@ -8,7 +8,7 @@ from scipy import linalg
 
 from cutplane import SolutionMap
 from simmst.errors import ConfigError
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.weights import SampleWeights
 from simmst.traffic.windows import WindowBatch, WindowSource, iterate_batches
 
 Array = NDArray[np.floating]

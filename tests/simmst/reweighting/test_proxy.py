@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from cutplane import Polytope
 from simmst.errors import ConfigError
-from simmst.sim2real.budget import budget
-from simmst.sim2real.proxy import RidgeLevel, Samples, SmoothAbsoluteError, window_samples
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.proxy import RidgeLevel, Samples, SmoothAbsoluteError, window_samples
+from simmst.reweighting.weight_set import budget
+from simmst.reweighting.weights import SampleWeights
 from simmst.traffic.windows import WindowBatch
 
 N, D, M = 30, 4, 3

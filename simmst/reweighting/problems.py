@@ -14,11 +14,11 @@ from cutplane.problem import UpperObjective
 from cutplane.sets import FeasibleSet
 from simmst.errors import ConfigError
 from simmst.nn.draws import frozen_draws
-from simmst.sim2real.budget import budget
-from simmst.sim2real.flat import FlatModel
-from simmst.sim2real.proxy import RidgeLevel, SmoothAbsoluteError, window_samples
-from simmst.sim2real.unrolled import Index, SampleLosses, UnrollConfig, UnrolledOracle
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.flat import FlatModel
+from simmst.reweighting.proxy import RidgeLevel, SmoothAbsoluteError, window_samples
+from simmst.reweighting.unrolled import Index, SampleLosses, UnrollConfig, UnrolledOracle
+from simmst.reweighting.weight_set import budget
+from simmst.reweighting.weights import SampleWeights
 from simmst.traffic.windows import WindowSource
 from simmst.training.losses import ErrorName, task_errors
 from simmst.training.trainer import to_tensors

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from cutplane import BilevelSolver, InputError, Record, Result, State, Status
 from simmst.errors import ConfigError, DataError, SimmstError
-from simmst.sim2real.diagnostics import WeightDiagnostics, diagnose
-from simmst.sim2real.fingerprint import check, fingerprint, keep
-from simmst.sim2real.problems import Sim2Real
-from simmst.sim2real.unrolled import UnrolledOracle
+from simmst.reweighting.diagnostics import WeightDiagnostics, diagnose
+from simmst.reweighting.fingerprint import check, fingerprint, keep
+from simmst.reweighting.problems import Sim2Real
+from simmst.reweighting.unrolled import UnrolledOracle
 from simmst.training.interrupt import DeferredInterrupt
 
 

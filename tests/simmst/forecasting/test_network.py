@@ -5,9 +5,9 @@ import pytest
 from torch import Tensor, nn
 
 from simmst.errors import ConfigError
-from simmst.experiments.forecast import forecast_windows, network_forecast
 from simmst.experiments.protocol import truth
-from simmst.models.naive import seasonal_naive
+from simmst.forecasting.naive import seasonal_naive
+from simmst.forecasting.network import forecast_windows, network_forecast
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.scaling import NodeScaler
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.errors import ConfigError
-from simmst.sim2real.problems import Sim2Real
-from simmst.sim2real.reweighting import Reweighting
+from simmst.reweighting.learn import Reweighting
+from simmst.reweighting.problems import Sim2Real
 
 Model = TypeVar("Model")
 
