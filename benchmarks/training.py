@@ -80,8 +80,8 @@ def recipes(data: Path) -> list[dict[str, Any]]:
     """Time three steps of each model's `laptop` recipe on the training days of a file, 24 hours ahead."""
     import torch
 
+    from simmst.evaluation.benchmark import make_benchmark
     from simmst.experiments.config import RunConfig
-    from simmst.experiments.tables.benchmark import make_benchmark
     from simmst.experiments.target import load_target
     from simmst.models.card import Setting
     from simmst.models.registry import REGISTRY

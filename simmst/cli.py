@@ -62,7 +62,7 @@ def run(
     # torch and pydantic take a second to import: not for --help or a mistyped option.
     from simmst.experiments.config import RunConfig
     from simmst.experiments.job import Job
-    from simmst.experiments.origins import origin_notices, origins_left
+    from simmst.experiments.origin_counts import count_origins, origin_notices
     from simmst.experiments.run import run as run_job
     from simmst.experiments.rundir import RunDirectory
     from simmst.experiments.target import file_digest
@@ -95,7 +95,7 @@ def run(
         metrics = run_job(job, directory, bars.watch)
     for notice in metrics["notices"]:
         console.print(notice, highlight=False, markup=False)
-    _print_table(console, metrics, hourly_units(job.target.data), str(origins_left(job)[-1]))
+    _print_table(console, metrics, hourly_units(job.target.data), str(count_origins(job)[-1]))
     say(console, str(directory.path / "report.html"))
 
 
@@ -131,7 +131,7 @@ class _Bars:
 
 def _print_table(console: Console, metrics: Mapping[str, Any], units: str, origins: str) -> None:
     """Print MAE by task at the longest horizon, and what it rests on."""
-    from simmst.experiments.report import verdict
+    from simmst.reports.run import verdict
 
     horizon, rows = list(metrics["horizons"].items())[-1]
     table = Table(title=escape(f"MAE on the test days, 1 to {horizon} h ahead, {units}"))

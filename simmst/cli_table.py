@@ -18,8 +18,8 @@ from simmst.cli_common import announce, say, stoppable
 from simmst.errors import ConfigError
 
 if TYPE_CHECKING:
-    from simmst.experiments.tables.cell import Cell
-    from simmst.experiments.tables.output import Table
+    from simmst.evaluation.cell import Cell
+    from simmst.reports.table_files import Table
 
 Number = Annotated[int, typer.Argument(help="1 (single-task), 2 (multi-task) or 3 (ablations).")]
 Data = Annotated[
@@ -83,11 +83,11 @@ def table(
     ray: RayAddress = None,
 ) -> None:
     """Compute a table of the paper on your data: Markdown, CSV, JSON, a picture and a page."""
-    from simmst.experiments.figures import standalone
-    from simmst.experiments.tables.output import markdown, write_table
-    from simmst.experiments.tables.page import table_page
-    from simmst.experiments.tables.picture import error_figure
     from simmst.io.atomic import atomically
+    from simmst.reports.svg import standalone
+    from simmst.reports.table import table_page
+    from simmst.reports.table_files import markdown, write_table
+    from simmst.reports.table_pictures import error_figure
 
     folder = out or Path("tables") / str(number)
     made = _made(
@@ -117,8 +117,8 @@ def figure(
     lookback: Lookback = None,
 ) -> None:
     """Draw truth, Sim-MSTNet and the best other row; cells that a table left in the folder are read."""
-    from simmst.experiments.tables.page import figure_page
     from simmst.io.atomic import atomically
+    from simmst.reports.table import figure_page
 
     if number != 2:
         raise ConfigError(f"figure {number}: only figure 2 shows measurements")

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
+from simmst.evaluation.gaps import mark_gaps
+from simmst.evaluation.target import Target
 from simmst.experiments.config import RunConfig, TrainConfig
-from simmst.experiments.gaps import mark_gaps
-from simmst.experiments.target import Target, load_target
+from simmst.experiments.target import load_target
 from simmst.models.simmstnet import SimMSTNetConfig
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.windows import SimulatedWindows

@@ -9,17 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from simmst.evaluation.evaluate import evaluate
 from simmst.experiments.config import TrainConfig
-from simmst.experiments.evaluate import evaluate
 from simmst.experiments.job import Job
-from simmst.experiments.origins import origins_in_metrics, origins_left
-from simmst.experiments.page import notices, report_page
-from simmst.experiments.report import effective_sample_size
+from simmst.experiments.origin_counts import count_origins, origins_in_metrics
+from simmst.experiments.reweight_stage import learn_weights
+from simmst.experiments.run_report import notices, report_page
 from simmst.experiments.rundir import RunDirectory, note_versions
-from simmst.experiments.weighting import learn_weights
 from simmst.forecasting.network import forecast_windows, network_forecast
 from simmst.forecasting.saved import CHECKPOINT, SERVING, Serving
 from simmst.models.simmstnet import SimMSTNet
+from simmst.reweighting.diagnostics import effective_sample_size
 from simmst.traffic.windows import WindowSource
 from simmst.training.checkpoint import save_model
 from simmst.training.config import Progress, TrainingResult
@@ -92,7 +92,7 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
     metrics = {
         "target": {"name": job.target.name, "synthetic": job.config.data is None, "shape": data.values.shape},
         "notices": [*notices(job), *changed],
-        "origins": origins_in_metrics(origins_left(job)),
+        "origins": origins_in_metrics(count_origins(job)),
         "horizons": {str(horizon): rows for horizon, rows in horizons.items()},
         "weights": _spread(learned.weights, simulated.world),
         "re-weighting": learned.summary,

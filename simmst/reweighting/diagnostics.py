@@ -75,3 +75,9 @@ def _detection(means: NDArray[np.float64], bad: NDArray[np.bool_]) -> tuple[floa
     auc = (float(ranks[~bad].sum()) - good * (good + 1) / 2) / (good * wrong)
     low = float(means[bad].mean())
     return auc, float(means[~bad].mean()) / low if low > 0 else float("inf")
+
+
+def effective_sample_size(weights: NDArray[np.floating]) -> float:
+    """Kish's effective sample size, (sum s)^2 / sum s^2, in samples; 0 where all weights are 0."""
+    squares = float(np.square(weights, dtype=np.float64).sum())
+    return float(weights.sum(dtype=np.float64)) ** 2 / squares if squares > 0 else 0.0

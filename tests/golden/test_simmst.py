@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 import torch
 
+from simmst.evaluation.compare import as_records
 from simmst.experiments.config import RunConfig
 from simmst.experiments.job import Job
 from simmst.experiments.run import run
 from simmst.experiments.rundir import RunDirectory
 from simmst.experiments.tables.make import Options, make_table
-from simmst.experiments.tables.summary import as_records
 from simmst.experiments.target import file_digest
 from simmst.forecasting.from_run import forecast_file
 from simmst.traffic.dataset import TrafficData

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from simmst.experiments.tables import cell, grid, key, make, rows
-from simmst.experiments.target import Target
+from simmst.evaluation import cell
+from simmst.evaluation.target import Target
+from simmst.experiments.tables import grid as table_grid
+from simmst.experiments.tables import key, make, rows
 from simmst.models.card import ModelCard
 from simmst.models.recipes import PRESETS, Recipe
 from simmst.models.registry import REGISTRY
@@ -59,7 +61,7 @@ def register(monkeypatch) -> Callable[..., None]:
 
     def put(*cards: ModelCard) -> None:
         known = {**REGISTRY, **{card.name: card for card in cards}}
-        for module in (cell, grid, key, make, rows):
+        for module in (cell, table_grid, key, make, rows):
             monkeypatch.setattr(module, "REGISTRY", known)
 
     return put

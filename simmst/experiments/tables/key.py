@@ -29,6 +29,7 @@ SET_ASIDE: Mapping[str, str] = {
     "simmst.errors": "what a refusal says",
     "simmst.io.atomic": "how a file is written",
     "simmst.io.npz": "how a file is read; traffic is hashed by value",
+    "simmst.evaluation.target": "what it holds is hashed by value",
     "simmst.experiments.rundir": "where results are kept",
     "simmst.experiments.target": "what it loads or makes is hashed by value",
     "simmst.models.recipes": "the recipe of a cell is hashed by value",
@@ -62,13 +63,13 @@ def data_digest(data: TrafficData) -> str:
 def sources(model: str) -> frozenset[str]:
     """Modules that decide what a model gives on real windows."""
     if model in CLOSED_FORM:
-        return closure(f"{_TABLES}.cell", f"{_TABLES}.closed_form")
+        return closure("simmst.evaluation.cell", "simmst.evaluation.closed_form")
     # Training knows Sim-MSTNet, and the scales know simulated windows: other rows go through neither.
     models = {f"{_MODELS}.{path.stem}" for path in (_ROOTS["simmst"] / "models").glob("*.py")}
     shared = {f"{_MODELS}.{name}" for name in ("card", "recipes", "registry")}
     without = frozenset(models - shared | {"simmst.simulator", f"{_TABLES}.simulated"})
     own, _ = _maker(REGISTRY[model])
-    return closure(f"{_TABLES}.cell", f"{_TABLES}.training", without=without) | closure(own)
+    return closure("simmst.evaluation.cell", f"{_TABLES}.training", without=without) | closure(own)
 
 
 def card_by_value(card: ModelCard, preset: Preset) -> dict[str, Any]:

@@ -10,19 +10,20 @@ from functools import lru_cache
 from pathlib import Path
 
 from simmst.errors import ConfigError
+from simmst.evaluation.benchmark import Benchmark, make_benchmark
+from simmst.evaluation.cell import Cell
+from simmst.evaluation.compare import compare, rows_of
+from simmst.evaluation.gaps import mark_gaps
+from simmst.evaluation.target import Target
 from simmst.experiments.config import SMOKE, RunConfig
-from simmst.experiments.gaps import mark_gaps
-from simmst.experiments.tables.benchmark import Benchmark, make_benchmark
-from simmst.experiments.tables.cell import Cell
 from simmst.experiments.tables.grid import Grid, run_grid
-from simmst.experiments.tables.output import Table
 from simmst.experiments.tables.rows import KINDS, TITLES, cells, chosen_models
 from simmst.experiments.tables.simulated import Watch
-from simmst.experiments.tables.summary import compare, rows_of
-from simmst.experiments.target import Target, load_target
+from simmst.experiments.target import load_target
 from simmst.io.distribute import Workers, distribute
 from simmst.models.recipes import PRESETS
 from simmst.models.registry import CLOSED_FORM, REGISTRY
+from simmst.reports.table_files import Table
 from simmst.training.budget import Budget
 
 #: ``begin(done, missing, total, cell)``: a cell is about to be computed.

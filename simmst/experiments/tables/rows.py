@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from simmst.errors import ConfigError
-from simmst.experiments.tables.cell import Cell
+from simmst.evaluation.cell import Cell
 from simmst.experiments.tables.training import Kind
 from simmst.models.registry import CLOSED_FORM, REGISTRY
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from simmst.errors import DataError
-from simmst.experiments.tables.benchmark import Benchmark
+from simmst.evaluation.benchmark import Benchmark
 from simmst.experiments.tables.simulated import Simulated, Watch
 from simmst.forecasting.network import forecast_windows
 from simmst.io.atomic import atomically

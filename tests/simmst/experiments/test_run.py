@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file
 
 from simmst.errors import ConfigError, SimmstError
+from simmst.evaluation.evaluate import OURS
 from simmst.experiments.config import RunConfig
 from simmst.experiments.job import Job
-from simmst.experiments.report import OURS
 from simmst.experiments.run import STAGES, run
 from simmst.experiments.rundir import RunDirectory
 from simmst.io.versions import versions

@@ -5,7 +5,7 @@ import pytest
 from torch import Tensor, nn
 
 from simmst.errors import ConfigError
-from simmst.experiments.protocol import truth
+from simmst.evaluation.scores import truth
 from simmst.forecasting.naive import seasonal_naive
 from simmst.forecasting.network import forecast_windows, network_forecast
 from simmst.traffic.dataset import TrafficData

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simmst.errors import ConfigError
-from simmst.experiments.protocol import baseline_forecasts
+from simmst.evaluation.evaluate import baseline_forecasts
 from simmst.models import registry
 from simmst.models.card import Setting
 from simmst.models.recipes import PRESETS, RECIPES

@@ -9,9 +9,9 @@ import pytest
 from torch import nn
 
 from simmst.errors import ConfigError
+from simmst.evaluation.benchmark import make_benchmark
+from simmst.evaluation.cell import Cell
 from simmst.experiments.tables import key
-from simmst.experiments.tables.benchmark import make_benchmark
-from simmst.experiments.tables.cell import Cell
 from simmst.experiments.tables.grid import Grid
 from simmst.models.lstm import LSTM
 from simmst.models.registry import REGISTRY
@@ -53,8 +53,8 @@ TRAINED, OURS = {"dlinear", "ours", "re-weighted"}, {"ours", "re-weighted"}
 @pytest.mark.parametrize(
     ("module", "cells"),
     [
-        ("simmst.experiments.protocol", set(CELLS)),
-        ("simmst.experiments.tables.benchmark", set(CELLS)),
+        ("simmst.traffic.split", set(CELLS)),
+        ("simmst.evaluation.benchmark", set(CELLS)),
         ("simmst.traffic.window_subset", TRAINED),  # draws the windows that choose the epoch
         ("simmst.models.card", TRAINED),
         ("simmst.models.registry", set()),  # of a card what counts is its values, see below
@@ -62,12 +62,12 @@ TRAINED, OURS = {"dlinear", "ours", "re-weighted"}, {"ours", "re-weighted"}
         ("simmst.models.simmstnet", OURS),
         ("simmst.nn.interaction", OURS),
         ("simmst.experiments.job", {"re-weighted"}),  # seeds the worlds
-        ("simmst.experiments.weighting", {"re-weighted"}),
+        ("simmst.experiments.reweight_stage", {"re-weighted"}),
         ("simmst.simulator.city", {"re-weighted"}),
         ("cutplane.masters", {"re-weighted"}),
         ("simmst.models.lstm", set()),
-        ("simmst.experiments.report", set()),
-        ("simmst.experiments.tables.page", set()),
+        ("simmst.reports.run", set()),
+        ("simmst.reports.table", set()),
     ],
 )
 def test_a_changed_module_changes_the_cells_that_use_it_and_no_other(city, monkeypatch, module, cells):

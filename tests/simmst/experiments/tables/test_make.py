@@ -12,17 +12,17 @@ import pytest
 import torch
 
 from simmst.errors import SimmstError
+from simmst.evaluation.compare import compare
+from simmst.evaluation.measures import MEASURES
+from simmst.evaluation.target import PRIOR_NOTICE
 from simmst.experiments.config import SMOKE
-from simmst.experiments.figures import standalone
-from simmst.experiments.tables import clock
+from simmst.experiments.tables import cost as clock
 from simmst.experiments.tables.grid import Grid
 from simmst.experiments.tables.make import Options, make_table
-from simmst.experiments.tables.measures import MEASURES
-from simmst.experiments.tables.output import STARTS, Table, markdown, write_table
-from simmst.experiments.tables.page import figure_page, table_page
-from simmst.experiments.tables.picture import error_figure
-from simmst.experiments.tables.summary import compare
-from simmst.experiments.target import PRIOR_NOTICE
+from simmst.reports.svg import standalone
+from simmst.reports.table import figure_page, table_page
+from simmst.reports.table_files import STARTS, Table, markdown, write_table
+from simmst.reports.table_pictures import error_figure
 from simmst.training import stages as best
 
 

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
 from simmst.errors import ConfigError
-from simmst.experiments.tables.cell import Cell
-from simmst.experiments.tables.grid import Finished
+from simmst.evaluation.cell import Cell, Finished
+from simmst.evaluation.compare import Row, compare
 from simmst.experiments.tables.rows import cells, chosen_models
-from simmst.experiments.tables.summary import Row, compare
 from simmst.training import budget as budget_module
 from simmst.training.budget import Budget
 from simmst.training.config import TrainerConfig
@@ -169,7 +168,7 @@ def test_rows_that_are_the_same_do_not_differ():
 
 @pytest.mark.parametrize("shift", [0.0, 0.3])
 def test_interval_and_p_are_those_of_students_test_on_the_means_of_the_blocks(shift):
-    from simmst.experiments.tables.summary import _batch_means
+    from simmst.evaluation.compare import _batch_means
 
     difference = np.random.default_rng(4).normal(shift, 1.0, 84)
     blocks, low, high, p = _batch_means(difference, 12)
@@ -181,14 +180,14 @@ def test_interval_and_p_are_those_of_students_test_on_the_means_of_the_blocks(sh
 def test_holms_correction_is_the_one_by_hand():
     # Holm (1979): the sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1 are 0.04, 0.06, 0.06, 0.04; none may fall
     # again. Bonferroni's, times 4 throughout, would be 0.16, 0.04, 0.12, 0.08.
-    from simmst.experiments.tables.summary import _holm
+    from simmst.evaluation.compare import _holm
 
     assert _holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06], rel=1e-12)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holms_correction_keeps_the_order_and_only_raises(p):
-    from simmst.experiments.tables.summary import _holm
+    from simmst.evaluation.compare import _holm
 
     corrected = _holm(p)
     assert all(p[i] <= corrected[i] <= 1 for i in range(len(p)))

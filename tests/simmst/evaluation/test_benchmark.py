@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from simmst.errors import ConfigError
-from simmst.experiments.tables.benchmark import FEDDA_LAGS, make_benchmark
-from simmst.experiments.tables.cell import score
-from simmst.experiments.tables.closed_form import closed_form_forecast, refusal
-from simmst.experiments.tables.measures import Reference
-from simmst.experiments.target import Target
+from simmst.evaluation.benchmark import FEDDA_LAGS, make_benchmark
+from simmst.evaluation.cell import score
+from simmst.evaluation.closed_form import closed_form_forecast, refusal
+from simmst.evaluation.measures import Reference
+from simmst.evaluation.target import Target
 from simmst.models.recipes import RECIPES
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.split import Span

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simmst.errors import ConfigError, DataError
-from simmst.experiments.tables.benchmark import Benchmark
+from simmst.evaluation.benchmark import Benchmark
 from simmst.forecasting.naive import seasonal_naive
 from simmst.forecasting.ridge import fit_ridge
 from simmst.traffic.recorded import ridge_origins

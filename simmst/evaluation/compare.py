@@ -11,8 +11,8 @@ import numpy.typing as npt
 from scipy.stats import t as student
 from scipy.stats import wilcoxon
 
-from simmst.experiments.tables.grid import Finished
-from simmst.experiments.tables.measures import MEASURES
+from simmst.evaluation.cell import Finished
+from simmst.evaluation.measures import MEASURES
 
 #: Fewer independent blocks of test origins than this give no verdict.
 FEWEST_BLOCKS = 6

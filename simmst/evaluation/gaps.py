@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from simmst.errors import DataError
-from simmst.experiments.target import Target
+from simmst.evaluation.target import Target
 from simmst.traffic.recorded import HOW_GAPS_MEET
 from simmst.traffic.split import Protocol
 

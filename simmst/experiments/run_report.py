@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from simmst.evaluation.evaluate import issued_daily
+from simmst.evaluation.target import PRIOR_NOTICE
 from simmst.experiments.config import SMOKE
-from simmst.experiments.evaluate import issued_daily
 from simmst.experiments.job import Job
-from simmst.experiments.origins import origin_notices, origins_left
-from simmst.experiments.report import render
-from simmst.experiments.target import PRIOR_NOTICE
-from simmst.experiments.weighting import Weighting
+from simmst.experiments.origin_counts import count_origins, origin_notices
+from simmst.experiments.reweight_stage import Weighting
 from simmst.io.versions import versions
+from simmst.reports.run import render
 from simmst.traffic.dataset import hourly_units
 from simmst.traffic.split import Span
 
@@ -55,7 +55,7 @@ def report_page(
             "facts": _facts(job, metrics, seconds),
             "units": per_hour,
             "horizons": {int(h): rows for h, rows in metrics["horizons"].items()},
-            "origins": {one.horizon: str(one) for one in origins_left(job) if one.part == "test"},
+            "origins": {one.horizon: str(one) for one in count_origins(job) if one.part == "test"},
             **_forecasts(job, forecast),
             "history": learned.history,
             "epsilon": metrics["re-weighting"]["epsilon"],
@@ -80,7 +80,7 @@ def _facts(job: Job, metrics: Mapping[str, Any], seconds: Mapping[str, float]) -
     config, data, parts = job.config, job.target.data, job.protocol
     hours, nodes, services = data.values.shape
     train, tune = metrics["training"], metrics["fine-tuning"]
-    left = {one.part: one for one in origins_left(job)}
+    left = {one.part: one for one in count_origins(job)}
     return {
         "Target": f"{job.target.name}: {hours} h x {nodes} nodes x {services} services",
         "Services": ", ".join(data.services),

@@ -8,23 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simmst.experiments.figures import (
-    forecast_figure,
-    forecast_legend,
-    iteration_figure,
-    weight_histogram,
-    world_figure,
-)
+from simmst.evaluation.evaluate import OURS
+from simmst.reports.svg import forecast_figure, forecast_legend, iteration_figure, weight_histogram, world_figure
+from simmst.reweighting.diagnostics import effective_sample_size
 
-OURS = "Sim-MSTNet"
 _TIE = 0.01  # of the MAE: less than this between the best two is not called a win
 _MEASURES = {"mae": "MAE", "rmse": "RMSE", "wape": "WAPE"}
-
-
-def effective_sample_size(weights: npt.NDArray[np.floating]) -> float:
-    """Kish's effective sample size, (sum s)^2 / sum s^2, in samples; 0 where all weights are 0."""
-    squares = float(np.square(weights, dtype=np.float64).sum())
-    return float(weights.sum(dtype=np.float64)) ** 2 / squares if squares > 0 else 0.0
 
 
 def render(results: Mapping[str, Any]) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from simmst.evaluation.scores import counted, table_horizons
 from simmst.experiments.job import Job
-from simmst.experiments.protocol import counted, table_horizons
 from simmst.traffic.recorded import HOW_GAPS_MEET, recorded_origins
 from simmst.traffic.split import Protocol
 from simmst.traffic.windows import needed_steps
@@ -20,7 +20,7 @@ _LONGEST_FILE = 400  # days; horizons of a week need 55
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class OriginCount:
     """
     Origins of one part at one horizon.
 
@@ -69,7 +69,7 @@ class Left:
         return words
 
 
-def origins_left(job: Job) -> list[Left]:
+def count_origins(job: Job) -> list[OriginCount]:
     """Count the origins of training and validation, and those of the test at each of `table_horizons`."""
     horizon, parts = job.config.horizon, job.protocol
     first = needed_steps(job.config.lookback, parts.steps_per_day)  # an earlier origin has no history
@@ -81,11 +81,11 @@ def origins_left(job: Job) -> list[Left]:
     ]
 
 
-def _left(job: Job, part: str, origins: npt.NDArray[np.int64], horizon: int) -> Left:
+def _left(job: Job, part: str, origins: npt.NDArray[np.int64], horizon: int) -> OriginCount:
     services, filled = job.target.data.services, job.target.data.filled
     recorded = counted(filled, origins, horizon)
     shares = np.ones(len(services)) if recorded is None else recorded.mean(axis=(0, 1))
-    return Left(
+    return OriginCount(
         part,
         horizon,
         len(recorded_origins(filled, origins, horizon)),
@@ -95,7 +95,7 @@ def _left(job: Job, part: str, origins: npt.NDArray[np.int64], horizon: int) -> 
     )
 
 
-def origins_in_metrics(left: list[Left]) -> dict[str, object]:
+def origins_in_metrics(left: list[OriginCount]) -> dict[str, object]:
     """Return the counts by part, those of the test by horizon."""
     found: dict[str, object] = {one.part: one.as_dict() for one in left if one.part != "test"}
     return {**found, "test": {str(one.horizon): one.as_dict() for one in left if one.part == "test"}}
@@ -103,11 +103,11 @@ def origins_in_metrics(left: list[Left]) -> dict[str, object]:
 
 def origin_notices(job: Job) -> list[str]:
     """Warn where gaps leave less than half, or a part holds too few origins for its figures to mean much."""
-    left = [one for one in origins_left(job) if one.horizon == job.config.horizon]
+    left = [one for one in count_origins(job) if one.horizon == job.config.horizon]
     return [*_scarce(left), *_few(left, job.protocol)]
 
 
-def _scarce(left: list[Left]) -> list[str]:
+def _scarce(left: list[OriginCount]) -> list[str]:
     scarce = [one for one in left if one.scarce]
     if not scarce:
         return []
@@ -123,7 +123,7 @@ def _scarce(left: list[Left]) -> list[str]:
     ]
 
 
-def _few(left: list[Left], protocol: Protocol) -> list[str]:
+def _few(left: list[OriginCount], protocol: Protocol) -> list[str]:
     ours = left[0].horizon
     few = [one for one in left if one.part != "training" and one.of < ENOUGH]
     if not few:

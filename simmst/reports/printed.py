@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from simmst.experiments.tables.benchmark import Benchmark
+from simmst.evaluation.benchmark import Benchmark
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from simmst import cli
 from simmst.experiments.config import RunConfig
 from simmst.experiments.job import Job
-from simmst.experiments.origins import ENOUGH, origin_notices, origins_in_metrics, origins_left
-from simmst.experiments.page import notices
+from simmst.experiments.origin_counts import ENOUGH, count_origins, origin_notices, origins_in_metrics
+from simmst.experiments.run_report import notices
 from simmst.experiments.target import file_digest
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.gap import Gap
@@ -35,7 +35,7 @@ def prepared(data: TrafficData, folder, **changes) -> Job:
 
 def test_without_gaps_every_origin_is_left_and_nothing_is_said(tmp_path):
     job = prepared(city(), tmp_path)
-    left = origins_left(job)
+    left = count_origins(job)
     assert [(one.part, one.horizon, one.kept, one.of) for one in left] == [
         ("training", 6, TRAIN - 24 - 5, TRAIN - 24 - 5),
         ("validation", 6, 43, 43),
@@ -50,7 +50,7 @@ def test_without_gaps_every_origin_is_left_and_nothing_is_said(tmp_path):
 def test_the_counts_are_those_of_the_windows_that_are_learnt_from_and_of_the_steps_that_are_scored(tmp_path):
     holes = [("net", at, at + 1) for at in (30, 200, TRAIN + 5, TEST + 2, TEST + 20)]
     job = prepared(city(*holes), tmp_path)
-    train, validation, one, six = origins_left(job)
+    train, validation, one, six = count_origins(job)
     assert (train.kept, train.of) == (len(job.train.origins), TRAIN - 24 - 5)
     assert validation.kept == 43 - 6 and validation.alone == {"call": 43, "net": 37}
     assert (one.kept, one.counted) == (94, {"call": 1.0, "net": 94 / 96})

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from simmst.errors import ConfigError
-from simmst.experiments.figures import INK, MODEL, MUTED, forecast_figure, inline_svg
-from simmst.experiments.tables.benchmark import Benchmark
-from simmst.experiments.tables.cell import truth_of_issued
-from simmst.experiments.tables.summary import Row, horizons, tasks
+from simmst.evaluation.benchmark import Benchmark
+from simmst.evaluation.cell import truth_of_issued
+from simmst.evaluation.compare import Row, horizons, tasks
+from simmst.reports.svg import INK, MODEL, MUTED, forecast_figure, inline_svg
 from simmst.traffic.dataset import hourly_units
 
 

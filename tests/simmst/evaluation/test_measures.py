@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simmst.errors import SimmstError
-from simmst.experiments.scores import scores
-from simmst.experiments.tables.benchmark import make_benchmark
-from simmst.experiments.tables.cell import issued, score
-from simmst.experiments.tables.closed_form import closed_form_forecast
-from simmst.experiments.tables.measures import MEASURES, Reference, measure
+from simmst.evaluation.benchmark import make_benchmark
+from simmst.evaluation.cell import issued, score
+from simmst.evaluation.closed_form import closed_form_forecast
+from simmst.evaluation.measures import MEASURES, Reference, measure
+from simmst.evaluation.scores import scores
 from simmst.traffic.gap import Gap
 
 REFERENCE = Reference(np.array([[2.0], [4.0]]), np.array([[1.0], [2.0]]), 6.0)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simmst.experiments.protocol import counted, table_horizons, truth
-from simmst.experiments.tables.benchmark import Benchmark
-from simmst.experiments.tables.measures import Reference, measure
+from simmst.evaluation.benchmark import Benchmark
+from simmst.evaluation.measures import Reference, measure
+from simmst.evaluation.scores import counted, table_horizons, truth
 from simmst.io.npz import Arrays
 from simmst.models.registry import CLOSED_FORM, REGISTRY
 
@@ -105,3 +105,12 @@ def truth_of_issued(benchmark: Benchmark, steps: int) -> npt.NDArray[np.float32]
     """Traffic at the steps of `issued`."""
     first = benchmark.protocol.test.start
     return np.asarray(benchmark.data.values[first : first + steps], dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A cell's result: figures by horizon as JSON, arrays for tests and pictures."""
+
+    cell: Cell
+    result: dict[str, Any]
+    details: Arrays

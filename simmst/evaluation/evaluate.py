@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simmst.experiments.protocol import baseline_forecasts, counted, table_horizons, truth
-from simmst.experiments.report import OURS
-from simmst.experiments.scores import scores
+from simmst.evaluation.scores import counted, scores, table_horizons, truth
+from simmst.forecasting.naive import naive_periods, seasonal_naive
+from simmst.forecasting.ridge import default_lags, fit_ridge
+from simmst.traffic.recorded import recorded_origins
 from simmst.traffic.split import Protocol
 
 Values = npt.NDArray[np.floating]
+OURS = "Sim-MSTNet"
 
 
 def evaluate(
@@ -72,3 +74,35 @@ def issued_daily(
     joined = {name: row[every].reshape(len(steps), *values.shape[1:]) for name, row in rows.items()}
     known = np.where(filled[steps][:, None], np.nan, values[steps])  # a filled value is no truth
     return steps, {"truth": known, **joined}
+
+
+def baseline_forecasts(
+    values: Values, protocol: Protocol, horizon: int, filled: npt.NDArray[np.bool_]
+) -> dict[str, Values]:
+    """Forecast the test part by the rows every table carries: three naive ones and the ridge.
+
+    Parameters
+    ----------
+    values : array [T, N, S]
+        Traffic in raw units.
+    protocol : Protocol
+    horizon : int
+        Number of forecast steps H. The ridge is fitted on targets of this horizon.
+    filled : bool array [T, S]
+        Steps that were not recorded; the ridge is not fitted to them.
+
+    Returns
+    -------
+    dict of str to array [O, H, N, S]
+        In the order of the table.
+    """
+    origins = protocol.test.origins(horizon)
+    periods = naive_periods(protocol.steps_per_day)
+    rows: dict[str, Values] = {
+        name: seasonal_naive(values, origins, horizon, period) for name, period in periods.items()
+    }
+    lags = default_lags(protocol.steps_per_day)
+    fit = recorded_origins(filled, protocol.fit_origins(horizon), horizon)
+    ridge = fit_ridge(values, protocol.train.steps, fit, horizon, lags, filled=filled)
+    rows["ridge"] = ridge.predict(values, origins)
+    return rows

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simmst.errors import SimmstError
-from simmst.experiments.protocol import baseline_forecasts, counted, truth
-from simmst.experiments.scores import scores
+from simmst.evaluation.evaluate import baseline_forecasts
+from simmst.evaluation.scores import counted, scores, truth
 from simmst.traffic.split import Protocol, Span
 
 # MAE / RMSE in MB on the test days of Jinan (5g_down, 5g_up, 4g_down, 4g_up), to the digits printed in

@@ -6,7 +6,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from simmst.experiments.report import OURS, effective_sample_size, render, verdict
+from simmst.evaluation.evaluate import OURS
+from simmst.reports.run import render, verdict
+from simmst.reweighting.diagnostics import effective_sample_size
 
 HOSTILE = "<script>alert('$x$')</script> & \"4g\""
 

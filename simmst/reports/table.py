@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 
-from simmst.experiments.figures import forecast_legend
-from simmst.experiments.tables.output import Table, shown
-from simmst.experiments.tables.picture import error_figure, forecast_figures
-from simmst.experiments.tables.printed import PRINTED, SLIPS, why_not_comparable
-from simmst.experiments.tables.summary import COMPARED, Row, horizons, lowest, tasks
+from simmst.evaluation.compare import COMPARED, Row, horizons, lowest, tasks
 from simmst.io.versions import versions
+from simmst.reports.printed import PRINTED, SLIPS, why_not_comparable
+from simmst.reports.svg import forecast_legend
+from simmst.reports.table_files import Table, shown
+from simmst.reports.table_pictures import error_figure, forecast_figures
 
 _MEASURES = {"mae": "MAE", "rmse": "RMSE"}
 _OVERALL = {"wape": "WAPE", "mase": "MASE", "r2": "R²", "z_mae": "z-MAE", "mae_10min": "MAE of 10 min"}
@@ -44,7 +44,7 @@ def figure_page(table: Table) -> str:
 
 def page(title: str, parts: Sequence[str]) -> str:
     """Wrap parts in a page with the report's style; it refers to nothing outside."""
-    css = files("simmst.experiments").joinpath("report.css").read_text(encoding="utf-8")
+    css = files("simmst.reports").joinpath("report.css").read_text(encoding="utf-8")
     head = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

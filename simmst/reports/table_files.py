@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from simmst.experiments.tables.benchmark import Benchmark
-from simmst.experiments.tables.summary import COMPARED, Comparison, Row, as_records, horizons, lowest, tasks
-from simmst.experiments.target import PRIOR_NOTICE
+from simmst.evaluation.benchmark import Benchmark
+from simmst.evaluation.compare import COMPARED, Comparison, Row, as_records, horizons, lowest, tasks
+from simmst.evaluation.target import PRIOR_NOTICE
 from simmst.io.atomic import atomically
 from simmst.io.versions import versions
 from simmst.traffic.dataset import hourly_units

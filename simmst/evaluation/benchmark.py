@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simmst.errors import ConfigError
-from simmst.experiments.target import Target
+from simmst.evaluation.target import Target
 from simmst.forecasting.ridge import default_lags
 from simmst.models.recipes import Recipe
 from simmst.traffic.dataset import TrafficData

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from simmst.errors import DataError
+from simmst.evaluation.evaluate import evaluate, issued_daily
+from simmst.evaluation.target import PRIOR_NOTICE
 from simmst.experiments.config import RunConfig
-from simmst.experiments.evaluate import evaluate, issued_daily
 from simmst.experiments.job import Job
-from simmst.experiments.page import notices
+from simmst.experiments.run_report import notices
 from simmst.experiments.tables.make import Options, make_table
-from simmst.experiments.tables.output import markdown
-from simmst.experiments.target import PRIOR_NOTICE, file_digest
+from simmst.experiments.target import file_digest
 from simmst.forecasting.ridge import fit_ridge
+from simmst.reports.table_files import markdown
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.gap import Gap
 from simmst.traffic.recorded import recorded_origins

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simmst.experiments.scores import basic_figures, by_service
-from simmst.experiments.tables.benchmark import Benchmark
+from simmst.evaluation.benchmark import Benchmark
+from simmst.evaluation.scores import basic_figures, by_service
 
 Values = npt.NDArray[np.floating]
 
@@ -71,7 +71,7 @@ def measure(
     kept: npt.NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
     """
-    Count errors by service, over all leads and by lead: `simmst.experiments.scores.scores` and more.
+    Count errors by service, over all leads and by lead: `simmst.evaluation.scores.scores` and more.
 
     MAE, RMSE in the unit of the data, divided by the number of ten-minute steps in a step, and of z-scores by
     each node's training deviation. WAPE = sum |e| / sum |y|. MASE = mean over nodes of the MAE over that of the

@@ -115,3 +115,24 @@ def basic_figures(error: Values, true: Values) -> dict[str, float | None]:
 def _mean(figures: list[float | None]) -> float | None:
     known = [figure for figure in figures if figure is not None]
     return sum(known) / len(known) if len(known) == len(figures) else None
+
+
+def table_horizons(horizon: int) -> tuple[int, ...]:
+    """Horizons that get a table: 1, 6 and 24 steps as far as the network reaches, and its own."""
+    return (*(h for h in (1, 6, 24) if h < horizon), horizon)
+
+
+def truth(values: Values, origins: npt.NDArray[np.integer], horizon: int) -> Values:
+    """What was to be forecast: [O, H, N, S] from values [T, N, S]."""
+    actual: Values = values[origins[:, None] + np.arange(horizon)]
+    return actual
+
+
+def counted(
+    filled: npt.NDArray[np.bool_], origins: npt.NDArray[np.integer], horizon: int
+) -> npt.NDArray[np.bool_] | None:
+    """Which forecasts have a recorded truth: bool [O, H, S] from filled steps [T, S]; None for all of them."""
+    if not filled.any():
+        return None
+    recorded: npt.NDArray[np.bool_] = ~filled[origins[:, None] + np.arange(horizon)]
+    return recorded
