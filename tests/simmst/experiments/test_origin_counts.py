@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from simmst import cli
+from simmst.cli import main as cli
 from simmst.experiments.config import RunConfig
 from simmst.experiments.job import Job
 from simmst.experiments.origin_counts import ENOUGH, count_origins, origin_notices, origins_in_metrics

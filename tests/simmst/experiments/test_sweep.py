@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from simmst import cli
+from simmst.cli import main as cli
 from simmst.errors import ConfigError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.sweep import sweep

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from simmst.cli_data import data_app
+from simmst.cli.data import data_app
 from simmst.errors import ConfigError, DataError
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.gap import Gap

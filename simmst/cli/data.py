@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from simmst.cli_common import announce, disk, say
+from simmst.cli._console import announce, disk, say
 from simmst.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

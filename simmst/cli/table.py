@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from simmst.cli_common import announce, say, stoppable
+from simmst.cli._console import announce, say, stoppable
 from simmst.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simmst import cli
+from simmst.cli import main as cli
 from simmst.experiments.tables.training import Training
 
 

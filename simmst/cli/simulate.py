@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from simmst.cli_common import announce, disk, say, stoppable
+from simmst.cli._console import announce, disk, say, stoppable
 from simmst.errors import ConfigError
 
 if TYPE_CHECKING:

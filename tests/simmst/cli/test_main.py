@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from simmst import cli
+from simmst.cli import main as cli
 from simmst.experiments.run import STAGES
 
 

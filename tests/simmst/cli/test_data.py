@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from simmst.cli_data import data_app
+from simmst.cli.data import data_app
 from simmst.errors import ConfigError, DataError
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.telecom.download import RemoteFile

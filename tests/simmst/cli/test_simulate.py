@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from simmst import cli
-from simmst.cli_simulate import simulate_app
+from simmst.cli import main as cli
+from simmst.cli.simulate import simulate_app
 from simmst.simulator import collection
 from simmst.simulator.collection import load_collection
 from simmst.traffic.dataset import TrafficData
@@ -86,7 +86,7 @@ def test_ctrl_c_keeps_what_is_finished(simmst, monkeypatch, tmp_path):
 
 def test_a_kill_of_the_program_and_its_workers_changes_nothing(simmst, tmp_path):
     arguments = ["--windows", "300", "--fresh", "--seed", "2", *map(str, SMALL)]
-    program = [sys.executable, "-c", "from simmst.cli import main; main()", "simulate"]
+    program = [sys.executable, "-c", "from simmst.cli.main import main; main()", "simulate"]
     worlds = tmp_path / "killed" / "worlds"
     process = subprocess.Popen(
         [*program, *arguments, "--out", "killed", "--workers", "2"], stdout=subprocess.DEVNULL

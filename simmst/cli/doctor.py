@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from simmst.cli_common import say
+from simmst.cli._console import say
 
 #: What each extra is for; the packages come from the distribution's own metadata.
 _USES = {

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from simmst.errors import DataError
 
@@ -43,3 +46,33 @@ def stoppable(how: str) -> Iterator[None]:
     except KeyboardInterrupt:
         sys.stderr.write(f"stopped; {how}\n")
         raise typer.Exit(INTERRUPTED) from None
+
+
+class Bars:
+    """One progress bar a stage; off a terminal a line as each begins."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (
+            "{task.description:10}",
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            "{task.fields[note]}",
+        )
+        self._console = console
+        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def watch(self, stage: str, done: int, total: int, note: str) -> None:
+        """Move the stage's bar."""
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage, total=total, note=note)
+            announce(self._console, f"{datetime.now():%H:%M:%S} {stage}")
+        self._progress.update(self._tasks[stage], completed=done, total=total, note=note)

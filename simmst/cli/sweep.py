@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from simmst.cli_common import say, stoppable
+from simmst.cli._console import say, stoppable
 
 
 def sweep(

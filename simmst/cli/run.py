@@ -1,10 +1,7 @@
-"""The command line: `simmst run`, `simmst data …`, `simmst simulate …`, `simmst table …` and the rest."""
+"""The command line's `simmst run`."""
 
 import os
-import re
 import shlex
-import sys
-import traceback
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,34 +10,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
-from simmst.cli_common import INTERRUPTED, announce, say, stoppable
-from simmst.cli_data import data_app
-from simmst.cli_doctor import mount as mount_doctor
-from simmst.cli_forecast import mount as mount_forecast
-from simmst.cli_simulate import simulate_app
-from simmst.cli_sweep import mount as mount_sweep
-from simmst.cli_table import mount as mount_tables
-from simmst.errors import ConfigError, SimmstError
-
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
-_THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-app.add_typer(data_app, name="data")
-mount_tables(app)
-mount_forecast(app)
-app.add_typer(simulate_app, name="simulate")
-mount_sweep(app)
-mount_doctor(app)
+from simmst.cli._console import Bars, say, stoppable
+from simmst.errors import ConfigError
 
 
-@app.callback()
-def _about() -> None:
-    """Sim-MSTNet: forecasts of cellular traffic, learned from simulated traffic weighted to suit real traffic."""
-
-
-@app.command()
 def run(
     data: Annotated[
         str | None,
@@ -91,42 +66,12 @@ def run(
     for notice in origin_notices(job):  # before the minutes that it takes, and with the figures again
         say(Console(stderr=True), f"warning: {notice}")
     again = f"go on with: simmst run --resume {shlex.quote(str(directory.path))}"
-    with stoppable(again), _Bars(Console(stderr=True)) as bars:
+    with stoppable(again), Bars(Console(stderr=True)) as bars:
         metrics = run_job(job, directory, bars.watch)
     for notice in metrics["notices"]:
         console.print(notice, highlight=False, markup=False)
     _print_table(console, metrics, hourly_units(job.target.data), str(count_origins(job)[-1]))
     say(console, str(directory.path / "report.html"))
-
-
-class _Bars:
-    """One progress bar a stage; off a terminal a line as each begins."""
-
-    def __init__(self, console: Console) -> None:
-        columns = (
-            "{task.description:10}",
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            "{task.fields[note]}",
-        )
-        self._console = console
-        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> "_Bars":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
-    def watch(self, stage: str, done: int, total: int, note: str) -> None:
-        """Move the stage's bar."""
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=total, note=note)
-            announce(self._console, f"{datetime.now():%H:%M:%S} {stage}")
-        self._progress.update(self._tasks[stage], completed=done, total=total, note=note)
 
 
 def _print_table(console: Console, metrics: Mapping[str, Any], units: str, origins: str) -> None:
@@ -150,47 +95,6 @@ def _print_table(console: Console, metrics: Mapping[str, Any], units: str, origi
     console.print(verdict(rows), highlight=False, markup=False)
 
 
-def main() -> None:
-    """Run the command line: an error that a user can mend is one line and exit code 2."""
-    # Before numpy is loaded. The job's matrices are small: two threads waiting for each other on two busy cores
-    # took 67 s for what one did in 10 [M], and on one thread a resumed run equals an unbroken one to the bit.
-    for name in _THREAD_COUNTS:
-        os.environ.setdefault(name, "1")
-    try:
-        code = app(prog_name="simmst", standalone_mode=False)
-    except SimmstError as error:
-        _fail(str(error))
-    except OSError as error:  # a full disk, a directory taken away while the run goes on
-        _fail(f"{error.filename or 'file'}: {error.strerror or error}")
-    except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
-    except Exception as error:
-        # A mistyped option; typer carries its own copy of click, so the class has no public name.
-        message = getattr(error, "format_message", None)
-        if message is None:
-            traceback.print_exc()
-            raise SystemExit(1) from None
-        _fail(message())
-    raise SystemExit(code if isinstance(code, int) else 0)
-
-
-def _with_options(message: str) -> str:
-    """Let a message that begins with an argument begin with the option of that name."""
-    command = typer.main.get_command(app)
-    options: set[str] = set()
-    left = [command]
-    while left:
-        one = left.pop()
-        options |= {name for parameter in one.params for name in parameter.opts}
-        left += getattr(one, "commands", {}).values()
-    name = re.match(r"[a-z_]+(?=[ :=])", message)
-    option = f"--{name[0].replace('_', '-')}" if name else ""
-    return option + message[len(name[0]) :] if name and option in options else message
-
-
-def _fail(message: str) -> None:
-    message = _with_options(message)
-    if not message:  # a group called without a command: its help has been printed
-        raise SystemExit(2)
-    sys.stderr.write(f"simmst: error: {' '.join(message.split())}\n")
-    raise SystemExit(2)
+def mount(app: Any) -> None:
+    """Put the command on a command line."""
+    app.command()(run)

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from simmst import cli, cli_doctor
+from simmst.cli import doctor as cli_doctor
+from simmst.cli import main as cli
 
 
 def outcome():

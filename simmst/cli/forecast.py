@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from simmst.cli_common import say
+from simmst.cli._console import say
 from simmst.errors import ConfigError
 
 
