@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from simmst.cli import _console
 from simmst.cli import main as cli
 from simmst.experiments.run import STAGES
 
@@ -167,7 +168,7 @@ def test_ctrl_c_says_how_to_go_on(simmst, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(cli._Bars, "watch", press)
+        patch.setattr(_console.Bars, "watch", press)
         code, _, err = simmst("run", "--preset", "smoke", "--out", "my run")
     assert code == 130
     assert err == "stopped; go on with: simmst run --resume 'my run'\n"
