@@ -144,6 +144,9 @@ class RawScale(nn.Module):
         the centre of a patch.
     """
 
+    #: Told to a checkpoint, so that a training on another scale does not go on as one on this.
+    loss_scale = "traffic"
+
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from simmst.errors import ConfigError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.rundir import RunDirectory
 from simmst.forecasting.from_run import forecast_file
@@ -29,6 +30,7 @@ from simmst.traffic.neighbours import neighbour_patches
 from simmst.traffic.scaling import NodeScaler
 from simmst.traffic.windows import WindowDataset
 from simmst.training.config import TrainerConfig
+from simmst.training.raw_scale import RawScale, RawWindows, RealScales
 from simmst.training.trainer import Trainer
 
 # "time,node,service,forecast,lower,upper" of `simmst forecast`, 6 digits.
@@ -85,6 +87,26 @@ def test_a_training_goes_on_to_the_same_end(old, traffic, tmp_path):
     config = TrainerConfig(epochs=2, batch_size=16, epoch_samples=32, seed=1)
     result = Trainer(config).fit(model, *parts, checkpoint=state, resume=True, show_progress=False)
     np.testing.assert_allclose([record.error for record in result.history], ERRORS, rtol=1e-5)
+
+
+def test_a_training_on_z_scores_does_not_go_on_as_one_on_traffic(old, traffic, tmp_path):
+    # Runs of 0.1.0 had their loss on z-scores; a run of today, like a table, has it on the scale of the traffic.
+    scaler = NodeScaler.fit(traffic.values[:72])
+    scales = RealScales.of(scaler, traffic.values[:72], traffic.filled[:72])
+    parts = (WindowDataset.cut(traffic, scaler, 24, 2, *part) for part in ((24, 72), (72, 144)))
+    patch = neighbour_patches(traffic).shape[1]
+    sizes = {"width": 2, "heads": 1, "hidden": 2, "encoder_layers": 1, "label": 2, "recent": 4, "normalise": True}
+    model = RawScale(SimMSTNet(SimMSTNetConfig(2, 24, 2, patch=patch, **sizes), 5))
+    state = shutil.copy(old / "half.safetensors", tmp_path)
+    config = TrainerConfig(epochs=2, batch_size=16, epoch_samples=32, seed=1)
+    with pytest.raises(ConfigError, match="of another run \\(scale of the loss None -> 'traffic'\\)"):
+        Trainer(config).fit(
+            model,
+            *(RawWindows(part, scales) for part in parts),
+            checkpoint=state,
+            resume=True,
+            show_progress=False,
+        )
 
 
 def test_a_prior_path_gains_and_a_collection(old):
