@@ -11,6 +11,7 @@ from torch import nn
 
 from simmst.errors import ConfigError, DataError
 from simmst.forecasting.forecast import Forecast
+from simmst.forecasting.intervals import Intervals
 from simmst.forecasting.network import forecast_windows, network_forecast
 from simmst.forecasting.saved import CHECKPOINT, SERVING, Serving
 from simmst.models.simmstnet import SimMSTNet
@@ -102,7 +103,7 @@ def forecast_traffic(
     """
     if not 1 <= horizon <= kept.horizon:
         raise ConfigError(f"horizon {horizon}: this network was trained for 1 to {kept.horizon} hours")
-    width = kept.width(level)[:horizon]
+    kept.width(level)  # an impossible level is refused first
     data = _fitting(data, kept, name)
     file = name.removeprefix("data ")
     odd = anomalies(data, kept.scaler, kept.lookback)
@@ -112,9 +113,7 @@ def forecast_traffic(
         forecast_windows(data, kept.scaler, origin, kept.lookback, kept.horizon), patches=kept.patches
     )
     values = network_forecast(model, windows, kept.scaler)[0, :horizon].astype(np.float64)
-    scaled = kept.scaler.transform(values).astype(np.float64)
-    lower, upper = (kept.scaler.inverse(scaled + sign * width[:, None]) for sign in (-1, 1))
-    lower, upper = np.minimum(lower, values), np.maximum(upper, values)
+    lower, upper = Intervals(kept.residuals).around(kept.scaler, values, level)
     return Forecast(data, hours_after(data, horizon), values, lower, upper, level, notices)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,6 +12,7 @@ import torch
 from torch import nn
 
 from simmst.errors import ConfigError, DataError
+from simmst.forecasting.intervals import Intervals
 from simmst.io.npz import Arrays, check_array, load_npz, save_npz
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.scaling import NodeScaler
@@ -123,33 +123,8 @@ class Serving:
         return int(self.residuals.shape[1])
 
     def width(self, level: float) -> npt.NDArray[np.float64]:
-        """
-        Half-width `[H, S]` of the split-conformal interval of z-scores.
-
-        The k-th smallest residual, k = ceil((n + 1) level), of each step and service over all nodes. Were the
-        residuals exchangeable with those to come, the interval would cover at least `level` of them, over nodes
-        and times together. They are not quite: hours follow each other, and the validation days also chose the
-        epoch.
-
-        Parameters
-        ----------
-        level
-            Wanted coverage, in (0, 1).
-
-        Raises
-        ------
-        ConfigError
-            If there are too few residuals for it.
-        """
-        if not 0 < level < 1:
-            raise ConfigError(f"level {level:g}: must lie between 0 and 1")
-        count = len(self.residuals)
-        k = math.ceil((count + 1) * level)
-        if k > count:
-            raise ConfigError(
-                f"level {level:g}: too high for {count} validation windows; at most {count / (count + 1):.4g}"
-            )
-        return np.asarray(self.residuals[k - 1], dtype=np.float64)
+        """Half-width `[H, S]` of the interval of z-scores, see `Intervals.width`."""
+        return Intervals(self.residuals).width(level)
 
 
 def _check(kept: Arrays) -> None:
