@@ -13,7 +13,9 @@ from simmst.errors import ConfigError
 
 
 def forecast(
-    checkpoint: Annotated[Path, typer.Option(help="Directory of a finished `simmst run`.")],
+    checkpoint: Annotated[
+        Path, typer.Option(help="Directory of a finished `simmst run`, or of a forecaster that Python saved.")
+    ],
     data: Annotated[
         Path, typer.Option(help="Traffic file (npz) with the run's nodes and services; may be newer.")
     ],
@@ -27,8 +29,11 @@ def forecast(
     """Forecast the hours after the end of a traffic file, with intervals, by the network of a run."""
     import torch
 
+    from simmst.experiments.load import load
+    from simmst.forecasting.folder import NOTE
     from simmst.forecasting.from_run import forecast_file
     from simmst.forecasting.output import check_suffix, draw_forecast, write_forecast
+    from simmst.traffic.dataset import TrafficData
 
     check_suffix(out)
     drawn = picture or out.with_suffix(".png")
@@ -38,7 +43,10 @@ def forecast(
         if not path.absolute().parent.is_dir():
             raise ConfigError(f"{option} {path}: the folder does not exist")
     torch.set_num_threads(1)
-    found = forecast_file(checkpoint, data, horizon, level)
+    if (checkpoint / NOTE).is_file():  # saved in Python
+        found = load(checkpoint).predict(TrafficData.load(data), horizon, level)
+    else:
+        found = forecast_file(checkpoint, data, horizon, level)
     write_forecast(found, out)
     draw_forecast(found, drawn)
     for notice in found.notices:

@@ -9,8 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import simmst as sm
+from simmst.cli.main import app
 from simmst.forecasting.ridge import default_lags, fit_ridge
 
 HOURS, NODES = 24 * 21, 4
@@ -281,3 +283,13 @@ def test_the_face_names_what_is_there_and_imports_torch_only_when_it_must():
     root = Path(sm.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "False"
+
+
+def test_the_command_line_forecasts_with_what_python_saved(fitted, traffic, tmp_path, monkeypatch):
+    fitted["ridge"].save(tmp_path / "ridge")
+    traffic.save(tmp_path / "town.npz")
+    arguments = ["--checkpoint", tmp_path / "ridge", "--data", tmp_path / "town.npz", "--out", tmp_path / "f.csv"]
+    done = CliRunner().invoke(app, ["forecast", *map(str, arguments)])
+    assert done.exit_code == 0, done.output
+    found = pl.read_csv(tmp_path / "f.csv")["forecast"].to_numpy()
+    np.testing.assert_allclose(found, fitted["ridge"].predict(traffic).values.ravel(), rtol=1e-5)
