@@ -154,7 +154,16 @@ def markdown(table: Table) -> str:
 
 
 def shown(row: Row, horizon: int, task: str | None, measure: str, low: float | None) -> str:
-    """Return a figure with its spread, in the decimals that the column's best needs."""
+    """
+    Return a figure with its spread, in the decimals that the column's best needs.
+
+    Parameters
+    ----------
+    row, horizon, task, measure
+        As in `Row.mean`.
+    low
+        The column's best figure; None where there is none.
+    """
     mean, spread = row.mean(horizon, task, measure), row.spread(horizon, task, measure)
     if mean is None or low is None:
         return "–"
