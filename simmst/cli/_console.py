@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TimeElapsedColumn
 
 from simmst.errors import DataError
 
@@ -38,6 +38,11 @@ def announce(console: Console, text: str) -> None:
         say(console, text)
 
 
+def progress(console: Console, *columns: ProgressColumn | str) -> Progress:
+    """Bars with these columns after the name and the bar; off a terminal nothing."""
+    return Progress("{task.description}", BarColumn(), *columns, console=console, disable=not console.is_terminal)
+
+
 @contextmanager
 def stoppable(how: str) -> Iterator[None]:
     """Let Ctrl-C end the command with a line on how to go on."""
@@ -52,15 +57,8 @@ class Bars:
     """One progress bar a stage; off a terminal a line as each begins."""
 
     def __init__(self, console: Console) -> None:
-        columns = (
-            "{task.description:10}",
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            "{task.fields[note]}",
-        )
         self._console = console
-        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
+        self._progress = progress(console, MofNCompleteColumn(), TimeElapsedColumn(), "{task.fields[note]}")
         self._tasks: dict[str, Any] = {}
 
     def __enter__(self) -> Bars:

@@ -9,10 +9,10 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import DownloadColumn, MofNCompleteColumn, TimeRemainingColumn
 from rich.table import Table
 
-from simmst.cli._console import announce, disk, say
+from simmst.cli._console import announce, disk, progress, say
 from simmst.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def download(
 
     pooch.get_logger().setLevel("WARNING")  # the bar says the same
     console = Console()
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with disk(), Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    with disk(), progress(console, DownloadColumn(), TimeRemainingColumn()) as bars:
         tasks: dict[str, object] = {}
 
         def watch(name: str, done: int, size: int) -> None:
@@ -66,12 +65,12 @@ def ingest(
     from simmst.traffic.telecom.ingest import ingest as turn
 
     console = Console()
-    columns = ("days", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with disk(), Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        task = bars.add_task("", total=None)
+    columns = MofNCompleteColumn(), TimeRemainingColumn(), "{task.fields[file]}"
+    with disk(), progress(console, *columns) as bars:
+        task = bars.add_task("days", total=None, file="")
 
         def watch(done: int, total: int, name: str) -> None:
-            bars.update(task, completed=done, total=total, description=name)
+            bars.update(task, completed=done, total=total, file=name)
             announce(console, f"{name}: {done} of {total} days")
 
         report = turn(raw_dir, out, resolution, fill, max_malformed, watch)  # type: ignore[arg-type]

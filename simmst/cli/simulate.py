@@ -13,16 +13,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
-    BarColumn,
     MofNCompleteColumn,
-    Progress,
-    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
 
-from simmst.cli._console import announce, disk, say, stoppable
+from simmst.cli._console import announce, disk, progress, say, stoppable
 from simmst.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -225,14 +222,7 @@ def _cores() -> int:
 
 @contextmanager
 def _bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    with progress(console, MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()) as bars:
         task, said = bars.add_task(what, total=None), 0
 
         def watch(done: int, total: int) -> None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import MofNCompleteColumn
 
-from simmst.cli._console import announce, say, stoppable
+from simmst.cli._console import announce, progress, say, stoppable
 from simmst.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -181,13 +181,7 @@ class _GridBars:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        self._bars = Progress(*columns, console=console, disable=not console.is_terminal)
+        self._bars = progress(console, MofNCompleteColumn(), "{task.fields[note]}")
         self._grid = self._bars.add_task("cells", total=None, note="")
         self._inner = self._bars.add_task("", total=None, note="")
         self._begun: float | None = None  # of the trained cell at hand

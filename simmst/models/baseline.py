@@ -7,7 +7,7 @@ from simmst.errors import ConfigError
 from simmst.traffic.windows import N_MARKS
 
 
-class Forecaster(nn.Module):
+class BaselineNetwork(nn.Module):
     """Base of the baselines: scaled traffic `[B, L, N, S]` to a forecast `[B, H, N, S]`.
 
     A subclass writes `forecast`, whose inputs have been checked. B windows, L steps of history, H of forecast,
