@@ -15,8 +15,7 @@ from simmst.forecasting.forecast import Forecast
 from simmst.forecasting.forecaster import Forecaster, Known, parts_of, required
 from simmst.forecasting.intervals import Intervals
 from simmst.forecasting.naive import seasonal_naive
-from simmst.forecasting.ridge import Ridge as FittedRidge
-from simmst.forecasting.ridge import default_lags, fit_ridge
+from simmst.forecasting.ridge import RidgeFit, default_lags, fit_ridge
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.recorded import recorded_origins, ridge_origins
 from simmst.traffic.scaling import NodeScaler
@@ -62,9 +61,7 @@ class Naive(Forecaster):
         hours, data = known.hours(horizon), known.fitting(traffic)
         return known.forecast(data, self._values(data, np.array([len(data.values)]), hours)[0], level)
 
-    def _values(
-        self, data: TrafficData, origins: npt.NDArray[np.int64], hours: int
-    ) -> npt.NDArray[np.floating]:
+    def _values(self, data: TrafficData, origins: npt.NDArray[np.int64], hours: int) -> npt.NDArray[np.floating]:
         return seasonal_naive(data.values, origins, hours, PERIODS[self.name])
 
     def save(self, folder: str | PathLike[str]) -> None:
@@ -103,7 +100,7 @@ class Ridge(Forecaster):
         if self.lags[0] < 1:
             raise ConfigError(f"lags {self.lags}: must be 1 or more")
         self.known: Known | None = None
-        self._fitted: FittedRidge | None = None
+        self._fitted: RidgeFit | None = None
 
     def fit(self, traffic: TrafficData) -> Self:
         """Fit on all but the last days, which calibrate the intervals."""
@@ -128,7 +125,7 @@ class Ridge(Forecaster):
         """See `Forecaster.predict`."""
         known: Known = required(self.known)
         hours, data = known.hours(horizon), known.fitting(traffic)
-        ridge: FittedRidge = required(self._fitted)
+        ridge: RidgeFit = required(self._fitted)
         return known.forecast(data, ridge.predict(data.values, np.array([len(data.values)]))[0, :hours], level)
 
     def save(self, folder: str | PathLike[str]) -> None:
@@ -150,7 +147,7 @@ class Ridge(Forecaster):
         services = len(known.services)
         if coefficients.shape != (len(made.lags) * services + 1, made.horizon * services):
             raise DataError(f"{folder}: damaged (coefficients of shape {coefficients.shape})")
-        made.known, made._fitted = known, FittedRidge(made.lags, known.scaler, coefficients)
+        made.known, made._fitted = known, RidgeFit(made.lags, known.scaler, coefficients)
         return made
 
 

@@ -19,7 +19,7 @@ def default_lags(steps_per_day: int) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Ridge:
+class RidgeFit:
     """A fitted ridge; `fit_ridge` makes one.
 
     Attributes
@@ -66,7 +66,7 @@ def fit_ridge(
     lags: tuple[int, ...],
     penalty: float = 10.0,
     filled: npt.NDArray[np.bool_] | None = None,
-) -> Ridge:
+) -> RidgeFit:
     """Fit by the normal equations, in float64 and in blocks of origins.
 
     Parameters
@@ -88,7 +88,7 @@ def fit_ridge(
 
     Returns
     -------
-    Ridge
+    RidgeFit
 
     Raises
     ------
@@ -112,7 +112,7 @@ def fit_ridge(
         targets = scaled[part[:, None] + np.arange(horizon)].transpose(0, 2, 1, 3).reshape(len(inputs), -1)
         gram += inputs.T @ inputs
         moment += inputs.T @ targets
-    return Ridge(lags, scaler, solve(gram, moment, assume_a="pos"))
+    return RidgeFit(lags, scaler, solve(gram, moment, assume_a="pos"))
 
 
 def _chunks(origins: npt.NDArray[np.integer]) -> list[npt.NDArray[np.integer]]:

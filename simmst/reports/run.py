@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from simmst.evaluation.evaluate import OURS
+from simmst.reports.page import definitions, notice, page, quiet
 from simmst.reports.svg import forecast_figure, forecast_legend, iteration_figure, weight_histogram, world_figure
 from simmst.reweighting.diagnostics import effective_sample_size
 
@@ -37,23 +37,16 @@ def render(results: Mapping[str, Any]) -> str:
     str
         HTML without any reference to the network; every string is escaped.
     """
-    css = files(__package__).joinpath("report.css").read_text(encoding="utf-8")
-    title = escape(results["title"])
-    notices = "".join(f'<p class="notice">{escape(notice)}</p>' for notice in results["notices"])
-    return "\n".join(
+    return page(
+        results["title"],
         [
-            "<!doctype html>",
-            '<html lang="en"><head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{title}</title><style>{css}</style></head><body>",
-            f"<h1>{title}</h1>{notices}",
-            _facts(results["facts"]),
+            *map(notice, results["notices"]),
+            f"<h2>What was run</h2>{definitions(results['facts'])}",
             _tables(results["horizons"], results["origins"], results["units"]),
             _forecasts(results["forecasts"], results["units"], results["forecast_note"]),
             _iterations(results["history"], results["epsilon"]),
             _weights(np.asarray(results["weights"]), np.asarray(results["world"]), results["weights_note"]),
-            "</body></html>\n",
-        ]
+        ],
     )
 
 
@@ -89,18 +82,13 @@ def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
-def _facts(facts: Mapping[str, str]) -> str:
-    items = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items())
-    return f"<h2>What was run</h2><dl>{items}</dl>"
-
-
 def _tables(horizons: Mapping[int, Mapping[str, Any]], origins: Mapping[int, str], units: str) -> str:
     legend = (
         f"MAE and RMSE in {units}; WAPE = sum of absolute errors over sum of traffic. Every step of the test "
         "days whose whole horizon fits is a forecast origin; the means run over origins, nodes and those forecast "
         "steps that were recorded. The best of each column is bold, underlined and shaded."
     )
-    parts = [f'<h2>Errors on the test days</h2><p class="quiet">{escape(legend)}</p>']
+    parts = ["<h2>Errors on the test days</h2>", quiet(legend)]
     for horizon, rows in horizons.items():
         span = "1 hour ahead" if horizon == 1 else f"1 to {horizon} hours ahead"
         rests = f'<p class="quiet">{escape(origins[horizon])}.</p>'

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 
 from simmst.evaluation.compare import COMPARED, Row, horizons, lowest, tasks
 from simmst.io.versions import versions
+from simmst.reports.page import definitions, notice, page, quiet
 from simmst.reports.printed import PRINTED, SLIPS, why_not_comparable
 from simmst.reports.svg import forecast_legend
 from simmst.reports.table_files import Table, shown
@@ -21,9 +21,9 @@ def table_page(table: Table) -> str:
     """Return the page of a table."""
     comparable = [row for row in table.rows if not row.cells[0].cell.days or _all_scarce(table.rows)]
     parts = [
-        *(f'<p class="notice">{escape(notice)}</p>' for notice in table.benchmark.target.notices),
+        *map(notice, table.benchmark.target.notices),
         _settings(table.settings),
-        *(f'<p class="quiet">{escape(note)}</p>' for note in table.notes()[len(table.benchmark.target.notices) :]),
+        *map(quiet, table.notes()[len(table.benchmark.target.notices) :]),
         "<h2>Errors on the test days</h2>",
         f"<figure>{error_figure(table.rows)}</figure>",
     ]
@@ -38,19 +38,9 @@ def table_page(table: Table) -> str:
 
 def figure_page(table: Table) -> str:
     """Return the page of figure 2 alone."""
-    notes = [f'<p class="quiet">{escape(note)}</p>' for note in table.notes()]
-    return page(table.title, [_settings(table.settings), *notes, _forecasts(table, table.rows)])
-
-
-def page(title: str, parts: Sequence[str]) -> str:
-    """Wrap parts in a page with the report's style; it refers to nothing outside."""
-    css = files("simmst.reports").joinpath("report.css").read_text(encoding="utf-8")
-    head = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{css}</style></head><body><h1>{escape(title)}</h1>"
+    return page(
+        table.title, [_settings(table.settings), *map(quiet, table.notes()), _forecasts(table, table.rows)]
     )
-    return "\n".join([head, *parts, "</body></html>\n"])
 
 
 def _all_scarce(rows: Sequence[Row]) -> bool:
@@ -58,10 +48,8 @@ def _all_scarce(rows: Sequence[Row]) -> bool:
 
 
 def _settings(settings: Mapping[str, object]) -> str:
-    facts = {**{name: str(value) for name, value in settings.items()}}
-    facts["versions"] = ", ".join(f"{name} {number}" for name, number in versions().items())
-    items = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items())
-    return f"<dl>{items}</dl>"
+    used = ", ".join(f"{name} {number}" for name, number in versions().items())
+    return definitions({**settings, "versions": used})
 
 
 def _figures(rows: Sequence[Row], horizon: int) -> str:
