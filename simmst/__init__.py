@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from simmst.forecasting.closed_form import Naive, Ridge
     from simmst.forecasting.forecast import Forecast
     from simmst.forecasting.forecaster import Forecaster
+    from simmst.reports.backtest import write_backtest
     from simmst.traffic.dataset import TrafficData
     from simmst.traffic.gap import Gap
     from simmst.traffic.table.read import read_table
@@ -26,7 +27,7 @@ _HOMES = {
     "Forecast": "forecasting.forecast", "Forecaster": "forecasting.forecaster",
     "Naive": "forecasting.closed_form", "Ridge": "forecasting.closed_form",
     "Network": "experiments.network", "SimMSTNet": "experiments.sim_mst", "load": "experiments.load",
-    "Backtest": "evaluation.backtest", "backtest": "evaluation.backtest",
+    "Backtest": "evaluation.backtest", "backtest": "evaluation.backtest", "write_backtest": "reports.backtest",
 }  # fmt: skip
 __all__ = [
     "Backtest",
@@ -44,6 +45,7 @@ __all__ = [
     "backtest",
     "load",
     "read_table",
+    "write_backtest",
 ]
 
 

@@ -139,6 +139,19 @@ def test_a_backtest_knows_only_what_lies_before(fitted, traffic):
     np.testing.assert_array_equal(cut.forecasts["daily"][:5], result.forecasts["daily"][:5])
 
 
+def test_the_page_of_a_backtest_marks_the_lower_errors_and_refers_to_nothing(fitted, tmp_path):
+    newer = make(24 * 12, seed=5, first=HOURS)
+    result = sm.backtest([fitted["daily"], fitted["ridge"]], newer, horizon=6, step=6, start=240)
+    sm.write_backtest(result, tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text()
+    assert "http" not in text.replace("http://www.w3.org", "") and "Back-test of daily, ridge" in text
+    scores = result.scores()
+    for service in ("call", "net"):
+        low = scores.filter(pl.col("service") == service)["mae"].min()
+        assert f'<td class="best">{low:.4g}</td>' in text
+    assert text.count('<td class="best">') == 6 and text.count("<figure>") == 2
+
+
 def test_what_was_filled_is_not_measured(fitted):
     newer = make(24 * 12, seed=5, first=HOURS)
     gap = sm.Gap("net", newer.times[250], newer.times[260])
