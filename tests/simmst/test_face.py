@@ -161,6 +161,46 @@ def test_what_was_filled_is_not_measured(fitted):
     gapped = sm.TrafficData(values, newer.start, 60, *names, gaps=(gap,), fill="linear")
     found, usual = (sm.backtest([fitted["weekly"]], one, 6, 12, 240).scores() for one in (gapped, newer))
     assert found["mae"].to_list() == pytest.approx(usual["mae"].to_list(), rel=0.1)
+    assert found["coverage"].to_list() == pytest.approx(usual["coverage"].to_list(), abs=0.05)
+    (notice,) = [one for one in fitted["weekly"].predict(gapped).notices if "are filled" in one]
+    assert "of the last 168 hours" in notice and "some of net are filled" in notice
+
+
+def filled(first: int, stop: int, value: float, declared: bool = True) -> sm.TrafficData:
+    """The traffic of all tests with a filled gap of one service."""
+    whole = make()
+    values = whole.values.copy()
+    values[first:stop, :, 1] = value
+    gaps = (
+        (sm.Gap("net", whole.times[first], whole.times[stop - 1] + np.timedelta64(60, "m")),) if declared else ()
+    )
+    fill = "linear" if declared else "none"
+    names = whole.services, whole.node_ids, whole.coordinates, "MB"
+    return sm.TrafficData(values, whole.start, 60, *names, gaps=gaps, fill=fill)
+
+
+@pytest.mark.parametrize(
+    "make_one", [sm.Naive, sm.Ridge, lambda horizon: sm.Network("mttc", "smoke", horizon=horizon)]
+)
+def test_intervals_do_not_know_what_was_filled(make_one):
+    # The last six hours of the last days are truth alone, and no forecast's history.
+    one, other, undeclared = (
+        make_one(horizon=6).fit(filled(HOURS - 6, HOURS, *how)).known.intervals.residuals
+        for how in ((1e6,), (1e4,), (1e6, False))
+    )
+    np.testing.assert_array_equal(one, other)
+    assert undeclared.max() > one.max()
+
+
+def test_the_ridge_is_not_fitted_to_what_was_filled():
+    # 17 days train: their last six hours are truth alone of its origins.
+    end = 17 * 24
+    one, other, undeclared = (
+        sm.Ridge(horizon=6).fit(filled(end - 6, end, *how))._fitted.coefficients
+        for how in ((1e6,), (1e4,), (1e6, False))
+    )
+    np.testing.assert_array_equal(one, other)
+    assert not np.allclose(one, undeclared)
 
 
 @pytest.mark.parametrize(
