@@ -115,7 +115,7 @@ def _scarce(left: list[OriginCount]) -> list[str]:
     guilty = [name for name in services if any(one.alone[name] < one.of / 2 for one in scarce)]
     guilty = guilty or [name for name in services if any(one.alone[name] < one.of for one in scarce)]
     others = [name for name in services if name not in guilty]
-    drop = f" or run without them (--services {','.join(others)})" if others else ""
+    drop = f" or run without them (services {','.join(others)})" if others else ""
     counts = "; ".join(f"{one.part} days, {one.horizon} h: {one}" for one in scarce)
     return [
         f"GAPS LEAVE LESS THAN HALF. {counts}. They are gaps of {', '.join(guilty)}. {HOW_GAPS_MEET}: leave out "

@@ -49,7 +49,7 @@ def load_target(config: RunConfig) -> Target:
             (
                 "No traffic file was given: the target is a synthetic city, simulated with parameters outside "
                 "the prior that the training worlds are drawn from. These figures say nothing about real "
-                "traffic; run with --data FILE for that.",
+                "traffic; give a traffic file (data) for that.",
             ),
         )
     path = Path(config.data)

@@ -66,7 +66,7 @@ def test_less_than_half_is_a_loud_notice_that_names_the_services_and_the_mend(tm
     assert notice.startswith("GAPS LEAVE LESS THAN HALF. training days, 6 h:") and "test days, 6 h:" in notice
     assert "validation" not in notice
     assert "They are gaps of net. A gap counts for all nodes of a service" in notice
-    assert "leave out the nodes that were down" in notice and "--services call" in notice
+    assert "leave out the nodes that were down" in notice and "run without them (services call)" in notice
 
 
 @pytest.mark.parametrize("horizon", [48, 72])

@@ -1,6 +1,5 @@
-"""Budgets, rows, and the paired tests."""
+"""The paired tests: intervals over days, signed ranks over nodes, and their correction."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,90 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from simmst.errors import ConfigError
 from simmst.evaluation.cell import Cell, Finished
-from simmst.evaluation.compare import Row, compare
-from simmst.experiments.tables.rows import cells, chosen_models
-from simmst.training import budget as budget_module
-from simmst.training.budget import Budget
-from simmst.training.config import TrainerConfig
-
-
-@pytest.mark.parametrize(
-    ("text", "found"), [("3e", Budget(3)), ("2m", Budget(None, 120.0)), ("90s", Budget(None, 90.0))]
-)
-def test_budgets_are_read(text, found):
-    assert Budget.parse(text) == found
-    assert Budget.parse(str(found)) == found
-
-
-@pytest.mark.parametrize("text", ["", "3", "0e", "1.5e", "-2m", "two", "2h"])
-def test_what_is_no_budget_is_refused(text):
-    with pytest.raises(ConfigError, match="write epochs as 3e"):
-        Budget.parse(text)
-
-
-@given(st.floats(1, 500), st.floats(0.01, 1.0), st.floats(0.01, 5.0), st.sampled_from([None, 500, 20_000]))
-def test_a_plan_in_seconds_takes_no_longer_nor_more_than_the_recipe(seconds, step, validation, samples):
-    recipe = TrainerConfig(epochs=12, batch_size=256, epoch_samples=samples)
-    windows = range(30_000)
-
-    def measured(config, *_):  # a step costs in proportion to its batch
-        return step * config.batch_size / 256, validation
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(budget_module, "_measure", measured)
-        plan = Budget(seconds=seconds).plan(recipe, None, windows, windows)
-    steps = -(-plan.epoch_samples // plan.batch_size)
-    cost = plan.epochs * (steps * step * plan.batch_size / 256 + validation)
-    assert plan.epochs <= 12 and plan.epoch_samples <= (samples or 30_000) and 16 <= plan.batch_size <= 256
-    # One epoch of one step is the least; a part batch counts as a whole one.
-    least = plan.epochs == 1 and steps == 1
-    assert cost <= seconds * 1.001 + plan.epochs * step * plan.batch_size / 256 or least
-
-
-def test_epochs_replace_the_recipes_and_no_budget_keeps_them():
-    recipe = TrainerConfig(epochs=12)
-    assert Budget(epochs=3).plan(recipe, None, range(9), range(9)).epochs == 3
-    assert Budget().plan(recipe, None, range(9), range(9)) == recipe
-    assert Budget(seconds=60).share(4).seconds == 15 and Budget(epochs=3).share(4).epochs == 3
-
-
-def test_the_tables_have_their_rows():
-    assert chosen_models(1, None)[0] == "last" and "stnet" in chosen_models(1, None)
-    assert "mttc" in chosen_models(2, None) and "lstm" in chosen_models(2, "all")
-    assert chosen_models(2, "ridge, mttc,ridge") == ("ridge", "mttc")
-    with pytest.raises(ConfigError, match="unknown nonsense; known: last"):
-        chosen_models(2, "mttc,nonsense")
-
-
-def test_a_baseline_that_is_fed_patches_is_a_baseline(register, patch_mean):
-    multi = replace(patch_mean, name="patches", multi_task=True)
-    register(patch_mean, multi)
-    assert "patchmean" in chosen_models(1, None) and "patches" in chosen_models(2, None)
-    assert chosen_models(2, "all").index("patchmean") < chosen_models(2, "all").index("patches")
-    rows = {cell.row for cell in cells(("patchmean",), 1, 3, None)}
-    assert {kind for _, kind, _ in rows} == {"real", "pooled"}  # re-weighted windows by default are ours alone
-
-
-def test_with_scarce_data_a_row_comes_with_each_source_that_it_can_take():
-    rows = {cell.row for cell in cells(("ridge", "dlinear", "mttc", "simmstnet"), 2, 3, None)}
-    assert rows == {
-        ("ridge", "real", 3), ("ridge", "real", None),
-        ("dlinear", "real", 3), ("dlinear", "real", None),
-        ("mttc", "real", 3), ("mttc", "real", None), ("mttc", "pooled", 3),
-        ("simmstnet", "real", 3), ("simmstnet", "real", None), ("simmstnet", "pooled", 3),
-        ("simmstnet", "reweighted", 3), ("simmstnet", "reweighted", None),
-    }  # fmt: skip
-
-
-def test_without_scarce_data_only_ours_takes_simulated_windows():
-    found = cells(("last", "mttc", "simmstnet"), 3, None, None)
-    assert [cell.row for cell in found if cell.seed in (None, 0)] == [
-        ("last", "real", None), ("mttc", "real", None), ("simmstnet", "real", None),
-        ("simmstnet", "reweighted", None),
-    ]  # fmt: skip
-    assert len(found) == 1 + 3 * 3
+from simmst.evaluation.compare import Row, _batch_means, _holm, compare
 
 
 def made_row(name: str, by_origin: np.ndarray, by_node: np.ndarray) -> Row:
@@ -168,8 +85,6 @@ def test_rows_that_are_the_same_do_not_differ():
 
 @pytest.mark.parametrize("shift", [0.0, 0.3])
 def test_interval_and_p_are_those_of_students_test_on_the_means_of_the_blocks(shift):
-    from simmst.evaluation.compare import _batch_means
-
     difference = np.random.default_rng(4).normal(shift, 1.0, 84)
     blocks, low, high, p = _batch_means(difference, 12)
     wanted = ttest_1samp(difference.reshape(7, 12).mean(axis=1), 0.0)  # by SciPy
@@ -180,15 +95,11 @@ def test_interval_and_p_are_those_of_students_test_on_the_means_of_the_blocks(sh
 def test_holms_correction_is_the_one_by_hand():
     # Holm (1979): the sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1 are 0.04, 0.06, 0.06, 0.04; none may fall
     # again. Bonferroni's, times 4 throughout, would be 0.16, 0.04, 0.12, 0.08.
-    from simmst.evaluation.compare import _holm
-
     assert _holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06], rel=1e-12)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holms_correction_keeps_the_order_and_only_raises(p):
-    from simmst.evaluation.compare import _holm
-
     corrected = _holm(p)
     assert all(p[i] <= corrected[i] <= 1 for i in range(len(p)))
     order = np.argsort(p, kind="stable")
