@@ -26,9 +26,9 @@ import torch
 from torch import nn
 
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
-from simmst.sim2real.problems import MeanLoss
-from simmst.sim2real.unrolled import UnrollConfig, UnrolledOracle
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.problems import MeanLoss
+from simmst.reweighting.unrolled import UnrollConfig, UnrolledOracle
+from simmst.reweighting.weights import SampleWeights
 
 N, RATE, WINDOWS = 5000, 0.1, 16
 HIGHER = importlib.util.find_spec("higher") is not None

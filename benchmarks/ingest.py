@@ -60,7 +60,7 @@ def generate(folder: Path, megabytes: float, days: int, seed: int = 0) -> None:
 
 
 def with_simmst(raw: Path, out: Path) -> None:
-    from simmst.data.telecom_italia import ingest
+    from simmst.traffic.telecom.ingest import ingest
 
     ingest(raw, out, resolution=60, fill="zero")
 

@@ -23,12 +23,12 @@ from typing import Any
 
 import torch
 
-from simmst.data.dataset import TrafficData
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowDataset
-from simmst.experiments.part import Part
-from simmst.experiments.protocol import Protocol
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.split import Protocol
+from simmst.traffic.window_subset import WindowSubset
+from simmst.traffic.windows import WindowDataset
 from simmst.training.config import TrainerConfig
 from simmst.training.trainer import Trainer
 
@@ -47,7 +47,7 @@ def train(
         WindowDataset.cut(data, scaler, network.history, HORIZON, part.start, part.stop, season=data.steps_per_day)
         for part in (protocol.train, protocol.validation)
     )
-    chosen_by = Part.draw(validation, VALIDATION_WINDOWS, seed=0)
+    chosen_by = WindowSubset.draw(validation, VALIDATION_WINDOWS, seed=0)
     model, begun = SimMSTNet(network, training.seed), time.process_time()
     result = Trainer(training).fit(model, windows, chosen_by, show_progress=False)
     best = result.history[result.best_epoch]

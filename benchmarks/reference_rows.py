@@ -31,13 +31,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from simmst.data.dataset import TrafficData
-from simmst.data.files import atomic_file
-from simmst.data.graph_windows import GraphWindows
-from simmst.data.windows import WindowDataset, calendar_marks, iterate_batches
+from simmst.io.atomic import atomic_file
 from simmst.models.card import Setting
 from simmst.models.registry import model_card
 from simmst.nn.draws import frozen_draws
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.graph_windows import GraphWindows
+from simmst.traffic.windows import WindowDataset, calendar_marks, iterate_batches
 from simmst.training.trainer import to_tensors
 
 WEEK, HORIZON, CPU = 168, 1, torch.device("cpu")

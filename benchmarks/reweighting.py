@@ -32,14 +32,14 @@ from reweighting_setting import (
 )
 
 from cutplane import BilevelSolver
-from simmst.sim2real.alternating import alternate
-from simmst.sim2real.density import density_ratio
-from simmst.sim2real.diagnostics import diagnose
-from simmst.sim2real.problems import MeanLoss, Sim2Real
-from simmst.sim2real.proxy import RidgeLevel, Samples, SmoothAbsoluteError, window_samples
-from simmst.sim2real.reweighting import default_solver, reweight
-from simmst.sim2real.unrolled import UnrollConfig, UnrolledOracle
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.alternating import alternate
+from simmst.reweighting.density import density_ratio
+from simmst.reweighting.diagnostics import diagnose
+from simmst.reweighting.learn import default_solver, reweight
+from simmst.reweighting.problems import MeanLoss, Sim2Real
+from simmst.reweighting.proxy import RidgeLevel, Samples, SmoothAbsoluteError, window_samples
+from simmst.reweighting.unrolled import UnrollConfig, UnrolledOracle
+from simmst.reweighting.weights import SampleWeights
 
 SERVICES = ("5g_down", "5g_up", "4g_down", "4g_up")
 SETTINGS: dict[str, tuple] = {  # name -> (data set, services, horizon, bad share, iterations)

@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from simmst.data.dataset import TrafficData
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowBatch, WindowDataset, iterate_batches
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.nn.draws import frozen_draws
-from simmst.sim2real.proxy import Samples, window_samples
+from simmst.reweighting.proxy import Samples, window_samples
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.windows import SimulatedWindows
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.windows import WindowBatch, WindowDataset, iterate_batches
 from simmst.training.config import TrainerConfig
 from simmst.training.trainer import Trainer, to_tensors
 

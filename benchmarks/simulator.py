@@ -31,12 +31,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.data.dataset import TrafficData
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowDataset
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.collection import CollectionConfig, make_collection
 from simmst.simulator.transfer import compare_transfer
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.windows import WindowDataset
 
 HOUR = 1
 DAY = 24

@@ -62,11 +62,11 @@ def ours(name: str, steps: int) -> dict[str, float]:
     """Train the registry's model for some steps."""
     import torch
 
-    from simmst.data.dataset import TrafficData
-    from simmst.data.scaling import NodeScaler
-    from simmst.data.windows import WindowDataset
     from simmst.models.card import Setting
     from simmst.models.registry import model_card
+    from simmst.traffic.dataset import TrafficData
+    from simmst.traffic.scaling import NodeScaler
+    from simmst.traffic.windows import WindowDataset
     from simmst.training.config import TrainerConfig
     from simmst.training.trainer import Trainer
 

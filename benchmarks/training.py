@@ -35,8 +35,8 @@ def measure(preset: str, kind: str, steps: int, batch: int) -> dict[str, Any]:
 
     from simmst.experiments.config import RunConfig
     from simmst.experiments.job import Job
-    from simmst.experiments.part import Part
     from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
+    from simmst.traffic.window_subset import WindowSubset
     from simmst.training.config import TrainerConfig
     from simmst.training.trainer import Trainer
 
@@ -65,7 +65,7 @@ def measure(preset: str, kind: str, steps: int, batch: int) -> dict[str, Any]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     quiet = {"show_progress": False} if "show_progress" in inspect.signature(Trainer.fit).parameters else {}
     trainer = Trainer(TrainerConfig(epochs=1, batch_size=batch, epoch_samples=batch * steps, device="cpu"))
-    validation = Part.draw(job.validation, 1, seed=0)
+    validation = WindowSubset.draw(job.validation, 1, seed=0)
     trainer.fit(model, windows, validation, callback=lambda progress: marks.append(time.process_time()), **quiet)
     taken = [later - earlier for earlier, later in itertools.pairwise(marks[:-1])]  # the last one ends the epoch
     return {
@@ -80,14 +80,14 @@ def recipes(data: Path) -> list[dict[str, Any]]:
     """Time three steps of each model's `laptop` recipe on the training days of a file, 24 hours ahead."""
     import torch
 
-    from simmst.data.scaling import NodeScaler
-    from simmst.data.windows import WindowDataset
+    from simmst.evaluation.benchmark import make_benchmark
     from simmst.experiments.config import RunConfig
-    from simmst.experiments.part import Part
-    from simmst.experiments.tables.benchmark import make_benchmark
     from simmst.experiments.target import load_target
     from simmst.models.card import Setting
     from simmst.models.registry import REGISTRY
+    from simmst.traffic.scaling import NodeScaler
+    from simmst.traffic.window_subset import WindowSubset
+    from simmst.traffic.windows import WindowDataset
     from simmst.training.config import TrainerConfig
     from simmst.training.trainer import Trainer
 
@@ -111,7 +111,7 @@ def recipes(data: Path) -> list[dict[str, Any]]:
         few = TrainerConfig(epochs=1, batch_size=size, epoch_samples=min((WARM_UP + 5) * size, len(windows)))
         model = card.build(setting, "laptop", 0)
         Trainer(few).fit(
-            model, windows, Part.draw(windows, 1, seed=0), show_progress=False,
+            model, windows, WindowSubset.draw(windows, 1, seed=0), show_progress=False,
             callback=lambda progress, marks=marks: marks.append(time.process_time()),
         )  # fmt: skip
         step = statistics.median(b - a for a, b in itertools.pairwise(marks[WARM_UP:-1]))

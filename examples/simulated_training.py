@@ -3,11 +3,11 @@
 import numpy as np
 from gallery import BLACK, BLUE, ORANGE, picture, save
 
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowDataset
-from simmst.sim2real.proxy import RidgeLevel, window_samples
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.proxy import RidgeLevel, window_samples
+from simmst.reweighting.weights import SampleWeights
 from simmst.simulator.city import SimulatedWorlds, synthetic_target
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.windows import WindowDataset
 
 worlds = SimulatedWorlds.generate(150, hours=216, services=("internet",), seed=0)
 samples = window_samples(worlds.windows(lookback=48, horizon=1, per_world=60, seed=0), rescale=False)

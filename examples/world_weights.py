@@ -3,12 +3,12 @@
 import numpy as np
 from gallery import BLUE, ORANGE, picture, save
 
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowDataset
-from simmst.sim2real.problems import proxy_problem
-from simmst.sim2real.reweighting import default_solver, reweight
-from simmst.sim2real.weights import SampleWeights
+from simmst.reweighting.learn import default_solver, reweight
+from simmst.reweighting.problems import proxy_problem
+from simmst.reweighting.weights import SampleWeights
 from simmst.simulator.city import SimulatedWorlds, synthetic_target
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.windows import WindowDataset
 
 worlds = SimulatedWorlds.generate(60, hours=216, services=("internet",), seed=0)
 worlds, bad = worlds.with_bad_worlds(0.5, seed=0)  # hours permuted, or a day of 30 to 37 hours

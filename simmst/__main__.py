@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command line."""
     try:
-        from simmst.cli import main as run
+        from simmst.cli.main import main as run
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in ("simmst", "cutplane"):
             raise

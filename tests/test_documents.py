@@ -64,7 +64,7 @@ COMMANDS = [
 def test_every_printed_command_has_options_that_exist(page, line):
     from typer.main import get_command
 
-    from simmst.cli import app
+    from simmst.cli.main import app
 
     command, words = get_command(app), shlex.split(line, comments=True)[1:]
     while words and words[0] in getattr(command, "commands", ()):

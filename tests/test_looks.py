@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simmst.experiments.report import OURS, render
+from simmst.evaluation.evaluate import OURS
+from simmst.reports.run import render
 
 BROWSER = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -126,7 +127,7 @@ BLIND = {
     "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
     "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
 }
-CSS = files("simmst.experiments").joinpath("report.css").read_text(encoding="utf-8")
+CSS = files("simmst.reports").joinpath("report.css").read_text(encoding="utf-8")
 SCHEMES = dict(zip(("light", "dark", "print"), re.findall(r":root \{(.*?)\}", CSS, re.DOTALL), strict=True))
 
 

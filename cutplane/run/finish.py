@@ -75,6 +75,10 @@ def outcome(
         message = message or found.error
         status = state.status = status if not status.success else Status.ORACLE
     usable = known and not np.isnan(found.fun)
+    size = max(1.0, abs(found.fun))
+    if usable and status.success and abs(found.fun - state.best_fun) > 100 * options.tolerance * size:
+        was = f"F at the point found is {found.fun:.6g} and was {state.best_fun:.6g} when the run met it"
+        status, message, usable = Status.ORACLE, f"{was}: {_OTHER}", False
     if certify and problem.convex and usable and found.z.dtype == np.float64:
         bound, against = _bounded(options, model, state, found)
         if against is not None:
@@ -142,10 +146,6 @@ def _judged(
         return status, _too_large(found.fun - bound.value)
     if not (status.success and np.isfinite(state.best_fun)) or found.error:
         return status, ""
-    size = max(1.0, abs(found.fun))
-    if abs(found.fun - state.best_fun) > 100 * options.tolerance * size:
-        was = f"F at the point found is {found.fun:.6g} and was {state.best_fun:.6g} when the run met it"
-        return Status.ORACLE, f"{was}: {_OTHER}"
     noisy = _answers_otherwise(problem, model, state, found)
     if noisy:
         return Status.ORACLE, _NOISY

@@ -140,7 +140,7 @@ class RunConfig(_Frozen):
             If the preset is unknown or a value is impossible.
         """
         if preset not in PRESETS:
-            raise ConfigError(f"--preset {preset}: unknown; known: {', '.join(PRESETS)}")
+            raise ConfigError(f"preset {preset}: unknown; known: {', '.join(PRESETS)}")
         return cls._checked({"preset": preset, **PRESETS[preset], **changes}, "")
 
     @classmethod

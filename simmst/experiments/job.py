@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowDataset
+from simmst.evaluation.gaps import mark_gaps
+from simmst.evaluation.target import Target
 from simmst.experiments.config import RunConfig, TrainConfig
-from simmst.experiments.gaps import mark_gaps, recorded, ridge_origins
-from simmst.experiments.part import Part
-from simmst.experiments.protocol import Protocol
-from simmst.experiments.target import Target, load_target
+from simmst.experiments.target import load_target
 from simmst.models.simmstnet import SimMSTNetConfig
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.windows import SimulatedWindows
+from simmst.traffic.recorded import recorded, ridge_origins
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.split import Protocol
+from simmst.traffic.window_subset import WindowSubset
+from simmst.traffic.windows import WindowDataset
 from simmst.training.config import TrainerConfig
 
 
@@ -32,7 +34,7 @@ class Job:
         Fitted on the training days.
     train : WindowDataset
         The real windows of the training days, without those whose targets hold filled gaps.
-    validation : Part
+    validation : WindowSubset
         Windows of the validation days, without such ones too.
     network : SimMSTNetConfig
     """
@@ -42,7 +44,7 @@ class Job:
     protocol: Protocol
     scaler: NodeScaler
     train: WindowDataset
-    validation: Part
+    validation: WindowSubset
     network: SimMSTNetConfig
 
     @classmethod
@@ -84,7 +86,7 @@ class Job:
             protocol,
             scaler,
             train,
-            Part.draw(validation, config.validation_windows, config.seed),
+            WindowSubset.draw(validation, config.validation_windows, config.seed),
             SimMSTNetConfig.small(len(data.services), lookback, horizon),
         )
 

@@ -9,22 +9,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from simmst.data.windows import WindowSource
-from simmst.experiments.best import Best
+from simmst.evaluation.evaluate import evaluate
 from simmst.experiments.config import TrainConfig
-from simmst.experiments.evaluate import evaluate
-from simmst.experiments.forecast import forecast_windows, network_forecast
 from simmst.experiments.job import Job
-from simmst.experiments.origins import origins_in_metrics, origins_left
-from simmst.experiments.page import notices, report_page
-from simmst.experiments.report import effective_sample_size
-from simmst.experiments.rundir import RunDirectory
-from simmst.experiments.serving import CHECKPOINT, SERVING, Serving
-from simmst.experiments.versions import note_versions
-from simmst.experiments.weighting import learn_weights
+from simmst.experiments.origin_counts import count_origins, origins_in_metrics
+from simmst.experiments.reweight_stage import learn_weights
+from simmst.experiments.run_report import notices, report_page
+from simmst.experiments.rundir import RunDirectory, note_versions
+from simmst.forecasting.network import forecast_windows, network_forecast
+from simmst.forecasting.saved import CHECKPOINT, SERVING, Serving
 from simmst.models.simmstnet import SimMSTNet
+from simmst.reweighting.diagnostics import effective_sample_size
+from simmst.traffic.windows import WindowSource
 from simmst.training.checkpoint import save_model
 from simmst.training.config import Progress, TrainingResult
+from simmst.training.raw_scale import RawScale, RawWindows, RealScales, SimulatedScales
+from simmst.training.stages import BestStage
 from simmst.training.trainer import Trainer
 
 #: ``watch(stage, done, total, note)``: called as a stage goes on, and with ``done == total`` at its end.
@@ -70,30 +70,35 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
         learned = learn_weights(
             job, directory, simulated, lambda done, total, note: watch("re-weight", done, total, note)
         )
-    model = SimMSTNet(job.network, job.config.seed)
-    best = Best()
+    network = SimMSTNet(job.network, job.config.seed)
+    # As in the tables: the network forecasts z-scores, its loss and its best epoch are of traffic.
+    model, best = RawScale(network), BestStage()
+    known = job.protocol.train.steps
+    scales = RealScales.of(job.scaler, job.target.data.values[known], job.target.data.filled[known])
+    drawn = RawWindows(simulated, SimulatedScales.of(simulated))
+    real, held_out = RawWindows(job.train, scales), RawWindows(job.validation, scales)
     with _timed(directory, "train"):
         trainer = Trainer(job.trainer(job.config.train))
         best.keep_starts(
-            model, model, simulated, learned.weights, lambda: float(trainer.errors(model, job.validation).mean())
+            model, network, simulated, learned.weights, lambda: float(trainer.errors(model, held_out).mean())
         )
-        trained = _train(job, directory, "train", model, simulated, job.config.train, watch, learned.weights)
+        trained = _train(job, directory, "train", model, drawn, held_out, job.config.train, watch, learned.weights)
         best.keep("train", model, trained.best_error)
     with _timed(directory, "fine-tune"):
-        tuned = _train(job, directory, "fine-tune", model, job.train, job.config.finetune, watch)
+        tuned = _train(job, directory, "fine-tune", model, real, held_out, job.config.finetune, watch)
         best.keep("fine-tune", model, tuned.best_error)
     note = {"services": job.target.data.services, "units": job.target.data.units}
-    save_model(directory.path / CHECKPOINT, model, note)
-    serving = Serving.of(job.target.data, job.scaler, job.train, model, job.validation)
+    save_model(directory.path / CHECKPOINT, network, note)
+    serving = Serving.of(job.target.data, job.scaler, job.train, network, job.validation)
     serving.save(directory.path / SERVING)
     with _timed(directory, "evaluate"):
-        forecast = _test_forecast(job, directory, model, watch)
+        forecast = _test_forecast(job, directory, network, watch)
         data = job.target.data
         horizons = evaluate(data.values, data.services, job.protocol, forecast, data.filled)
     metrics = {
         "target": {"name": job.target.name, "synthetic": job.config.data is None, "shape": data.values.shape},
         "notices": [*notices(job), *changed],
-        "origins": origins_in_metrics(origins_left(job)),
+        "origins": origins_in_metrics(count_origins(job)),
         "horizons": {str(horizon): rows for horizon, rows in horizons.items()},
         "weights": _spread(learned.weights, simulated.world),
         "re-weighting": learned.summary,
@@ -101,7 +106,7 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
         "fine-tuning": _record(tuned, job.config.finetune),
         "kept_stage": best.stage,
         "validation_errors": best.errors,
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": sum(p.numel() for p in network.parameters()),
     }
     directory.write_json("metrics.json", metrics)
     seconds = directory.read_json(_TIMINGS)
@@ -114,8 +119,9 @@ def _train(
     job: Job,
     directory: RunDirectory,
     stage: str,
-    model: SimMSTNet,
+    model: RawScale,
     windows: WindowSource,
+    held_out: WindowSource,
     config: TrainConfig,
     watch: Watch,
     weights: npt.NDArray[np.floating] | None = None,
@@ -130,7 +136,7 @@ def _train(
     result = Trainer(job.trainer(config)).fit(
         model,
         windows,
-        job.validation,
+        held_out,
         sample_weights=weights,
         checkpoint=directory.stage(f"{stage}.safetensors"),
         resume=True,

@@ -8,17 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
-
-from simmst.data.files import atomically
-from simmst.data.lock import locked, sweep
-from simmst.data.npz import read_npz
-from simmst.errors import ConfigError, DataError
+from simmst.errors import ConfigError
 from simmst.experiments.config import RunConfig
+from simmst.io.atomic import atomically
+from simmst.io.lock import locked, sweep
+from simmst.io.npz import Arrays, load_npz, save_npz
+from simmst.io.versions import versions
 
-Arrays = dict[str, npt.NDArray[Any]]
 CONFIG = "config.json"
+_VERSIONS = "versions.json"
 _STAGES = "stages"
 
 
@@ -72,9 +70,9 @@ class RunDirectory:
             If it holds no run, one of a newer version, or a configuration that cannot be read.
         """
         if not (path / CONFIG).is_file() or not (path / _STAGES).is_dir():
-            raise ConfigError(f"--resume {path}: holds no run (no {CONFIG} beside {_STAGES}/)")
+            raise ConfigError(f"resume {path}: holds no run (no {CONFIG} beside {_STAGES}/)")
         if not os.access(path, os.W_OK):
-            raise ConfigError(f"--resume {path}: cannot be written (Permission denied)")
+            raise ConfigError(f"resume {path}: cannot be written (Permission denied)")
         return cls(path), RunConfig.read(path / CONFIG)
 
     @contextmanager
@@ -129,19 +127,40 @@ class RunDirectory:
         return load_npz(path) if path.is_file() else None
 
 
-def save_npz(target: Path, arrays: Arrays) -> None:
-    """Write arrays under their names; the file is whole or untouched."""
+def note_versions(directory: RunDirectory) -> tuple[str, ...]:
+    """
+    Write what computes now into the run directory, beside what computed before.
 
-    def write(path: Path) -> None:
-        with path.open("wb") as stream:  # a path would be given the ending .npz
-            np.savez(stream, **arrays)  # type: ignore[arg-type]
+    Parameters
+    ----------
+    directory
+        Of a run that begins or goes on.
 
-    atomically(target, write)
+    Returns
+    -------
+    tuple of str
+        A notice where they differ, else nothing.
 
-
-def load_npz(path: Path) -> Arrays:
-    """Read what `save_npz` wrote; a damaged file is an error that says so."""
-    try:
-        return read_npz(path)
-    except DataError as error:
-        raise ConfigError(f"{path}: damaged ({error}); delete it and resume again") from None
+    Raises
+    ------
+    ConfigError
+        If the file is damaged.
+    """
+    path, now = directory.path / _VERSIONS, versions()
+    seen = directory.read_json(_VERSIONS).get("computed_by") if path.is_file() else []
+    if not isinstance(seen, list) or not all(isinstance(one, dict) for one in seen):
+        raise ConfigError(f"{path}: damaged; delete it and resume again")
+    if now not in seen:
+        seen.append(now)
+        directory.write_json(_VERSIONS, {"computed_by": seen})
+    changed = [
+        f"{name} {', then '.join(numbers)}"
+        for name in now
+        if len(numbers := list(dict.fromkeys(str(one.get(name, "unknown")) for one in seen))) > 1
+    ]
+    if not changed:
+        return ()
+    return (
+        f"Different versions computed parts of this run ({'; '.join(changed)}): its figures may differ from those "
+        "of a run by one of them.",
+    )

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from simmst.data.files import atomically
 from simmst.errors import ConfigError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.job import Job
 from simmst.experiments.run import run
 from simmst.experiments.rundir import CONFIG, RunDirectory
-from simmst.experiments.spread import Workers, spread
+from simmst.io.atomic import atomically
+from simmst.io.distribute import Workers, distribute
 
 #: Written last by a run: where it is, the run is finished.
 _LAST = "report.html"
@@ -33,7 +33,7 @@ def run_seed(folder: Path, config: RunConfig) -> None:
     if (folder / CONFIG).is_file():
         directory, kept = RunDirectory.open(folder)
         if kept != config:
-            raise ConfigError(f"--out {folder}: holds a run of other settings; name another directory")
+            raise ConfigError(f"out {folder}: holds a run of other settings; name another directory")
         if (folder / _LAST).is_file():
             return
     else:
@@ -67,7 +67,7 @@ def sweep(
         standard deviation (None for one seed); "notices": what a reader must know first, of all seeds.
     """
     if seeds < 1:
-        raise ConfigError(f"--seeds {seeds}: must be at least 1")
+        raise ConfigError(f"seeds {seeds}: must be at least 1")
     folder = folder.absolute()
     tasks = [(folder / f"seed-{k}", config.model_copy(update={"seed": k})) for k in range(seeds)]
     left = [(path, one) for path, one in tasks if not (path / _LAST).is_file()]
@@ -82,7 +82,7 @@ def sweep(
         done += 1
         finished(done, seeds)
 
-    spread(run_seed, left, workers, folder, count)
+    distribute(run_seed, left, workers, folder, count)
     metrics = [json.loads((path / "metrics.json").read_text(encoding="utf-8")) for path, _ in tasks]
     found = {
         "seeds": seeds,

@@ -1,28 +1,13 @@
 """The traffic a run validates and tests on: a file, summed to hours, or a synthetic city."""
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
-from simmst.data.dataset import TrafficData
 from simmst.errors import DataError
+from simmst.evaluation.target import Target
 from simmst.experiments.config import RunConfig
 from simmst.simulator.city import synthetic_target
-
-#: Goes with every figure that simulated windows had a part in.
-PRIOR_NOTICE = (
-    "The ranges that simulated cities are drawn from were set with statistics of Milano and Jinan, of all their "
-    "days: on traffic of these two cities, what simulated windows bring is no independent test."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Hourly traffic with the name it is shown under, and what a reader must know about it first."""
-
-    data: TrafficData
-    name: str
-    notices: tuple[str, ...] = ()
+from simmst.traffic.dataset import TrafficData
 
 
 def file_digest(path: Path) -> str:
@@ -31,9 +16,9 @@ def file_digest(path: Path) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
-        raise DataError(f"--data {path}: no such file") from None
+        raise DataError(f"data {path}: no such file") from None
     except OSError as error:
-        raise DataError(f"--data {path}: cannot be read ({error.strerror})") from None
+        raise DataError(f"data {path}: cannot be read ({error.strerror})") from None
 
 
 def load_target(config: RunConfig) -> Target:
@@ -64,7 +49,7 @@ def load_target(config: RunConfig) -> Target:
             (
                 "No traffic file was given: the target is a synthetic city, simulated with parameters outside "
                 "the prior that the training worlds are drawn from. These figures say nothing about real "
-                "traffic; run with --data FILE for that.",
+                "traffic; give a traffic file (data) for that.",
             ),
         )
     path = Path(config.data)
@@ -76,9 +61,3 @@ def load_target(config: RunConfig) -> Target:
         notices = (f"The file has steps of {data.step_minutes} minutes; they were summed to hours.",)
         data = data.hourly()
     return Target(data, path.name, notices)
-
-
-def hourly_units(data: TrafficData) -> str:
-    """Units of hourly traffic, in words."""
-    named = {"unknown": "units of the file", "simulated": "simulated units"}
-    return f"{named.get(data.units, data.units)} per hour"

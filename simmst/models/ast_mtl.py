@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from simmst.data.windows import N_MARKS
-from simmst.models.forecaster import Forecaster
+from simmst.models.baseline import BaselineNetwork
 from simmst.nn.dropout import Dropout
 from simmst.nn.graph import GraphConvolution, self_looped
+from simmst.traffic.windows import N_MARKS
 
 
-class ASTMTL(Forecaster):
+class ASTMTL(BaselineNetwork):
     """Per task: graph convolutions, a GRU over the city, attention from the shared state, a GRU ahead.
 
     After Buroni, Lebichot & Bontempi (doi 10.1109/ACCESS.2021.3083412) and their public notebooks; an

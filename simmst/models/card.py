@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from simmst.data.dataset import TrafficData
-from simmst.data.graph_windows import GraphWindows, NodeWindows
-from simmst.data.graphs import city_graph, city_grid
-from simmst.data.windows import WindowDataset, WindowSource
 from simmst.errors import ConfigError
 from simmst.models.recipes import Preset, Recipe
 from simmst.nn.draws import frozen_draws
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.graph_windows import GraphWindows, NodeWindows
+from simmst.traffic.graphs import city_graph, city_grid
+from simmst.traffic.windows import WindowDataset, WindowSource
 
 #: What a batch holds. "graph": `GraphWindows`, history [B, L, N, S], forecast [B, H, N, S]. "node":
 #: `NodeWindows`, the same with N = 1; the model may be asked for whole cities too. "patch": `WindowDataset`,

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from simmst.models.forecaster import Forecaster
+from simmst.models.baseline import BaselineNetwork
 from simmst.nn.recurrent import ConvLSTMCell
 
 
-class ConvLSTM(Forecaster):
+class ConvLSTM(BaselineNetwork):
     """Stacked ConvLSTM cells read the history; a 1 x 1 convolution maps the last state to all H steps.
 
     Departs from the publication in: no peepholes (as in the usual public code) and one head in place of a

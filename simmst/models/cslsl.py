@@ -4,12 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from simmst.errors import ConfigError
-from simmst.models.forecaster import Forecaster, join_nodes
+from simmst.models.baseline import BaselineNetwork, join_nodes
 from simmst.nn.calendar import week_places
 from simmst.nn.dropout import Dropout
 
 
-class CSLSL(Forecaster):
+class CSLSL(BaselineNetwork):
     """A long and a short GRU a task; the state, and the forecast, of a task go on to the next one.
 
     After Huang et al. (arXiv 2206.05731) and their public code; an adaptation that its authors have not published:

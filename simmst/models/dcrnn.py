@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from simmst.models.forecaster import Forecaster
+from simmst.models.baseline import BaselineNetwork
 from simmst.nn.graph import random_walks
 from simmst.nn.recurrent import DiffusionGRUCell
 
 
-class DCRNN(Forecaster):
+class DCRNN(BaselineNetwork):
     """Stacked diffusion GRUs read the history, others write the forecast step by step from a zero first input.
 
     Departs from the published code in: no scheduled sampling (while training, too, the decoder reads its own

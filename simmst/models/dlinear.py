@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from simmst.errors import ConfigError
-from simmst.models.forecaster import Forecaster
+from simmst.models.baseline import BaselineNetwork
 
 
-class DLinear(Forecaster):
+class DLinear(BaselineNetwork):
     """Trend by a moving average, then one linear map from L to H steps for the trend and one for the rest.
 
     The two maps are shared by all nodes and services, as in the publication's default. They start as the mean

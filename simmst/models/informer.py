@@ -3,16 +3,16 @@
 import torch
 from torch import Tensor, nn
 
-from simmst.data.windows import N_MARKS
 from simmst.errors import ConfigError
-from simmst.models.forecaster import Forecaster, join_nodes, split_nodes, window_scale
+from simmst.models.baseline import BaselineNetwork, join_nodes, split_nodes, window_scale
 from simmst.nn.attention import Distilling, MultiHeadAttention
 from simmst.nn.causal_sparse import CausalSparseAttention
 from simmst.nn.dropout import Dropout
 from simmst.nn.series import SeriesEmbedding, start_token
+from simmst.traffic.windows import N_MARKS
 
 
-class Informer(Forecaster):
+class Informer(BaselineNetwork):
     """Encoder over the history, decoder over a start token and zeros; the whole horizon in one pass.
 
     Each node is a series of its own with S channels, one set of weights for all: the other way, all nodes as

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from simmst.models.forecaster import Forecaster, window_scale
+from simmst.models.baseline import BaselineNetwork, window_scale
 from simmst.nn.dropout import Dropout
 from simmst.nn.token_encoder import TokenEncoderLayer
 
 
-class ITransformer(Forecaster):
+class ITransformer(BaselineNetwork):
     """Each series of the window, a node's service, is one token; the tokens attend to each other.
 
     A series is normalised over its own window (no gradient through mean and deviation), mapped from its L steps

@@ -2,10 +2,10 @@
 
 from torch import Tensor, nn
 
-from simmst.models.forecaster import Forecaster, join_nodes, split_nodes, window_scale
+from simmst.models.baseline import BaselineNetwork, join_nodes, split_nodes, window_scale
 
 
-class LSTM(Forecaster):
+class LSTM(BaselineNetwork):
     """A stacked LSTM over the history, its last state mapped to the whole horizon by a small MLP.
 
     One set of weights serves all nodes; a node does not see the others. Of the many LSTMs in use this is the

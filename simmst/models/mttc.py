@@ -2,10 +2,10 @@
 
 from torch import Tensor, nn
 
-from simmst.models.forecaster import Forecaster, join_nodes, split_nodes
+from simmst.models.baseline import BaselineNetwork, join_nodes, split_nodes
 
 
-class MTTC(Forecaster):
+class MTTC(BaselineNetwork):
     """Hard sharing: one convolutional trunk over the history, one linear head a service.
 
     An adaptation that its authors have not published: theirs classifies network flows from 60 packets. Kept: three

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from simmst.models.forecaster import Forecaster
+from simmst.models.baseline import BaselineNetwork
 from simmst.nn.calendar import week_places
 
 
-class STAEformer(Forecaster):
+class STAEformer(BaselineNetwork):
     """Values, time of day, day of week and a learnt vector per step and node; attention over time, then nodes.
 
     Liu et al., CIKM 2023. Nothing departs from the publication. 1,156,260 parameters at N = 100, 12 -> 12, 288

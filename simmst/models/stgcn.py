@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from simmst.models.forecaster import Forecaster
+from simmst.models.baseline import BaselineNetwork
 from simmst.nn.dropout import Dropout
 from simmst.nn.graph import ChebyshevConvolution, scaled_laplacian
 
@@ -11,7 +11,7 @@ _KERNEL = 3
 _SHORTEST = 4 * (_KERNEL - 1) + 1  # what two blocks of two convolutions take, and one step left
 
 
-class STGCN(Forecaster):
+class STGCN(BaselineNetwork):
     """Two space-time blocks and an output block; each temporal convolution shortens the window by 2 steps.
 
     The two blocks take 8 steps, so at least 9 are needed: shorter windows are padded, their first step repeated.

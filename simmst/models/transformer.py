@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from simmst.data.windows import N_MARKS
 from simmst.errors import ConfigError
-from simmst.models.forecaster import Forecaster, join_nodes, split_nodes, window_scale
+from simmst.models.baseline import BaselineNetwork, join_nodes, split_nodes, window_scale
 from simmst.nn.series import SeriesEmbedding, start_token
+from simmst.traffic.windows import N_MARKS
 
 
-class Transformer(Forecaster):
+class Transformer(BaselineNetwork):
     """Full attention over the history and in the decoder, with Informer's embedding and generative decoder.
 
     Each node is a series of its own with S channels, one set of weights for all. Departs from the publication as

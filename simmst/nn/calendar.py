@@ -12,7 +12,7 @@ def week_places(marks: Tensor, steps_per_day: int) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     marks : Tensor `[..., 4]`
-        Sine and cosine of the hour of day, then of the day of week, as `simmst.data.windows.calendar_marks`
+        Sine and cosine of the hour of day, then of the day of week, as `simmst.traffic.windows.calendar_marks`
         makes them.
     steps_per_day : int
 

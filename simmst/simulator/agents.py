@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.data.dataset import TrafficData
 from simmst.errors import ConfigError
 from simmst.simulator.mobility import draw_town, presence
+from simmst.traffic.dataset import TrafficData
 
 FloatArray = NDArray[np.float64]
 

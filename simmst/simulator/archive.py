@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.data.files import atomic_file
-from simmst.data.npz import check_array, read_npz
 from simmst.errors import DataError
-from simmst.simulator.city import MARGIN, SimulatedWorlds, World
+from simmst.io.atomic import atomic_file
+from simmst.io.npz import check_array, read_npz
+from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.scenario import Scenario
+from simmst.simulator.world import MARGIN, World
 
 _FORMAT = 1
 _KEYS = ("format", "services", "names", "theta", "first_site", "sites", "spread", "squares")

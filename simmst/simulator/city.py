@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.data.dataset import TrafficData
 from simmst.errors import ConfigError
 from simmst.simulator.counts import apply_outages, limit_data_services, record
 from simmst.simulator.coverage import (
@@ -25,62 +24,11 @@ from simmst.simulator.residual import events, log_residual
 from simmst.simulator.rhythm import daily_profiles, day_kinds
 from simmst.simulator.scenario import Prior, Scenario, default_prior
 from simmst.simulator.windows import SimulatedWindows, plant_bad_worlds
+from simmst.simulator.world import MARGIN, World
+from simmst.traffic.dataset import TrafficData
 
-#: Rings of squares simulated around a world's nodes, so that every node has neighbours on all sides.
-MARGIN = 2
-# Any Monday; only hour and weekday are ever read from simulated times.
-_MONDAY = np.datetime64("2024-01-01T00:00", "m")
-_KM_PER_DEGREE = 111.32
 # Spawn key of a synthetic target: above the number of any world of a set.
 _TARGET_KEY = 2**31
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """
-    One simulated city part.
-
-    Parameters
-    ----------
-    scenario
-        The parameters it was drawn with.
-    sites
-        Traffic of the sites in each hour, float32 `[T, B, S]`.
-    spread
-        Part of each site's traffic that each square is given, float32 `[Q, B]`.
-    squares
-        Centres of the squares in km, `[Q, 2]`, a full square grid row by row from the south-west.
-    """
-
-    scenario: Scenario
-    sites: NDArray[np.float32]
-    spread: NDArray[np.float32]
-    squares: NDArray[np.float64]
-
-    @property
-    def nodes(self) -> NDArray[np.int64]:
-        """Squares that are nodes, int64 `[N]`: all but the `MARGIN` outer rings."""
-        side = round(np.sqrt(len(self.squares)))
-        inner = np.arange(MARGIN, side - MARGIN)
-        return np.asarray((inner[:, None] * side + inner).ravel(), dtype=np.int64)
-
-    @property
-    def start_hour(self) -> int:
-        """Hour of the week of the first step; 0 is Monday's first."""
-        return int(self.scenario["start_hour"])
-
-    def traffic(self) -> TrafficData:
-        """Traffic of the nodes, `[T, N, S]`; their coordinates lie around longitude 0, latitude 0."""
-        nodes = self.nodes
-        return TrafficData(
-            values=np.matmul(self.spread[nodes], self.sites),
-            start=_MONDAY + np.timedelta64(self.start_hour * 60, "m"),
-            step_minutes=60,
-            services=self.scenario.services,
-            node_ids=tuple(f"square-{q}" for q in nodes),
-            coordinates=self.squares[nodes] / _KM_PER_DEGREE,
-            units="simulated",
-        )
 
 
 def simulate_world(

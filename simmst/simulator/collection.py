@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from simmst.data.files import atomic_file
-from simmst.data.lock import locked, sweep
 from simmst.errors import ConfigError, DataError, short
+from simmst.io.atomic import atomic_file
+from simmst.io.lock import locked, sweep
+from simmst.io.processes import in_processes
 from simmst.simulator.archive import load_worlds, save_worlds
-from simmst.simulator.city import SimulatedWorlds, World, draw_world
+from simmst.simulator.city import SimulatedWorlds, draw_world
 from simmst.simulator.path_gain import PathGain, load_path_gain, save_path_gain
 from simmst.simulator.prior_file import load_prior, prior_yaml
 from simmst.simulator.scenario import Prior, default_prior
 from simmst.simulator.windows import SimulatedWindows
-from simmst.simulator.workers import in_processes
+from simmst.simulator.world import World
 
 #: Windows that share a world in a pooled collection: one for each of its 4 x 4 nodes.
 PER_WORLD = 16

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.data.files import atomic_file
-from simmst.data.npz import read_npz
 from simmst.errors import DataError
+from simmst.io.atomic import atomic_file
+from simmst.io.npz import read_npz
 from simmst.simulator.coverage import SQUARE_KM
 
 FloatArray = NDArray[np.float64]

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from simmst.data.files import atomic_file
 from simmst.errors import ConfigError, short
+from simmst.io.atomic import atomic_file
 from simmst.simulator.distributions import Choice, Distribution, LogUniform, Normal, Uniform
 from simmst.simulator.scenario import Prior, default_prior
 

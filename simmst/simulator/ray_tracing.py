@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.data.files import atomic_file
-from simmst.data.npz import read_npz
 from simmst.errors import ConfigError, DataError, SimmstError
+from simmst.io.atomic import atomic_file
+from simmst.io.npz import read_npz
 from simmst.simulator.coverage import SQUARE_KM, place_sites
 from simmst.simulator.path_gain import PathGain
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.data.windows import WindowSource
 from simmst.errors import ConfigError
+from simmst.traffic.windows import WindowSource
 
 FloatArray = NDArray[np.float64]
 

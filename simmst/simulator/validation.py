@@ -16,14 +16,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from simmst.data.dataset import TrafficData
-from simmst.data.files import atomic_file
-from simmst.data.npz import read_npz
 from simmst.errors import DataError
+from simmst.io.atomic import atomic_file
+from simmst.io.npz import read_npz
 from simmst.simulator.city import SimulatedWorlds
+from simmst.simulator.compare import Comparison, DayDistance, compare_days, compare_in_space, compare_in_time
 from simmst.simulator.scenario import Prior
-from simmst.simulator.statistics import HOURS_OF_WEEK
-from simmst.simulator.validate import Comparison, DayDistance, compare_days, compare_in_space, compare_in_time
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.statistics import HOURS_OF_WEEK
 
 FloatArray = NDArray[np.float64]
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.data.neighbours import patches_from_positions
-from simmst.data.windows import WindowBatch, calendar_marks
 from simmst.errors import ConfigError
-
-if TYPE_CHECKING:
-    from simmst.simulator.city import World
+from simmst.simulator.world import World
+from simmst.traffic.neighbours import patches_from_positions
+from simmst.traffic.windows import WindowBatch, calendar_marks
 
 IntArray = NDArray[np.int64]
 

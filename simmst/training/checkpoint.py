@@ -10,8 +10,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from simmst.data.files import atomic_file
 from simmst.errors import ConfigError, DataError
+from simmst.io.atomic import atomic_file
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 
 _NOTE = "simmst"

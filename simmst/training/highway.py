@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from simmst.data.windows import WindowSource, iterate_batches
 from simmst.errors import ConfigError
 from simmst.models.simmstnet import SimMSTNet, normalised
+from simmst.traffic.windows import WindowSource, iterate_batches
 
 _BATCH = 1024
 
@@ -19,7 +19,7 @@ def start_highway(
 
     Each task's L x H map minimises Σ_j s_j ‖Θᵀa_j − y_j‖² / Σ_j s_j + penalty ‖Θ‖², with a_j the history of the
     window's own cell and y_j its target, both normalised as the network does: a model of the kind that weights are
-    learned for (`simmst.sim2real.proxy`), of each service alone and without a constant.
+    learned for (`simmst.reweighting.proxy`), of each service alone and without a constant.
 
     Parameters
     ----------

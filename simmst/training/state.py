@@ -61,12 +61,18 @@ def fingerprint(
     # settings that no shape shows, where the network keeps them
     network = [part.config for part in model.modules() if isinstance(part, SimMSTNet)]
     settings = {key: value for key, value in asdict(config).items() if key not in _PLACE}
-    return settings | {
-        "windows": windows[0],
-        "validation windows": windows[1],
-        "sample_weights": None if weights is None else zlib.crc32(weights.tobytes()),
-        "parameters": zlib.crc32(repr((shapes, network)).encode()),
-    }
+    # What a run of 0.1.0 does not know: it is refused here, and not as damaged where its tensors have other names.
+    scale = {"scale of the loss": model.loss_scale} if hasattr(model, "loss_scale") else {}
+    return (
+        settings
+        | scale
+        | {
+            "windows": windows[0],
+            "validation windows": windows[1],
+            "sample_weights": None if weights is None else zlib.crc32(weights.tobytes()),
+            "parameters": zlib.crc32(repr((shapes, network)).encode()),
+        }
+    )
 
 
 def save_state(

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from simmst.data.windows import WindowBatch, WindowSource
 from simmst.errors import ConfigError, SimmstError
 from simmst.nn.draws import frozen_draws, seed_draws
+from simmst.traffic.windows import WindowBatch, WindowSource
 from simmst.training.config import EpochRecord, Progress, TrainerConfig, TrainingResult
 from simmst.training.device import resolve_device
 from simmst.training.interrupt import DeferredInterrupt

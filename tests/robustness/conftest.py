@@ -15,13 +15,10 @@ import yaml
 
 from cutplane import BilevelProblem, BilevelSolver, SolutionMap, State
 from cutplane.errors import CutplaneError
-from simmst.data.dataset import Gap, TrafficData
-from simmst.data.scaling import NodeScaler
-from simmst.data.telecom_day import read_day
 from simmst.errors import SimmstError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.rundir import RunDirectory
-from simmst.experiments.serving import Serving
+from simmst.forecasting.saved import Serving
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.simulator.archive import load_worlds, save_worlds
 from simmst.simulator.city import SimulatedWorlds
@@ -29,6 +26,10 @@ from simmst.simulator.collection import CollectionConfig, load_collection, make_
 from simmst.simulator.path_gain import PathGain, load_path_gain, save_path_gain
 from simmst.simulator.prior_file import load_prior, save_prior
 from simmst.simulator.scenario import default_prior
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.gap import Gap
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.telecom.day import read_day
 from simmst.training.checkpoint import load_model, save_model
 from simmst.training.config import TrainerConfig
 from simmst.training.state import State as TrainingState

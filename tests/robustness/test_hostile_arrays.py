@@ -18,8 +18,8 @@ from hypothesis.extra import numpy as hnp
 
 from cutplane.errors import InputError
 from cutplane.state import State
-from simmst.data.npz import read_npz
 from simmst.errors import DataError
+from simmst.io.npz import read_npz
 
 FUZZ = settings(
     deadline=None,

@@ -14,10 +14,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simmst.data.telecom_day import read_day
 from simmst.errors import ConfigError, DataError
 from simmst.experiments.config import RunConfig
 from simmst.simulator.prior_file import load_prior
+from simmst.traffic.telecom.day import read_day
 
 DAY = "2013-11-01"
 FUZZ = settings(

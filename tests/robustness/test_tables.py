@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simmst.data.dataset import TrafficData
-from simmst.data.lock import LockedError, locked
 from simmst.errors import SimmstError
 from simmst.experiments.tables.make import Options, make_table
+from simmst.io.lock import LockedError, locked
+from simmst.traffic.dataset import TrafficData
 
 
 def make(folder: Path) -> None:

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simmst.data.lock import LockedError, locked
-from simmst.data.telecom_italia import ingest
 from simmst.errors import ConfigError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.job import Job
 from simmst.experiments.run import run
 from simmst.experiments.rundir import RunDirectory
+from simmst.io.lock import LockedError, locked
 from simmst.simulator.collection import CollectionConfig, load_collection, make_collection
+from simmst.traffic.telecom.ingest import ingest
 
 CONFIG = RunConfig.of_preset("smoke", seed=5)
 
@@ -180,7 +180,7 @@ def test_a_reader_of_a_read_only_folder_needs_no_more(reader: Any) -> None:
 
 RIVAL = """
 import sys, pathlib
-from simmst.data.lock import locked
+from simmst.io.lock import locked
 with locked(pathlib.Path(sys.argv[1]), sys.argv[2]):
     print("held", flush=True)
     sys.stdin.read()

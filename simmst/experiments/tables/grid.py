@@ -10,32 +10,23 @@ from typing import Any
 
 import torch
 
-from simmst.data.files import atomically
-from simmst.data.lock import locked, sweep
 from simmst.errors import DataError, SimmstError
-from simmst.experiments.rundir import Arrays, load_npz, save_npz
+from simmst.evaluation.benchmark import Benchmark
+from simmst.evaluation.cell import Cell, Finished, score
+from simmst.evaluation.closed_form import closed_form_forecast, refusal
+from simmst.evaluation.measures import Reference
 from simmst.experiments.tables import key
-from simmst.experiments.tables.benchmark import Benchmark
-from simmst.experiments.tables.budget import Budget
-from simmst.experiments.tables.cell import Cell, score
-from simmst.experiments.tables.clock import Clock
-from simmst.experiments.tables.closed_form import closed_form_forecast, refusal
-from simmst.experiments.tables.measures import Reference
+from simmst.experiments.tables.cost import Clock
 from simmst.experiments.tables.simulated import Simulated, Watch, simulation_config, without_simulation
 from simmst.experiments.tables.training import Recipe, Training
-from simmst.experiments.versions import versions
+from simmst.io.atomic import atomically
+from simmst.io.lock import locked, sweep
+from simmst.io.npz import load_npz, save_npz
+from simmst.io.versions import versions
 from simmst.models.card import Setting
 from simmst.models.recipes import Preset
 from simmst.models.registry import CLOSED_FORM, REGISTRY
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A cell's result: figures by horizon as JSON, arrays for tests and pictures."""
-
-    cell: Cell
-    result: dict[str, Any]
-    details: Arrays
+from simmst.training.budget import Budget
 
 
 @dataclass(slots=True)
@@ -236,7 +227,7 @@ def run_grid(
             refused.add(cell.row)
             skip(cell, reason)
     if not wanted:
-        raise SimmstError("--models: none of these rows can be computed on this data")
+        raise SimmstError("models: none of these rows can be computed on this data")
     found = {cell: grid.finished(cell) for cell in wanted}
     missing = [cell for cell in wanted if found[cell] is None]
     if elsewhere is not None and missing:

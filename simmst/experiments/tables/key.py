@@ -16,19 +16,20 @@ import numpy as np
 
 import cutplane
 import simmst
-from simmst.data.dataset import TrafficData
 from simmst.errors import ConfigError
 from simmst.models.card import ModelCard
 from simmst.models.recipes import Preset
 from simmst.models.registry import CLOSED_FORM, REGISTRY
+from simmst.traffic.dataset import TrafficData
 
 _ROOTS = {"simmst": Path(simmst.__file__).parent, "cutplane": Path(cutplane.__file__).parent}
 _TABLES, _MODELS = "simmst.experiments.tables", "simmst.models"
 #: Modules that results import, and why none depends on their code.
 SET_ASIDE: Mapping[str, str] = {
     "simmst.errors": "what a refusal says",
-    "simmst.data.files": "how a file is written",
-    "simmst.data.npz": "how a file is read; traffic is hashed by value",
+    "simmst.io.atomic": "how a file is written",
+    "simmst.io.npz": "how a file is read; traffic is hashed by value",
+    "simmst.evaluation.target": "what it holds is hashed by value",
     "simmst.experiments.rundir": "where results are kept",
     "simmst.experiments.target": "what it loads or makes is hashed by value",
     "simmst.models.recipes": "the recipe of a cell is hashed by value",
@@ -62,20 +63,20 @@ def data_digest(data: TrafficData) -> str:
 def sources(model: str) -> frozenset[str]:
     """Modules that decide what a model gives on real windows."""
     if model in CLOSED_FORM:
-        return closure(f"{_TABLES}.cell", f"{_TABLES}.closed_form")
+        return closure("simmst.evaluation.cell", "simmst.evaluation.closed_form")
     # Training knows Sim-MSTNet, and the scales know simulated windows: other rows go through neither.
     models = {f"{_MODELS}.{path.stem}" for path in (_ROOTS["simmst"] / "models").glob("*.py")}
     shared = {f"{_MODELS}.{name}" for name in ("card", "recipes", "registry")}
     without = frozenset(models - shared | {"simmst.simulator", f"{_TABLES}.simulated"})
     own, _ = _maker(REGISTRY[model])
-    return closure(f"{_TABLES}.cell", f"{_TABLES}.training", without=without) | closure(own)
+    return closure("simmst.evaluation.cell", f"{_TABLES}.training", without=without) | closure(own)
 
 
 def card_by_value(card: ModelCard, preset: Preset) -> dict[str, Any]:
     """Return what a card says that decides a result: the recipe of the preset, and all but its words."""
     rest = {one.name: getattr(card, one.name) for one in fields(card) if one.name not in _WORDS | {"recipes"}}
     recipe = card.recipes[preset]  # its history is the benchmark's
-    return {**rest, "make": _maker(card), "sizes": dict(recipe.sizes), "training": dict(recipe.training)}
+    return {**rest, "make": _maker(card)[1], "sizes": dict(recipe.sizes), "training": dict(recipe.training)}
 
 
 def _maker(card: ModelCard) -> tuple[str, str]:
@@ -119,11 +120,10 @@ def closure(*roots: str, without: frozenset[str] = frozenset()) -> frozenset[str
 
 @cache
 def code_version(modules: frozenset[str]) -> str:
-    """Hash what modules mean: comments, layout and docstrings do not count."""
+    """Hash what modules mean: comments, layout and docstrings do not count, nor where a module stands."""
     found = hashlib.sha256()
-    for module in sorted(modules):
-        found.update(module.encode())
-        found.update(_meaning(_text(module)).encode())
+    for meaning in sorted({_meaning(_text(module)) for module in modules}):
+        found.update(meaning.encode())
     return found.hexdigest()
 
 
@@ -135,12 +135,16 @@ def versions(modules: Iterable[str]) -> dict[str, str]:
 
 @cache
 def _imports(module: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Modules of both packages, packages around them included, and other packages that a module imports."""
+    """
+    Modules of both packages, packages around them included, and other packages that a module imports.
+
+    Without `simmst` itself: it names what users import, of all rooms, and computes nothing.
+    """
     names = list(_imported(ast.parse(_text(module)), module))
     ours = {name for name in names if name.partition(".")[0] in _ROOTS}
     inner = {".".join(parts[: i + 1]) for parts in (name.split(".") for name in ours) for i in range(len(parts))}
     others = frozenset(name.partition(".")[0] for name in names) - _ROOTS.keys()
-    return frozenset(name for name in inner if _path(name) is not None), others
+    return frozenset(name for name in inner - {"simmst"} if _path(name) is not None), others
 
 
 def _imported(tree: ast.Module, module: str) -> Iterator[str]:
@@ -167,12 +171,31 @@ def _text(module: str) -> str:
 
 @cache
 def _meaning(text: str) -> str:
-    """Hash what a source means."""
+    """Hash what a source means; of imports from both packages the names count, and not where they come from."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in _ROOTS:
+            node.module = ""
+        elif isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             node.body = [part for part in node.body if not _is_text(part)]
+    tree.body = [*sorted(_imports_of(tree), key=ast.dump), *(part for part in tree.body if not _is_import(part))]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _is_import(part: ast.stmt) -> bool:
+    return isinstance(part, (ast.Import, ast.ImportFrom))
+
+
+def _imports_of(tree: ast.Module) -> list[ast.stmt]:
+    """Imports at the top, a name each, so that a move changes neither their order nor their number."""
+    return [
+        ast.ImportFrom(part.module, [alias], part.level)
+        if isinstance(part, ast.ImportFrom)
+        else ast.Import([alias])
+        for part in tree.body
+        if isinstance(part, (ast.Import, ast.ImportFrom))
+        for alias in part.names
+    ]
 
 
 def _is_text(part: ast.stmt) -> bool:

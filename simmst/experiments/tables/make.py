@@ -10,20 +10,21 @@ from functools import lru_cache
 from pathlib import Path
 
 from simmst.errors import ConfigError
+from simmst.evaluation.benchmark import Benchmark, make_benchmark
+from simmst.evaluation.cell import Cell
+from simmst.evaluation.compare import compare, rows_of
+from simmst.evaluation.gaps import mark_gaps
+from simmst.evaluation.target import Target
 from simmst.experiments.config import SMOKE, RunConfig
-from simmst.experiments.gaps import mark_gaps
-from simmst.experiments.spread import Workers, spread
-from simmst.experiments.tables.benchmark import Benchmark, make_benchmark
-from simmst.experiments.tables.budget import Budget
-from simmst.experiments.tables.cell import Cell
 from simmst.experiments.tables.grid import Grid, run_grid
-from simmst.experiments.tables.output import Table
 from simmst.experiments.tables.rows import KINDS, TITLES, cells, chosen_models
 from simmst.experiments.tables.simulated import Watch
-from simmst.experiments.tables.summary import compare, rows_of
-from simmst.experiments.target import Target, load_target
+from simmst.experiments.target import load_target
+from simmst.io.distribute import Workers, distribute
 from simmst.models.recipes import PRESETS
 from simmst.models.registry import CLOSED_FORM, REGISTRY
+from simmst.reports.table_files import Table
+from simmst.training.budget import Budget
 
 #: ``begin(done, missing, total, cell)``: a cell is about to be computed.
 Begin = Callable[[int, int, int, Cell], Watch]
@@ -123,7 +124,7 @@ def make_table(options: Options, begin: Begin, skip: Callable[[Cell, str], None]
 
 def _grid(options: Options) -> Grid:
     if options.preset not in PRESETS:
-        raise ConfigError(f"--preset {options.preset}: unknown; known: {', '.join(PRESETS)}")
+        raise ConfigError(f"preset {options.preset}: unknown; known: {', '.join(PRESETS)}")
     budget = Budget() if options.budget is None else Budget.parse(options.budget)
     made = make_benchmark(_target(options), options.protocol, options.horizon, options.lookback)
     benchmark = _narrowed(made, options)
@@ -147,7 +148,7 @@ def _elsewhere(options: Options, grid: Grid) -> Callable[[Sequence[Cell], Callab
                 learned.add(weights)
         for wave in (first, then):
             tasks = [(there, cell) for cell in wave]
-            spread(_compute, tasks, options.workers, there.folder, lambda i, wave=wave: done(wave[i]))  # type: ignore[misc]
+            distribute(_compute, tasks, options.workers, there.folder, lambda i, wave=wave: done(wave[i]))  # type: ignore[misc]
 
     return compute
 
@@ -176,7 +177,7 @@ def _narrowed(benchmark: Benchmark, options: Options) -> Benchmark:
     else:
         return benchmark
     if options.number == 1 and len(names) > 1:
-        raise ConfigError(f"--service {options.service}: table 1 is of one service")
+        raise ConfigError(f"service {options.service}: table 1 is of one service")
     return replace(benchmark, target=replace(benchmark.target, data=benchmark.data.select(services=names)))
 
 
@@ -185,7 +186,7 @@ def _days(text: str | None) -> int | None:
         return None
     found = re.fullmatch(r"(\d+)d", text.strip())
     if found is None or int(found[1]) < 1:
-        raise ConfigError(f"--scarce {text}: write days as 3d")
+        raise ConfigError(f"scarce {text}: write days as 3d")
     return int(found[1])
 
 
@@ -194,5 +195,5 @@ def _kinds(text: str | None) -> tuple[str, ...] | None:
         return None
     kinds = tuple(name.strip() for name in text.split(","))
     if unknown := [name for name in kinds if name not in KINDS]:
-        raise ConfigError(f"--sources {text}: unknown {', '.join(unknown)}; known: {', '.join(KINDS)}")
+        raise ConfigError(f"sources {text}: unknown {', '.join(unknown)}; known: {', '.join(KINDS)}")
     return kinds

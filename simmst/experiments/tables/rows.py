@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from simmst.errors import ConfigError
-from simmst.experiments.tables.cell import Cell
+from simmst.evaluation.cell import Cell
 from simmst.experiments.tables.training import Kind
 from simmst.models.registry import CLOSED_FORM, REGISTRY
 
@@ -58,7 +58,7 @@ def chosen_models(table: int, names: str | None) -> tuple[str, ...]:
     known = (*CLOSED_FORM, *REGISTRY)
     unknown = [name for name in wanted if name not in known]
     if unknown or not wanted:
-        raise ConfigError(f"--models {names}: unknown {', '.join(unknown) or '(none)'}; known: {', '.join(known)}")
+        raise ConfigError(f"models {names}: unknown {', '.join(unknown) or '(none)'}; known: {', '.join(known)}")
     return tuple(dict.fromkeys(wanted))
 
 

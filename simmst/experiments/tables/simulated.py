@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from simmst.evaluation.benchmark import Benchmark
 from simmst.experiments.config import LONGEST_LOOKBACK, RunConfig
 from simmst.experiments.job import Job
+from simmst.experiments.reweight_stage import learn_weights
 from simmst.experiments.rundir import CONFIG, RunDirectory
-from simmst.experiments.tables.benchmark import Benchmark
-from simmst.experiments.weighting import learn_weights
 from simmst.simulator.windows import SimulatedWindows
 
 #: ``watch(stage, done, total, note)``.

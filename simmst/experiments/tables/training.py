@@ -10,39 +10,30 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from simmst.data.files import atomically
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowDataset, WindowSource
 from simmst.errors import DataError
-from simmst.experiments.best import Best
-from simmst.experiments.forecast import forecast_windows
-from simmst.experiments.gaps import recorded
-from simmst.experiments.part import Part
-from simmst.experiments.tables.benchmark import Benchmark
-from simmst.experiments.tables.budget import Budget
-from simmst.experiments.tables.raw_scale import (
-    OneService,
-    Pooled,
-    RawScale,
-    RawWindows,
-    RealScales,
-    SimulatedScales,
-)
+from simmst.evaluation.benchmark import Benchmark
 from simmst.experiments.tables.simulated import Simulated, Watch
+from simmst.forecasting.raw_forecast import RawReader
+from simmst.io.atomic import atomically
 from simmst.models.card import ModelCard, Setting
 from simmst.models.recipes import Preset
 from simmst.models.simmstnet import SimMSTNet
+from simmst.traffic.recorded import recorded
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.window_subset import WindowSubset
+from simmst.traffic.windows import WindowDataset, WindowSource
+from simmst.training.budget import Budget
 from simmst.training.config import Progress, TrainerConfig
-from simmst.training.trainer import Trainer, to_tensors
+from simmst.training.raw_scale import OneService, Pooled, RawScale, RawWindows, RealScales, SimulatedScales
+from simmst.training.stages import BestStage
+from simmst.training.trainer import Trainer
 
 #: What a model is trained on: real windows; simulated and real ones together, unweighted; or weighted simulated
 #: ones and then real ones.
 Kind = Literal["real", "pooled", "reweighted"]
 #: Windows of single nodes that the epoch is chosen by; windows of whole cities are all used.
 _VALIDATION = {"smoke": 64, "laptop": 1500, "paper": 5000}
-_BATCH = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +73,10 @@ class Training:
         data, parts = benchmark.data, benchmark.protocol
         known = data.values[parts.train.steps], data.filled[parts.train.steps]
         self.scaler = NodeScaler.fit(*known)
-        self.scales = RealScales.of(self.scaler, *known)
+        b = benchmark
+        self.reader = RawReader(
+            recipe.card, self.scaler, RealScales.of(self.scaler, *known), b.lookback, b.horizon, b.season, b.picked
+        )
         self.setting = Setting.of(data, benchmark.history, benchmark.horizon)
         several = len(data.services) > 1 and not recipe.card.multi_task
         self.groups: list[int | None] = list(range(len(data.services))) if several else [None]
@@ -92,16 +86,19 @@ class Training:
 
     def forecast(self) -> npt.NDArray[np.float32]:
         """Train, and forecast from every origin of the test part: `[O, H, N, S]`, in raw units, 0 at least."""
-        return np.concatenate([self._forecast(self._trained(g), g) for g in self.groups], axis=-1)
+        data, origins = self.benchmark.data, self.benchmark.protocol.test.origins(1)
 
-    def _real(self, windows: WindowDataset, service: int | None) -> RawWindows:
-        return RawWindows(self.recipe.card.windows(windows), self.scales, self.benchmark.picked, service)
+        def show(done: int, total: int) -> None:
+            self.watch("test", done, total, "")
+
+        rows = [self.reader.forecast(self.train(g), g, data, origins, show) for g in self.groups]
+        return np.concatenate(rows, axis=-1)
 
     def _part(self, name: str, service: int | None) -> RawWindows:
         b = self.benchmark
         span = getattr(b.protocol, name)
         cut = WindowDataset.cut(b.data, self.scaler, b.lookback, b.horizon, span.start, span.stop, season=b.season)
-        return self._real(recorded(cut, b.data, "training" if name == "train" else name), service)
+        return self.reader.windows(recorded(cut, b.data, "training" if name == "train" else name), service)
 
     def _stages(self, service: int | None) -> Iterator[tuple[str, WindowSource, npt.NDArray[Any] | None]]:
         """Names, windows and weights of what is trained on, one after the other."""
@@ -119,7 +116,8 @@ class Training:
         yield "weighted", drawn, weights
         yield "real", real, None
 
-    def _trained(self, service: int | None) -> RawScale:
+    def train(self, service: int | None) -> RawScale:
+        """Train the model of one service, or of all (None), and keep its best stage."""
         r = self.recipe
         services = self.setting.services if service is None else 1
         setting = replace(self.setting, services=services)
@@ -127,9 +125,9 @@ class Training:
         self.parameters += sum(p.numel() for p in model.parameters())
         validation: WindowSource = self._part("validation", service)
         if r.card.feed != "graph":
-            validation = Part.draw(validation, _VALIDATION[r.preset], r.seed)
+            validation = WindowSubset.draw(validation, _VALIDATION[r.preset], r.seed)
         share = r.budget.share(len(self.groups) * (2 if r.kind == "reweighted" else 1))
-        best = Best()
+        best = BestStage()
         if r.kind != "real" and isinstance(model.model, SimMSTNet) and model.model.highway is not None:
             assert self.simulated is not None
             weights = self.simulated.weights(self.watch) if r.kind == "reweighted" else None
@@ -199,24 +197,3 @@ class Training:
         if not self.recipe.card.ours or self.recipe.preset == "paper" or day not in lags:
             return {}
         return {"highway": len(lags) - lags.index(day)}
-
-    def _forecast(self, model: RawScale, service: int | None) -> npt.NDArray[np.float32]:
-        b = self.benchmark
-        origins = b.protocol.test.origins(1)
-        cut = forecast_windows(b.data, self.scaler, origins, b.lookback, b.horizon, b.season)
-        windows = self._real(cut, service)
-        size = 16 if self.recipe.card.feed == "graph" else _BATCH
-        parts = []
-        model.eval()
-        with torch.no_grad():
-            for first in range(0, len(windows), size):
-                batch = windows.batch(np.arange(first, min(first + size, len(windows))))
-                inputs, _ = to_tensors(batch, torch.device("cpu"))
-                parts.append(model(*inputs).numpy())
-                self.watch("test", first + len(batch.origin), len(windows), "")
-        unit = self.scales.table[2] if service is None else self.scales.table[2, :, service : service + 1]
-        out = np.concatenate(parts)
-        if self.recipe.card.feed != "graph":  # [O N, H, (1,) S]
-            nodes = len(unit)
-            out = out.reshape(len(origins), nodes, b.horizon, -1).transpose(0, 2, 1, 3)
-        return np.asarray(out * unit, dtype=np.float32)

@@ -39,7 +39,7 @@ def test_unknown_keys_and_impossible_values_are_errors(changes, words):
 
 
 def test_an_unknown_preset_names_the_known_ones():
-    with pytest.raises(ConfigError, match="--preset huge: unknown; known: smoke, laptop"):
+    with pytest.raises(ConfigError, match="preset huge: unknown; known: smoke, laptop"):
         RunConfig.of_preset("huge")
 
 

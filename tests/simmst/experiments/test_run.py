@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import load_file
 
 from simmst.errors import ConfigError, SimmstError
-from simmst.experiments import best
+from simmst.evaluation.evaluate import OURS
 from simmst.experiments.config import RunConfig
 from simmst.experiments.job import Job
-from simmst.experiments.report import OURS
 from simmst.experiments.run import STAGES, run
 from simmst.experiments.rundir import RunDirectory
-from simmst.experiments.versions import versions
+from simmst.io.versions import versions
 from simmst.simulator.windows import SimulatedWindows
+from simmst.training import stages as best
 from simmst.training.checkpoint import load_model
 
 CONFIG = RunConfig.of_preset("smoke", seed=1)
@@ -82,7 +82,8 @@ def test_the_report_says_at_once_that_the_target_is_synthetic(unbroken):
 def best_of(directory: RunDirectory, stage: str) -> dict[str, torch.Tensor]:
     """Weights of a stage's best epoch."""
     tensors = load_file(directory.stage(f"{stage}.safetensors"))
-    return {name.removeprefix("best."): one for name, one in tensors.items() if name.startswith("best.")}
+    # as the network has them, without the wrapper that turns z-scores into traffic
+    return {name.removeprefix("best.model."): one for name, one in tensors.items() if name.startswith("best.")}
 
 
 @pytest.fixture(scope="module")

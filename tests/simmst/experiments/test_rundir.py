@@ -5,10 +5,10 @@ import os
 import numpy as np
 import pytest
 
-from simmst.data.files import atomically
 from simmst.errors import ConfigError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.rundir import RunDirectory
+from simmst.io.atomic import atomically
 
 CONFIG = RunConfig.of_preset("smoke")
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from simmst import cli
+from simmst.cli import main as cli
 from simmst.errors import ConfigError
 from simmst.experiments.config import RunConfig
-from simmst.experiments.spread import Workers
 from simmst.experiments.sweep import sweep
+from simmst.io.distribute import Workers
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from simmst.data.dataset import TrafficData
 from simmst.errors import DataError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.target import file_digest, load_target
+from simmst.traffic.dataset import TrafficData
 
 
 def traffic(step_minutes: int = 10, start: str = "2024-01-01T00:00", hours: int = 3) -> TrafficData:

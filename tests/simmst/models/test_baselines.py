@@ -7,11 +7,11 @@ from torch import Tensor
 
 from simmst.errors import ConfigError
 from simmst.models.ast_mtl import ASTMTL, TaskAttention
+from simmst.models.baseline import join_nodes, split_nodes, window_scale
 from simmst.models.convlstm import ConvLSTM
 from simmst.models.cslsl import CSLSL
 from simmst.models.dcrnn import DCRNN
 from simmst.models.dlinear import DLinear, moving_average
-from simmst.models.forecaster import join_nodes, split_nodes, window_scale
 from simmst.models.informer import Informer
 from simmst.models.itransformer import ITransformer
 from simmst.models.lstm import LSTM

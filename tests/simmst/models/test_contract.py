@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from simmst.data.dataset import TrafficData
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowDataset, calendar_marks
 from simmst.models.card import ModelCard, Setting
 from simmst.models.registry import REGISTRY
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.windows import WindowDataset, calendar_marks
 from simmst.training.checkpoint import load_checkpoint, save_checkpoint
 from simmst.training.config import TrainerConfig
 from simmst.training.trainer import Trainer, to_tensors

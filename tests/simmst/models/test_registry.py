@@ -5,14 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simmst.data.windows import WindowBatch
 from simmst.errors import ConfigError
-from simmst.experiments.protocol import Protocol, baseline_forecasts
+from simmst.evaluation.evaluate import baseline_forecasts
 from simmst.models import registry
 from simmst.models.card import Setting
 from simmst.models.recipes import PRESETS, RECIPES
 from simmst.models.registry import CLOSED_FORM, REGISTRY, model_card
 from simmst.models.simmstnet import SimMSTNet
+from simmst.traffic.split import Protocol
+from simmst.traffic.windows import WindowBatch
 
 BARE = Setting(services=2, history=12, horizon=4, nodes=5, steps_per_day=24)
 

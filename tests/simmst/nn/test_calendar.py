@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from simmst.data.windows import calendar_marks
 from simmst.nn.calendar import week_places
+from simmst.traffic.windows import calendar_marks
 
 
 @pytest.mark.parametrize("minutes", [5, 10, 15, 60])

@@ -6,9 +6,9 @@ from scipy import integrate
 
 from simmst.errors import ConfigError
 from simmst.simulator import mobility
-from simmst.simulator import statistics as st
 from simmst.simulator.agents import _internet_records, pseudo_reality
 from simmst.simulator.mobility import ASLEEP, WORKING, Town, draw_town, presence
+from simmst.traffic import statistics as st
 
 
 def rng():

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simmst.data.neighbours import neighbour_patches
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import calendar_marks, iterate_batches
 from simmst.errors import ConfigError
 from simmst.simulator.city import SimulatedWorlds, draw_world, simulate_world, synthetic_target
 from simmst.simulator.scenario import default_prior
+from simmst.traffic.neighbours import neighbour_patches
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.windows import calendar_marks, iterate_batches
 
 SERVICES = ("call", "sms", "internet")
 

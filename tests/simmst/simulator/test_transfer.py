@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from simmst.data.dataset import TrafficData
-from simmst.data.scaling import NodeScaler
-from simmst.data.windows import WindowBatch, WindowDataset
 from simmst.errors import ConfigError
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.transfer import compare_transfer
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.windows import WindowBatch, WindowDataset
 
 
 class Waves:

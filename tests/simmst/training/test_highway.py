@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simmst.data.windows import WindowBatch
 from simmst.errors import ConfigError
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
+from simmst.traffic.windows import WindowBatch
 from simmst.training.highway import start_highway
 
 L, H, S = 6, 2, 2

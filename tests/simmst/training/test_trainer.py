@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from simmst.data.windows import WindowBatch
 from simmst.errors import ConfigError, DataError, SimmstError
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
+from simmst.traffic.windows import WindowBatch
 from simmst.training.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
 from simmst.training.config import Progress, TrainerConfig
 from simmst.training.trainer import Trainer

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from simmst.data.windows import WindowBatch
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
+from simmst.traffic.windows import WindowBatch
 from simmst.training.checkpoint import save_checkpoint
 from simmst.training.config import TrainerConfig
 from simmst.training.parallel import process_group

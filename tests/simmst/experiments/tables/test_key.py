@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from torch import nn
 
-from simmst.data.dataset import Gap
 from simmst.errors import ConfigError
+from simmst.evaluation.benchmark import make_benchmark
+from simmst.evaluation.cell import Cell
 from simmst.experiments.tables import key
-from simmst.experiments.tables.benchmark import make_benchmark
-from simmst.experiments.tables.budget import Budget
-from simmst.experiments.tables.cell import Cell
 from simmst.experiments.tables.grid import Grid
 from simmst.models.lstm import LSTM
 from simmst.models.registry import REGISTRY
+from simmst.traffic.gap import Gap
+from simmst.training.budget import Budget
 
 CELLS = {
     "ridge": Cell("ridge", "real", None, None),
@@ -53,21 +53,21 @@ TRAINED, OURS = {"dlinear", "ours", "re-weighted"}, {"ours", "re-weighted"}
 @pytest.mark.parametrize(
     ("module", "cells"),
     [
-        ("simmst.experiments.protocol", set(CELLS)),
-        ("simmst.experiments.tables.benchmark", set(CELLS)),
-        ("simmst.experiments.part", TRAINED),  # draws the windows that choose the epoch
+        ("simmst.traffic.split", set(CELLS)),
+        ("simmst.evaluation.benchmark", set(CELLS)),
+        ("simmst.traffic.window_subset", TRAINED),  # draws the windows that choose the epoch
         ("simmst.models.card", TRAINED),
         ("simmst.models.registry", set()),  # of a card what counts is its values, see below
         ("simmst.training.state", TRAINED),
         ("simmst.models.simmstnet", OURS),
         ("simmst.nn.interaction", OURS),
         ("simmst.experiments.job", {"re-weighted"}),  # seeds the worlds
-        ("simmst.experiments.weighting", {"re-weighted"}),
+        ("simmst.experiments.reweight_stage", {"re-weighted"}),
         ("simmst.simulator.city", {"re-weighted"}),
         ("cutplane.masters", {"re-weighted"}),
         ("simmst.models.lstm", set()),
-        ("simmst.experiments.report", set()),
-        ("simmst.experiments.tables.page", set()),
+        ("simmst.reports.run", set()),
+        ("simmst.reports.table", set()),
     ],
 )
 def test_a_changed_module_changes_the_cells_that_use_it_and_no_other(city, monkeypatch, module, cells):
@@ -173,9 +173,9 @@ def test_imports_are_followed_wherever_they_stand(monkeypatch, tmp_path):
     monkeypatch.setattr(key, "_ROOTS", {"simmst": tmp_path})
     key._imports.cache_clear()
     forget()
-    found = {"simmst", "simmst.first", "simmst.group", "simmst.group.second", "simmst.third", "simmst.fourth"}
+    found = {"simmst.first", "simmst.group", "simmst.group.second", "simmst.third", "simmst.fourth"}
     assert key.closure("simmst.first") == found
-    assert key.closure("simmst.first", without=frozenset({"simmst.group"})) == {"simmst", "simmst.first"}
+    assert key.closure("simmst.first", without=frozenset({"simmst.group"})) == {"simmst.first"}
     key._imports.cache_clear()
 
 
@@ -183,4 +183,22 @@ def test_a_key_is_of_what_code_means_not_of_how_it_is_written():
     plain = "def f(x):\n    return x + 1\n"
     written = '"""About."""\n\n\ndef f(x):\n    """Add one."""\n    # why\n    return (x + 1)\n'
     assert key._meaning(plain) == key._meaning(written) != key._meaning(plain.replace("1", "2"))
-    assert key.digest({"a": 1, "b": 2}) == key.digest({"b": 2, "a": 1}) != key.digest({"a": 1, "b": 3})
+
+
+def test_a_key_does_not_hang_on_where_modules_stand(monkeypatch):
+    here = (
+        "from simmst.traffic.scaling import FloatArray, NodeScaler\nfrom simmst.errors import DataError\n\nx = 1\n"
+    )
+    there = (
+        "from simmst.errors import DataError\nfrom simmst.traffic import FloatArray\n"
+        "from simmst.traffic.scaling import NodeScaler\n\nx = 1\n"
+    )
+    assert key._meaning(here) == key._meaning(there) != key._meaning(here.replace("NodeScaler", "Scaler"))
+    assert key._meaning("from numpy import x\n") != key._meaning("from torch import x\n")
+    before, read = key.code_version(frozenset({"simmst.traffic.scaling"})), key._text
+    monkeypatch.setattr(
+        key, "_text", lambda name: read({"simmst.moved": "simmst.traffic.scaling"}.get(name, name))
+    )
+    assert (
+        key.code_version(frozenset({"simmst.moved"})) == before != key.code_version(frozenset({"simmst.errors"}))
+    )

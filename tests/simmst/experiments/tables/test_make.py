@@ -12,18 +12,18 @@ import pytest
 import torch
 
 from simmst.errors import SimmstError
-from simmst.experiments import best
+from simmst.evaluation.compare import compare
+from simmst.evaluation.measures import MEASURES
+from simmst.evaluation.target import PRIOR_NOTICE
 from simmst.experiments.config import SMOKE
-from simmst.experiments.figures import standalone
-from simmst.experiments.tables import clock
+from simmst.experiments.tables import cost as clock
 from simmst.experiments.tables.grid import Grid
 from simmst.experiments.tables.make import Options, make_table
-from simmst.experiments.tables.measures import MEASURES
-from simmst.experiments.tables.output import STARTS, Table, markdown, write_table
-from simmst.experiments.tables.page import figure_page, table_page
-from simmst.experiments.tables.picture import error_figure
-from simmst.experiments.tables.summary import compare
-from simmst.experiments.target import PRIOR_NOTICE
+from simmst.reports.svg import standalone
+from simmst.reports.table import figure_page, table_page
+from simmst.reports.table_files import STARTS, Table, markdown, write_table
+from simmst.reports.table_pictures import error_figure
+from simmst.training import stages as best
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -277,7 +277,7 @@ def test_training_rows_see_no_test_day(city, made, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"preset": "huge"}, "--preset huge"),
+        ({"preset": "huge"}, "preset huge"),
         ({"number": 4}, "table 4: unknown"),
         ({"scarce": "3"}, "write days as 3d"),
         ({"sources": "real,dreamt"}, "unknown dreamt"),

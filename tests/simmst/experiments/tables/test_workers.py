@@ -3,9 +3,9 @@
 import pytest
 
 from simmst.errors import SimmstError
-from simmst.experiments.spread import Workers
 from simmst.experiments.tables import make
 from simmst.experiments.tables.make import Options, make_table
+from simmst.io.distribute import Workers
 
 
 def test_two_processes_compute_what_one_does_and_read_what_is_finished(city, tmp_path):
@@ -29,7 +29,9 @@ def test_two_processes_compute_what_one_does_and_read_what_is_finished(city, tmp
 
 def test_the_weights_are_learned_by_one_cell_before_the_others_of_its_seed(monkeypatch, tmp_path):
     waves = []
-    monkeypatch.setattr(make, "spread", lambda function, tasks, *rest: waves.append([task[1] for task in tasks]))
+    monkeypatch.setattr(
+        make, "distribute", lambda function, tasks, *rest: waves.append([task[1] for task in tasks])
+    )
     cells = [make.Cell(model, kind, days, seed) for model, kind, days, seed in [
         ("mttc", "real", None, 0), ("simmstnet", "reweighted", None, 0), ("average", "reweighted", None, 0),
         ("simmstnet", "reweighted", None, 1), ("average", "reweighted", 7, 0), ("ointer", "reweighted", None, 1),
@@ -41,7 +43,7 @@ def test_the_weights_are_learned_by_one_cell_before_the_others_of_its_seed(monke
 
 def test_a_worker_that_computed_something_else_is_an_error(city, tmp_path, monkeypatch):
     city(22).data.save(tmp_path / "town.npz")
-    monkeypatch.setattr(make, "spread", lambda *rest: None)
+    monkeypatch.setattr(make, "distribute", lambda *rest: None)
     options = Options(2, "Table 2", str(tmp_path / "town.npz"), tmp_path, "daily", horizon=6, workers=Workers(2))
     with pytest.raises(SimmstError, match="other code or data"):
         make_table(options, lambda *at: None, lambda *at: None)

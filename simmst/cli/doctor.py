@@ -1,0 +1,134 @@
+"""The command line's `simmst doctor`: what is installed, what is missing and how to get it, device, folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution, requires, version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from simmst.cli._console import say
+
+#: What each extra is for; the packages come from the distribution's own metadata.
+_USES = {
+    "": "cutplane",
+    "simmst": "simmst: data, simulator, networks, command line",
+    "ray": "`simmst table` and `simmst sweep` on a cluster (--ray)",
+    "rt": "ray-traced path gains (also LLVM 17 or later)",
+    "reference": "lower levels as CVXPY problems",
+    "plot": "pictures and progress bars of cutplane",
+    "bench": "benchmarks",
+    "docs": "the documentation as a site (make docs)",
+    "test": "tests",
+}
+_REQUIREMENT = re.compile(r"""([\w.-]+)(?:\[[^]]*\])?([^;]*)(?:;.*extra == ["'](\w+)["'])?""")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An extra (or "" for the base): what it is for, and its packages with what is wrong with them."""
+
+    extra: str
+    found: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def remedy(self) -> str:
+        """The command that installs what is missing, from any folder."""
+        edit, place = source()
+        return f"pip install {edit}{shlex.quote(f'{place}[{self.extra}]' if self.extra else place)}"
+
+
+def source() -> tuple[str, str]:
+    """Where pip finds the distribution: ("-e " or "", the folder it was installed from or else its name)."""
+    origin = json.loads(distribution("cutplane").read_text("direct_url.json") or "{}")
+    folder = url2pathname(urlsplit(origin.get("url", "")).path)
+    if "dir_info" not in origin or not Path(folder).is_dir():
+        return "", "cutplane"
+    return "-e " * bool(origin["dir_info"].get("editable")), folder
+
+
+def parts() -> list[Part]:
+    """Hold every package that the distribution names against what is installed."""
+    from packaging.specifiers import SpecifierSet
+
+    lists: dict[str, tuple[list[str], list[str]]] = {}
+    for line in requires("cutplane") or []:
+        match = _REQUIREMENT.match(line)
+        assert match is not None  # of our own metadata
+        name, wanted, extra = match[1], match[2].strip(" ()"), match[3] or ""
+        found, missing = lists.setdefault(extra, ([], []))
+        try:
+            here = version(name)
+        except PackageNotFoundError:
+            missing.append(name)
+            continue
+        if SpecifierSet(wanted).contains(here, prereleases=True):
+            found.append(f"{name} {here}")
+        else:
+            missing.append(f"{name} {here} (needs {wanted})")
+    return [Part(extra, tuple(found), tuple(missing)) for extra, (found, missing) in lists.items()]
+
+
+def facts() -> Iterator[tuple[str, str]]:
+    """Name what a report of a problem should hold: versions, device, threads, folders."""
+    yield "cutplane", version("cutplane")
+    yield "Python", f"{platform.python_version()} on {platform.platform()}"
+    yield "cores", str(os.cpu_count())
+    try:
+        import torch
+    except ModuleNotFoundError:
+        yield "device", "unknown, torch is missing"
+    else:
+        from simmst.training.device import resolve_device
+
+        device = resolve_device("auto")
+        card = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
+        yield "device", f"{device}{card}, what `device='auto'` means; simmst run and table use the CPU"
+    from cutplane import _kernels
+
+    kernel = next(value for value in vars(_kernels).values() if hasattr(value, "stats"))
+    folder = Path(kernel.stats.cache_path)
+    place = folder if folder.is_dir() else folder.parent
+    note = "" if os.access(place, os.W_OK) else "; not writable, each process compiles anew: set NUMBA_CACHE_DIR"
+    yield "compiled kernels", f"{folder}{note}"
+    yield "$SIMMST_DATA", os.environ.get("SIMMST_DATA") or "not set: `simmst run` forecasts a synthetic city"
+
+
+def doctor() -> None:
+    """Say what is installed, what is missing and how to get it; exit code 1 if simmst itself lacks something."""
+    console = Console()
+    for name, text in facts():
+        say(console, f"{name:17} {text}")
+    found = parts()
+    table = Table("extra", Column("for", overflow="fold"))
+    for header, lists in (("installed", [part.found for part in found]), ("missing", [p.missing for p in found])):
+        words = " ".join(text for names in lists for text in names).split()  # none is broken, if at all possible
+        table.add_column(header, overflow="fold", min_width=max([len(header), *map(len, words)]))
+    for part in found:
+        table.add_row(
+            part.extra or "(base)", _USES.get(part.extra, ""), ", ".join(part.found), ", ".join(part.missing)
+        )
+    console.print(table, highlight=False)
+    for part in found:
+        if part.missing:
+            say(console, f"{part.extra or 'base'}: {part.remedy}")
+    if any(part.missing for part in found if part.extra in ("", "simmst")):
+        raise typer.Exit(1)
+
+
+def mount(app: Any) -> None:
+    """Put the command on a command line."""
+    app.command()(doctor)

@@ -1,0 +1,64 @@
+"""The command line's `simmst forecast`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from simmst.cli._console import say
+from simmst.errors import ConfigError
+
+
+def forecast(
+    checkpoint: Annotated[
+        Path, typer.Option(help="Directory of a finished `simmst run`, or of a forecaster that Python saved.")
+    ],
+    data: Annotated[
+        Path, typer.Option(help="Traffic file (npz) with the run's nodes and services; may be newer.")
+    ],
+    out: Annotated[Path, typer.Option(help="Table to write: .csv or .parquet.")],
+    horizon: Annotated[
+        int | None, typer.Option(help="Hours to forecast; default: all it was trained for.")
+    ] = None,
+    level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.9,
+    picture: Annotated[Path | None, typer.Option(help="PNG to draw; default: beside the table.")] = None,
+) -> None:
+    """Forecast the hours after the end of a traffic file, with intervals, by the network of a run."""
+    import torch
+
+    from simmst.experiments.load import load
+    from simmst.forecasting.folder import NOTE
+    from simmst.forecasting.from_run import forecast_file
+    from simmst.forecasting.output import check_suffix, draw_forecast, write_forecast
+    from simmst.traffic.dataset import TrafficData
+
+    check_suffix(out)
+    drawn = picture or out.with_suffix(".png")
+    if drawn.suffix.lower() != ".png":
+        raise ConfigError(f"--picture {drawn}: must end in .png")
+    for option, path in (("--out", out), ("--picture", drawn)):
+        if not path.absolute().parent.is_dir():
+            raise ConfigError(f"{option} {path}: the folder does not exist")
+    torch.set_num_threads(1)
+    if (checkpoint / NOTE).is_file():  # saved in Python
+        found = load(checkpoint).predict(TrafficData.load(data), horizon, level)
+    else:
+        found = forecast_file(checkpoint, data, horizon, level)
+    write_forecast(found, out)
+    draw_forecast(found, drawn)
+    for notice in found.notices:
+        say(Console(stderr=True), f"warning: {notice}")
+    hours, nodes, services = found.values.shape
+    say(
+        Console(),
+        f"{out}: {hours} hours from {found.times[0]} (local time) x {nodes} nodes x {services} services, "
+        f"{level:.0%} intervals calibrated on the run's validation days\npicture: {drawn}",
+    )
+
+
+def mount(app: Any) -> None:
+    """Put the command on a command line."""
+    app.command()(forecast)

@@ -1,1 +1,0 @@
-"""Real traffic in: the data set, its windows and its sources."""

@@ -1,0 +1,100 @@
+"""A forecast: its hours, values and intervals, and what a reader must know first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from simmst.errors import ConfigError
+from simmst.traffic.dataset import TrafficData
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """
+    A forecast from the end of traffic data.
+
+    Attributes
+    ----------
+    history
+        The hourly traffic that it was made from.
+    times
+        datetime64 `[H]`, the hours after its end.
+    values, lower, upper
+        `[H, N, S]`, in the units of the traffic, 0 at least. A forecaster without intervals gives NaN in the
+        latter two.
+    level
+        Coverage that the interval was made for.
+    notices
+        What a reader must know first: gaps and absurd values in the hours that were read.
+    """
+
+    history: TrafficData
+    times: npt.NDArray[np.datetime64]
+    values: npt.NDArray[np.float64]
+    lower: npt.NDArray[np.float64]
+    upper: npt.NDArray[np.float64]
+    level: float
+    notices: tuple[str, ...] = ()
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return a line for each hour, node and service, in this order: forecast, lower and upper end."""
+        hours, nodes, services = self.values.shape
+        return pl.DataFrame(
+            {
+                "time": np.repeat(self.times.astype("datetime64[us]"), nodes * services),
+                "node": np.tile(np.repeat(np.array(self.history.node_ids), services), hours),
+                "service": np.tile(np.array(self.history.services), hours * nodes),
+                "forecast": self.values.ravel(),
+                "lower": self.lower.ravel(),
+                "upper": self.upper.ravel(),
+            }
+        )
+
+    def to_long(self, name: str = "forecast") -> pl.DataFrame:
+        """
+        Return the long form of Nixtla's libraries.
+
+        Parameters
+        ----------
+        name
+            Of the forecaster: the columns are `unique_id` ("node/service"), `ds`, `<name>`, `<name>-lo-<level>`
+            and `<name>-hi-<level>`, the level in per cent; sorted by series and time.
+        """
+        percent = f"{100 * self.level:g}"
+        return (
+            self.to_polars()
+            .select(
+                pl.concat_str("node", "service", separator="/").alias("unique_id"),
+                pl.col("time").alias("ds"),
+                pl.col("forecast").alias(name),
+                pl.col("lower").alias(f"{name}-lo-{percent}"),
+                pl.col("upper").alias(f"{name}-hi-{percent}"),
+            )
+            .sort("unique_id", "ds")
+        )
+
+    def to_pandas(self) -> Any:
+        """Return `to_polars` as a frame of pandas, which must be installed."""
+        return to_pandas(self.to_polars())
+
+
+def to_pandas(frame: pl.DataFrame) -> Any:
+    """
+    Turn a frame into one of pandas, column by column, so that pyarrow is not needed.
+
+    Raises
+    ------
+    ConfigError
+        If pandas is missing.
+    """
+    try:
+        pandas = import_module("pandas")
+    except ModuleNotFoundError:
+        raise ConfigError("pandas is missing; install it by: pip install pandas") from None
+    return pandas.DataFrame({name: frame[name].to_numpy() for name in frame.columns})

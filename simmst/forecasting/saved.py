@@ -1,0 +1,155 @@
+"""What a run keeps beside its network so that it forecasts without the training file: scales and residuals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from simmst.errors import ConfigError, DataError
+from simmst.forecasting.intervals import Intervals
+from simmst.io.npz import Arrays, check_array, load_npz, save_npz
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.windows import WindowDataset, WindowSource, iterate_batches
+from simmst.training.trainer import to_tensors
+
+CHECKPOINT, SERVING = "checkpoint.safetensors", "serving.npz"
+_BATCH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """
+    What forecasting needs beside the network.
+
+    Attributes
+    ----------
+    services, node_ids
+        Names, in the network's order.
+    units
+        Of the traffic.
+    lookback
+        Steps of history that the network reads.
+    scaler
+        Fitted on the training days.
+    patches
+        Neighbours of each node, int64 `[N, P]`.
+    residuals
+        Absolute errors of z-scores on validation windows, float32 `[n, H, S]`, each step and service in
+        ascending order.
+    """
+
+    services: tuple[str, ...]
+    node_ids: tuple[str, ...]
+    units: str
+    lookback: int
+    scaler: NodeScaler
+    patches: npt.NDArray[np.int64]
+    residuals: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls,
+        data: TrafficData,
+        scaler: NodeScaler,
+        windows: WindowDataset,
+        model: nn.Module,
+        held_out: WindowSource,
+    ) -> Self:
+        """
+        Collect it at the end of a run.
+
+        Parameters
+        ----------
+        data
+            The run's traffic.
+        scaler
+            Fitted on its training days.
+        windows
+            For their patches and their lookback.
+        model
+            The network.
+        held_out
+            Windows that nothing was fitted to.
+        """
+        return cls(
+            data.services, data.node_ids, data.units, windows.lookback, scaler, windows.patches,
+            held_out_residuals(model, held_out),
+        )  # fmt: skip
+
+    def save(self, path: Path) -> None:
+        """Write it whole or not at all."""
+        arrays = {
+            "services": np.array(self.services),
+            "node_ids": np.array(self.node_ids),
+            "units": np.array(self.units),
+            "lookback": np.array(self.lookback),
+            "mean": self.scaler.mean,
+            "scale": self.scaler.scale,
+            "patches": self.patches,
+            "residuals": self.residuals,
+        }
+        save_npz(path, arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+        kept = load_npz(path)
+        try:
+            _check(kept)
+        except KeyError as error:
+            raise ConfigError(f"{path}: lacks {error}; it was written by another version") from None
+        except DataError as error:
+            raise ConfigError(f"{path}: damaged ({error})") from None
+        return cls(
+            tuple(map(str, kept["services"])),
+            tuple(map(str, kept["node_ids"])),
+            str(kept["units"]),
+            int(kept["lookback"]),
+            NodeScaler(kept["mean"], kept["scale"]),
+            kept["patches"],
+            kept["residuals"],
+        )
+
+    @property
+    def horizon(self) -> int:
+        """Hours that the network forecasts, H."""
+        return int(self.residuals.shape[1])
+
+    def width(self, level: float) -> npt.NDArray[np.float64]:
+        """Half-width `[H, S]` of the interval of z-scores, see `Intervals.width`."""
+        return Intervals(self.residuals).width(level)
+
+
+def _check(kept: Arrays) -> None:
+    """Refuse arrays that do not fit together."""
+    check_array("services", kept["services"], "U", None)
+    check_array("node_ids", kept["node_ids"], "U", None)
+    services, nodes = len(kept["services"]), len(kept["node_ids"])
+    check_array("units", kept["units"], "U")
+    check_array("lookback", kept["lookback"], "iu")
+    for name in ("mean", "scale"):
+        check_array(name, kept[name], "f", nodes, services)
+    check_array("patches", kept["patches"], "iu", nodes, None)
+    check_array("residuals", kept["residuals"], "f", None, None, services)
+    if kept["lookback"] < 1 or kept["scale"].min() < 1e-12:
+        raise DataError("lookback, scale: must be positive")
+    if kept["patches"].min() < 0 or kept["patches"].max() >= nodes:
+        raise DataError(f"patches: must be numbers of the {nodes} nodes")
+
+
+def held_out_residuals(model: nn.Module, windows: WindowSource) -> npt.NDArray[np.float32]:
+    """Absolute errors of z-scores `[n, H, S]`, each step and service sorted on its own."""
+    model.eval()
+    errors = []
+    with torch.no_grad():
+        for _, batch in iterate_batches(windows, _BATCH):
+            inputs, target = to_tensors(batch, torch.device("cpu"))
+            errors.append((model(*inputs) - target).abs().numpy())
+    return np.sort(np.concatenate(errors), axis=0)

@@ -1,0 +1,1 @@
+"""The disk and the machine: whole files, locks, npz, processes, versions."""

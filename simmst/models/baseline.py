@@ -1,0 +1,74 @@
+"""What every baseline shares: one convention of shapes, checked at the door."""
+
+import torch
+from torch import Tensor, nn
+
+from simmst.errors import ConfigError
+from simmst.traffic.windows import N_MARKS
+
+
+class BaselineNetwork(nn.Module):
+    """Base of the baselines: scaled traffic `[B, L, N, S]` to a forecast `[B, H, N, S]`.
+
+    A subclass writes `forecast`, whose inputs have been checked. B windows, L steps of history, H of forecast,
+    N nodes, S services, M calendar marks.
+
+    Parameters
+    ----------
+    services, history, horizon : int
+        S, L, H.
+    nodes : int or None
+        N where the weights are tied to it; None where any number of nodes will do.
+    """
+
+    def __init__(self, services: int, history: int, horizon: int, nodes: int | None = None) -> None:
+        super().__init__()
+        for name, size in (("services", services), ("history", history), ("horizon", horizon)):
+            if size < 1:
+                raise ConfigError(f"{name} must be at least 1, got {size}")
+        if nodes is not None and nodes < 1:
+            raise ConfigError(f"nodes must be at least 1, got {nodes}")
+        self.services, self.history, self.horizon, self.nodes = services, history, horizon, nodes
+
+    def forward(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> Tensor:
+        """Forecast `[B, H, N, S]` in the units of the history.
+
+        Parameters
+        ----------
+        history : Tensor `[B, L, N, S]`
+            Scaled traffic.
+        history_marks, future_marks : Tensor `[B, L, M]`, `[B, H, M]`
+            Calendar marks, see `simmst.traffic.windows.calendar_marks`. Some models do not read them.
+        """
+        if history.ndim != 4:
+            raise ValueError(f"history must have the axes [B, L, N, S], got {tuple(history.shape)}")
+        batch, nodes = len(history), self.nodes or history.shape[2]
+        expected = {
+            "history": (history, (batch, self.history, nodes, self.services)),
+            "history_marks": (history_marks, (batch, self.history, N_MARKS)),
+            "future_marks": (future_marks, (batch, self.horizon, N_MARKS)),
+        }
+        for name, (tensor, shape) in expected.items():
+            if tuple(tensor.shape) != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {tuple(tensor.shape)}")
+        return self.forecast(history, history_marks, future_marks)
+
+    def forecast(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> Tensor:
+        """Forecast from inputs whose shapes are right."""
+        raise NotImplementedError
+
+
+def split_nodes(x: Tensor) -> Tensor:
+    """`[B, L, N, S]` -> `[B * N, L, S]`: each node a series of its own."""
+    return x.transpose(1, 2).flatten(0, 1)
+
+
+def join_nodes(y: Tensor, nodes: int) -> Tensor:
+    """`[B * N, H, S]` -> `[B, H, N, S]`: the way back from `split_nodes`."""
+    return y.reshape(-1, nodes, *y.shape[1:]).transpose(1, 2)
+
+
+def window_scale(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation over the steps of each series of `[B, L, ...]`, both `[B, 1, ...]`, no gradient."""
+    variance, mean = torch.var_mean(x.detach(), dim=1, correction=0, keepdim=True)
+    return mean, torch.sqrt(variance + 1e-5)

@@ -1,0 +1,1 @@
+"""Everything that is shown: pages, pictures and files of results that are there."""

@@ -1,0 +1,1 @@
+"""Real traffic: data sets, their parts, scales, neighbours and windows, what is odd in them, and sources."""

@@ -1,0 +1,153 @@
+"""What making traffic data of a table found and did, in numbers and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.table.clock import LocalTimes
+
+
+@dataclass(frozen=True, slots=True)
+class TableReport:
+    """
+    What `from_table` found and did.
+
+    Parameters
+    ----------
+    rows
+        Rows of the table.
+    duplicates
+        Rows that repeat another one's time, node and values; they count once.
+    repeated
+        Pairs of time and node in the hour that daylight saving repeats that hold the mean of two rows.
+    repeated_once
+        Pairs there of which the table has one row only, without saying which of the two hours it is.
+    negative, non_finite
+        Values below 0, and infinite or NaN ones; they were taken as missing.
+    left_out
+        Nodes left out, and the share of their values that is missing (of the service that lacks most).
+    cut
+        Steps left out at the ends, because they were gaps of every service.
+    gap_steps
+        Steps of a service that are a gap.
+    filled
+        Missing values outside the gaps; they were filled, and the file does not declare them.
+    filled_nodes
+        The nodes with most of these, and how many.
+    sentences
+        All of it in words, a line each.
+    """
+
+    rows: int
+    duplicates: int
+    repeated: int
+    repeated_once: int
+    negative: int
+    non_finite: int
+    left_out: tuple[tuple[str, float], ...]
+    cut: int
+    gap_steps: int
+    filled: int
+    filled_nodes: tuple[tuple[str, int], ...]
+    sentences: tuple[str, ...] = ()
+
+
+def sentences(
+    found: TableReport,
+    data: TrafficData,
+    hourly: TrafficData,
+    mean: Sequence[str],
+    clock: LocalTimes,
+    limits: tuple[float, float],
+) -> Iterator[str]:
+    """
+    Say a report in words, a line each.
+
+    Parameters
+    ----------
+    found
+        What was found.
+    data
+        The data at the table's own steps.
+    hourly
+        The same in hours.
+    mean
+        Services that were averaged to hours.
+    clock
+        How the times were read.
+    limits
+        `max_missing` and `gap_share`.
+    """
+    max_missing, gap_share = limits
+    step = np.timedelta64(data.step_minutes, "m")
+    yield f"{found.rows} rows; times {clock.how}, in steps of {data.step_minutes} minutes"
+    skipped = clock.skipped(data.times)
+    if len(skipped):
+        yield f"daylight saving skips {skipped[0]}: {len(skipped)} steps that are a gap"
+    if found.repeated:
+        yield f"daylight saving repeats an hour: {found.repeated} pairs of time and node hold the mean of two rows"
+    if found.repeated_once:
+        yield (
+            f"daylight saving repeats an hour: {found.repeated_once} pairs of time and node there have one row, "
+            f"which was taken as it is (if it is the sum of both hours it is twice too large)"
+        )
+    if found.duplicates:
+        yield f"{found.duplicates} rows repeat another and count once"
+    if found.negative or found.non_finite:
+        yield f"{found.negative} negative and {found.non_finite} infinite or NaN values were taken as missing"
+    if found.left_out:
+        yield (
+            f"left out: {len(found.left_out)} nodes that lack more than {max_missing:.3g} of their values: "
+            + _few([f"{name} ({share:.1%})" for name, share in found.left_out])
+        )
+    if found.cut:
+        yield f"left out: {found.cut} steps at the ends, which more than {gap_share:.3g} of the nodes lack"
+    if data.gaps:
+        yield (
+            f"gaps: {found.gap_steps} steps of a service that more than {gap_share:.3g} of the nodes lack, filled "
+            f"by the days before and declared: {_few(_spans(data))}"
+        )
+    if found.filled:
+        share = found.filled / data.values.size
+        most = ", ".join(f"{name} ({count})" for name, count in found.filled_nodes)
+        yield (
+            f"filled: {found.filled} single values ({share:.2%}) outside gaps, by the same time of the days "
+            f"before; the file does not declare them; most in {most}"
+        )
+    else:
+        yield "no value outside gaps was missing"
+    for s, service in enumerate(data.services):
+        t, n = np.unravel_index(int(data.values[..., s].argmax()), data.values.shape[:2])
+        yield (
+            f"{service}: median {np.median(data.values[..., s]):.4g}, largest {data.values[t, n, s]:.4g} "
+            f"({data.node_ids[n]}, {data.start + t * step})"
+        )
+
+    if data.step_minutes < 60:
+        summed = ", ".join(name for name in data.services if name not in mean) or "none"
+        yield f"to hours: summed {summed}; averaged {', '.join(mean) or 'none'}"
+    steps, nodes, services = hourly.values.shape
+    yield (
+        f"made: {steps} hours from {hourly.times[0]} to {hourly.times[-1]} ({steps / 24:.4g} days) x {nodes} "
+        f"nodes x {services} services, in {hourly.units}"
+    )
+
+
+def _spans(data: TrafficData) -> list[str]:
+    """Name each time that is a gap once, with the services it is one of."""
+    services: dict[str, list[str]] = {}
+    for gap in sorted(data.gaps, key=lambda gap: (gap.start, gap.stop)):
+        services.setdefault(f"{gap.start} to {gap.stop}", []).append(gap.service)
+    everything = len(data.services)
+    return [
+        f"{span} ({'all services' if len(names) == everything else ', '.join(names)})"
+        for span, names in services.items()
+    ]
+
+
+def _few(texts: Sequence[str]) -> str:
+    return "; ".join(texts[:6]) + (f" and {len(texts) - 6} more" if len(texts) > 6 else "")

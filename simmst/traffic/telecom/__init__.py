@@ -1,0 +1,1 @@
+"""The Telecom Italia data (Milano, Trentino): fetched, read and summed."""
