@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import optimize
 
 from cutplane import (
     Ball,
@@ -208,3 +209,41 @@ def test_multipliers_that_are_no_numbers_give_no_bound(multipliers):
     pool = pool_of((Kind.OBJECTIVE, [-1, -2], 0.0), (Kind.GAP, [1, 1], -1.0))
     found = lagrangian_bound(model, pool, np.array(multipliers), np.zeros(0), np.zeros(2), np.ones(2))
     assert found == -np.inf
+
+
+def test_multipliers_of_any_length_give_the_optimum_that_linprog_finds():
+    # min t over three planes, a row and an equation of Z, a box: value and marginals are those of scipy's linprog
+    rng = np.random.default_rng(4)
+    normals, offsets = rng.normal(size=(3, 4)), rng.normal(size=3)
+    rows = Rows(np.array([[1.0, 1, 1, 1]]), np.array([-0.5]), np.array([[1.0, -2, 0, 1]]), np.array([0.3]))
+    lp = optimize.linprog(
+        [0, 0, 0, 0, 1], np.vstack([np.c_[normals, -np.ones(3)], np.append(rows.A_ub, 0)]),
+        np.append(-offsets, rows.b_ub), np.append(rows.A_eq, 0)[None], rows.b_eq, [(-1, 1)] * 4 + [(None, None)],
+    )  # fmt: skip
+    pool = pool_of(*((Kind.OBJECTIVE, a, c) for a, c in zip(normals, offsets, strict=True)), n=4)
+    of_planes, of_row, of_equation = -lp.ineqlin.marginals[:3], -lp.ineqlin.marginals[3:], -lp.eqlin.marginals
+    assert of_row[0] > 0.1 and abs(of_equation[0]) > 0.1  # both rows count
+    for factor in (1.0, 0.02, 300.0):
+        found = lagrangian_bound(
+            SimpleNamespace(rows=rows), pool, factor * of_planes,
+            factor * np.concatenate([of_row, of_equation]), -np.ones(4), np.ones(4),
+        )  # fmt: skip
+        assert found == pytest.approx(lp.fun, abs=1e-12)
+
+
+def test_what_cancels_in_the_sum_is_charged():
+    # 10¹⁶x₁ − 10¹⁶x₂ + 1.5 at the one point (1, 1) is 1.5; in doubles 1.5 + 10¹⁶ is 10¹⁶ + 2, and the sum is 2
+    pool, one = pool_of((Kind.OBJECTIVE, [1e16, -1e16], 1.5)), np.ones(2)
+    found = lagrangian_bound(quarter_model(Box(0, 1)), pool, np.ones(1), np.zeros(0), one, one)
+    assert (1.5 + 1e16) - 1e16 == 2.0 and 1.5 - 100 < found <= 1.5
+
+
+@pytest.mark.parametrize(("excess", "found"), [(1e-4, True), (1e-7, False)])
+def test_a_plane_is_contradicted_from_a_millionth_on(excess, found):
+    # F = x·x is 2 at the corner (1, 1), where its tangent is 2x₁ + 2x₂ − 2; the oracles are exact here
+    model, corner = quarter_model(Box(-1, 1)), np.ones(2)
+    tangent = pool_of((Kind.OBJECTIVE, [2, 2], -2 + excess))
+    assert (contradiction(model, tangent, corner, 2.0) is not None) is found
+    # and 3x₁ + 4x₂ ≤ 7 − 5·excess cuts the corner off by the distance `excess`, and next to nothing else
+    passed = pool_of((Kind.OBJECTIVE, [2, 2], -2.0), (Kind.CONSTRAINT, [3, 4], -7 + 5 * excess))
+    assert (contradiction(model, passed, corner, 2.0) is not None) is found
