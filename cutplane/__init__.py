@@ -1,5 +1,6 @@
 """Bi-level optimisation by cutting planes: constraints, cuts and certificates for black-box lower levels."""
 
+from cutplane.choice import minimise
 from cutplane.core.cuts import MuCut
 from cutplane.core.pool import Polyhedron
 from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, NoAnswerError, OracleError
@@ -29,5 +30,5 @@ __all__ = [
     "Free", "History", "InputError", "Level", "Linear", "LinearConstraint", "LowerSolution", "Method", "MuCut",
     "NoAnswerError", "Options", "OracleError", "OracleReport", "OracleWarning", "Polyhedron", "Polytope",
     "PrimalDual", "Proximal", "QuadraticLevel", "Record", "Result", "ScipyInner", "Simplex", "SolutionMap",
-    "State", "Stationarity", "Status", "ValueFunction", "check_oracle",
+    "State", "Stationarity", "Status", "ValueFunction", "check_oracle", "minimise",
 ]  # fmt: skip

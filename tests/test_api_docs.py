@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs" / "api").glob("*.md"))
 MODULES = [name for page in PAGES for name in re.findall(r"^::: ([\w.]+)", page.read_text("utf-8"), re.MULTILINE)]
 # Short signatures speak for themselves; what a protocol describes is described there.
-SHORT, OF_A_PROTOCOL = {"cutplane": 2, "simmst": 4}, {"restore"}
+SHORT, OF_A_PROTOCOL = {"cutplane": 2, "simmst": 4}, {"restore", "start", "move"}
 
 
 def public(module) -> Iterator[tuple[str, object]]:

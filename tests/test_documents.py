@@ -44,10 +44,11 @@ def test_every_relative_link_of_a_page_leads_somewhere(page):
 def test_the_examples_in_docstrings_print_what_they_say():
     import doctest
 
-    import cutplane.solver
+    from cutplane import choice, solver
 
-    outcome = doctest.testmod(cutplane.solver)
-    assert outcome.attempted > 0 and outcome.failed == 0
+    for module in (choice, solver):
+        outcome = doctest.testmod(module)
+        assert outcome.attempted > 0 and outcome.failed == 0
 
 
 SHELL = re.compile(r"^```(?:console|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from cutplane import _kernels
 from cutplane._arrays import Array
+from cutplane._kernels import dominated, excess
 from cutplane.programs import dense_lp
 
 
@@ -241,7 +241,7 @@ class Polyhedron:
         implied = [
             l
             for l in np.flatnonzero((self.kinds[:last] == self.kinds[last]) & (self.kinds[:last] != Kind.LINEAR))
-            if _kernels.excess(self.normals, self.offsets, int(l), last, lower, upper) <= 0.0
+            if excess(self.normals, self.offsets, int(l), last, lower, upper) <= 0.0
         ]
         self.drop(np.array(implied, dtype=np.int64))
         return len(implied)
@@ -250,7 +250,7 @@ class Polyhedron:
         """Drop planes that one other plane implies on the box (equal ones on any box)."""
         out = np.zeros(self.size, dtype=np.bool_)
         if self.size:
-            _kernels.dominated(self.normals, self.offsets, self.kinds, lower, upper, out)
+            dominated(self.normals, self.offsets, self.kinds, lower, upper, out)
         positions = np.flatnonzero(out & (self.kinds != Kind.LINEAR))
         self.drop(positions)
         return int(positions.size)

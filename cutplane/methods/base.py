@@ -7,7 +7,8 @@ import numpy as np
 
 from cutplane._arrays import Array
 from cutplane.core.cuts import gradient_cut, separates
-from cutplane.core.formulations import Joint, Piece, Reduced, rounding
+from cutplane.core.formulations import Joint, Reduced
+from cutplane.core.model import Piece, rounding
 from cutplane.core.pool import Kind, Plane
 from cutplane.errors import EmptyPolyhedronError, MasterError, NoAnswerError, SeveralAnswersError
 from cutplane.history import Status
@@ -63,10 +64,32 @@ class Method(Protocol):
         """Checked before the run."""
 
     def start(self, model: Joint | Reduced, state: State, options: Options) -> None:
-        """Prepare `state.memory`."""
+        """Prepare `state.memory` at the state's point.
+
+        Parameters
+        ----------
+        model : Joint or Reduced
+            Answers for values, gradients and the set, in scaled variables.
+        state : State
+            Changed in place.
+        options : Options
+        """
 
     def move(self, model: Joint | Reduced, state: State, options: Options) -> Move:
-        """Advance `state` by one iteration."""
+        """Advance `state` by one iteration.
+
+        Parameters
+        ----------
+        model : Joint or Reduced
+        state : State
+            Changed in place.
+        options : Options
+
+        Returns
+        -------
+        Move
+            What the iteration did, and whether the method is at rest.
+        """
 
 
 def cut(piece: Piece, z: Array, options: Options, tolerance: float = 0.0) -> Plane | None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cutplane import _kernels
 from cutplane._arrays import Array
+from cutplane._kernels import primal_dual_sweep
 from cutplane.core.formulations import Joint, Reduced
 from cutplane.errors import NoAnswerError
 from cutplane.history import Status
@@ -165,7 +165,7 @@ def _primal_step(model: Joint | Reduced, state: State, gradient: Array, steps: A
     if model.simple:
         point = state.point.copy()
         activity = np.zeros(pool.size)
-        moved2 = _kernels.primal_dual_sweep(
+        moved2 = primal_dual_sweep(
             pool.normals, weights.astype(dtype), gradient.astype(dtype, copy=False), steps,
             model.lower.astype(dtype, copy=False), model.upper.astype(dtype, copy=False), point, activity,
         )  # fmt: skip

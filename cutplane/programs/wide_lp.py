@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from cutplane import _kernels
 from cutplane._arrays import Array
+from cutplane._kernels import dual_sweep
 from cutplane.errors import InputError
 from cutplane.programs import dense_lp
 
@@ -152,7 +152,7 @@ class _Dual:
     def value(self, scaled: Array, width: float) -> tuple[float, Array]:
         """Negative smoothed dual value and its gradient, both in units."""
         multipliers = scaled * self.row_unit
-        value = _kernels.dual_sweep(
+        value = dual_sweep(
             self.A, multipliers.astype(self.A.dtype), self.cost.astype(self.A.dtype, copy=False), self.middle,
             self.half, self.A.dtype.type(width), self._point, self._activity,
         )  # fmt: skip

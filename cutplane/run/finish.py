@@ -11,7 +11,8 @@ import numpy as np
 
 from cutplane._arrays import Array
 from cutplane.core.cuts import gradient_cut
-from cutplane.core.formulations import Joint, Piece, Reduced
+from cutplane.core.formulations import Joint, Reduced
+from cutplane.core.model import Piece
 from cutplane.core.pool import Kind, Polyhedron
 from cutplane.history import Status
 from cutplane.masters.certificate import FEW, Bound, contradiction, relaxed_bound

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from cutplane._arrays import Array
-from cutplane.core.formulations import Joint, Reduced, rounding
+from cutplane.core.formulations import Joint, Reduced
+from cutplane.core.model import rounding
 from cutplane.methods.base import depth, on_rows
 from cutplane.options import Options
 from cutplane.state import State

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cutplane import MuCut
 from cutplane.core.cuts import gradient_cut, separates
-from cutplane.core.formulations import Piece
+from cutplane.core.model import Piece
 from cutplane.core.pool import Kind
 from cutplane.methods.base import cut
 from cutplane.solver import BilevelSolver

@@ -15,7 +15,8 @@ from cutplane import (
     SolutionMap,
     ValueFunction,
 )
-from cutplane.core.formulations import Piece, build_model
+from cutplane.core.formulations import build_model
+from cutplane.core.model import Piece
 from cutplane.core.pool import Kind
 
 
