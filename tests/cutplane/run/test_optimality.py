@@ -234,3 +234,41 @@ def test_a_wrong_gradient_is_named(factor):
 def test_an_approximate_gradient_is_no_fault():
     model = reduced(lambda x, y: (float(y @ y), 0 * x, 1.1 * 2 * y), x_set=Box(-1, 2))
     assert fault(model, np.array([1.0, 0.5])) is None
+
+
+# --- trial points -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("formulation", BOTH)
+@pytest.mark.parametrize("method", LOCAL)
+def test_a_trial_whose_y_is_outside_its_set_is_none(method, formulation):
+    """F = −y + 0.1 sin 9x with y = 2x ≤ 1: whatever lies beyond x = ½ is lower, and not allowed."""
+    double = SolutionMap(lambda x: 2 * x, lambda x, v: 2 * v)
+    problem = BilevelProblem(
+        lambda x, y: (float(-y[0] + 0.1 * np.sin(9 * x[0])), 0.9 * np.cos(9 * x), -np.ones(1)),
+        double, Box(0, 3), Box(0, 1),
+    )  # fmt: skip
+    result = solve(problem, [0.1], [0.2], method, formulation)
+    grid = np.linspace(0, 0.5, 100_001)
+    assert result.y[0] <= 1 + 1e-8 and result.x[0] <= 0.5 + 1e-8
+    assert result.success and result.fun == pytest.approx(np.min(-2 * grid + 0.1 * np.sin(9 * grid)), abs=1e-5)
+
+
+class OnlyAGap:
+    """A lower level that offers nothing but how far y is from y*(x) = |x₁| + |x₂| − 1."""
+
+    def gap(self, x, y):
+        off = y[0] - (np.abs(x).sum() - 1)
+        sign = 1.0 if off >= 0 else -1.0
+        return abs(off), -sign * np.where(x >= 0, 1.0, -1.0), np.array([sign])
+
+
+def test_a_kinked_lower_level_without_a_derivative_is_left_by_differences():
+    """F = y + 0.3 (x₁ + x₂) with y = |x₁| + |x₂| − 1: the minimum is −1 at 0, a kink of the lower level."""
+    problem = BilevelProblem(
+        lambda x, y: (float(y[0] + 0.3 * x.sum()), np.full(2, 0.3), np.ones(1)), OnlyAGap(), Box(-2, 2)
+    )
+    for start in ([1.5, 1.0], [-1.0, 0.5]):
+        y = [np.abs(start).sum() - 1]
+        result = BilevelSolver(method="linear", max_iterations=3000).solve(problem, start, y)
+        assert not result.success or result.fun == pytest.approx(-1.0, abs=1e-4), result
