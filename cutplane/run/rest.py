@@ -17,8 +17,9 @@ from cutplane.masters.wide import conflict
 from cutplane.methods.base import Method, Move
 from cutplane.methods.level import Level
 from cutplane.options import Options
+from cutplane.run.certified import closed
 from cutplane.run.differences import fault
-from cutplane.run.finish import closed, verdict_of
+from cutplane.run.finish import verdict_of
 from cutplane.run.optimality import examine
 from cutplane.state import State
 
