@@ -14,9 +14,10 @@ from .terms import Array
 
 BOUND = 1e-5
 """By how much a bound may exceed a feasible point's F, relative to max(1, |F|): ten times the tolerance."""
-NARROW = 0.01
-"""A false bound that fewer feasible points than this share contradict is counted apart: that the points which the
-library tries may miss such a hole is what its page on bounds says."""
+SHARES = (0.01, 0.05, 0.1)
+"""False bounds that few feasible points contradict are counted apart, by the share of X that does: the page on
+bounds says how often the points that the library tries miss such a region. With its 60 points that is once in 500
+times for the last share; a region larger than that is a failure."""
 
 
 def run_misdeclared(seed: int, limit: float = 4.0) -> Report:
@@ -36,8 +37,9 @@ def judge(report: Report, case: Small, result: Result) -> None:
         low, share, *_ = lowest(case, result.bound, result.bound_radius, (result.x, result.y))
         if result.bound > low + BOUND * max(1.0, abs(low)):
             name = "false bound" if result.success else "false bound without success"
-            if share < NARROW:
-                report.notes.append(f"{name}, narrow")
+            band = next((limit for limit in SHARES if share < limit), None)
+            if band is not None:
+                report.notes.append(f"{name}, contradicted by less than {band:.0%} of the set")
             else:
                 words = f"bound {result.bound:.8g}, a feasible point {low:.8g}; {share:.2%} of points are below"
                 report.fail(name, words)
@@ -53,11 +55,15 @@ def lowest(
     Points beyond the radius in which the bound holds do not count.
     """
     rng = np.random.default_rng([case.seed, 9])
-    U, T = case.place_x.sample(rng, 4000), rng.uniform(size=(4000, case.follower.ties))
+    U = _spread(case, rng, radius, point)
+    T = rng.uniform(size=(len(U), case.follower.ties))
     values = _values(case, U, T, radius, point)
-    feasible = np.isfinite(values)
-    below = values < bound - BOUND * np.maximum(1.0, np.abs(values))
-    share = float(below.sum() / max(feasible.sum(), 1))
+    share = float(np.mean(values < bound - BOUND * np.maximum(1.0, np.abs(values))))
+    # and the rim, where uniform points hardly are
+    more = case.place_x.sample(rng, 1000)
+    ties = rng.uniform(size=(1000, case.follower.ties))
+    values = np.append(values, _values(case, more, ties, radius, point))
+    U, T = np.vstack([U, more]), np.vstack([T, ties])
     width = 0.3
     for _ in range(20):
         best = np.argsort(values)[:20]
@@ -70,6 +76,24 @@ def lowest(
         width *= 0.5
     best = int(np.argmin(values))
     return float(values[best]), share, U[best], T[best]
+
+
+def _spread(case: Small, rng: np.random.Generator, radius: float, point: tuple[Array, Array] | None) -> Array:
+    """Points [k, n_x] spread evenly over X, where it has no bounds over the part in which the bound holds."""
+    place = case.place_x
+    if place.kind == "simplex":
+        return rng.dirichlet(np.ones(case.n_x), size=4000)
+    lower = np.maximum(place.lower, place.center - place.radius)
+    upper = np.minimum(place.upper, place.center + place.radius)
+    if point is not None and np.isfinite(radius):
+        reach = radius * case.solver.x_scale / case.scale_x
+        lower = np.maximum(lower, point[0] / case.scale_x - reach)
+        upper = np.minimum(upper, point[0] / case.scale_x + reach)
+    if place.C.size or not (np.isfinite(lower).all() and np.isfinite(upper).all()):
+        return place.sample(rng, 4000)
+    points = rng.uniform(lower, upper, size=(20_000, case.n_x))
+    inside = points[place.violations(points) <= 0]
+    return inside[:4000] if len(inside) >= 100 else place.sample(rng, 4000)
 
 
 def _values(case: Small, U: Array, T: Array, radius: float, point: tuple[Array, Array] | None) -> Array:

@@ -36,13 +36,13 @@ def print_table(reports: Iterable[Report]) -> None:
     groups: dict[tuple[str, str, str], list[Report]] = defaultdict(list)
     for r in reports:
         groups[r.kind, r.method, r.formulation].append(r)
-    print(f"\n{'kind':22} {'method':12} {'form':8} {'cases':>6} {'success':>7} {'failed':>6} {'ms':>6}  statuses")
+    print(f"\n{'kind':26} {'method':12} {'form':8} {'cases':>6} {'success':>7} {'failed':>6} {'ms':>6}  statuses")
     for (kind, method, formulation), part in sorted(groups.items()):
         statuses = ", ".join(f"{n} {s}" for s, n in Counter(r.status for r in part).most_common())
         failed, good = sum(bool(r.failures) for r in part), sum(r.success for r in part)
         median = 1e3 * statistics.median(r.seconds for r in part)
         print(
-            f"{kind:22} {method:12} {formulation:8} {len(part):6} {good:7} {failed:6} {median:6.0f}  {statuses}"
+            f"{kind:26} {method:12} {formulation:8} {len(part):6} {good:7} {failed:6} {median:6.0f}  {statuses}"
         )
     everything = [r for part in groups.values() for r in part]
     for title, names in (
