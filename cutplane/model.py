@@ -41,6 +41,8 @@ class Piece:
 
 def _finite(value: Any, what: str, shape: tuple[int, ...], answer: bool = False) -> Array:
     """Check what an oracle gave; an `answer` may be missing at some points, a gradient beside one may not."""
+    if np.ma.is_masked(value):
+        raise OracleError(f"{what} is masked: what lies under a mask is no answer")
     out = np.asarray(value)
     if out.shape != shape:
         raise OracleError(f"{what} has shape {out.shape}, {shape} was expected")
@@ -239,6 +241,8 @@ class Joint(Model):
         self.njev += 1
         value, g_x, g_y = _triple(self.ask("lower.gap", self.problem.lower.gap, x, y), "lower.gap")
         gap = float(_finite(value, "lower gap", (), answer=True))
+        if gap < -max(1e-6, 10 * self.epsilon):
+            raise OracleError(f"lower.gap is {gap:.3g}: a gap is at least 0, and 0 where y is optimal")
         gradient = np.concatenate(
             [_finite(g_x, "lower gap gradient in x", x.shape), _finite(g_y, "lower gap gradient in y", y.shape)]
         )

@@ -13,8 +13,9 @@ import numpy as np
 from cutplane._arrays import Array
 from cutplane.certificate import FEW, Bound, contradiction, relaxed_bound
 from cutplane.cuts import gradient_cut
+from cutplane.differences import fault
 from cutplane.methods.base import depth
-from cutplane.model import Joint, Piece, Reduced
+from cutplane.model import Joint, Piece, Reduced, rounding
 from cutplane.optimality import Verdict, is_small, lowest_beside, stationarity
 from cutplane.polyhedron import Kind, Polyhedron
 from cutplane.problem import BilevelProblem
@@ -31,6 +32,8 @@ _OTHER = (
     "the state is of another F, or F (in the reduced form also y*(x)) gives another answer when it is asked "
     "again; start anew with x0 and y0"
 )
+_AGAIN = 100
+"""Share of the feasibility by which a point may miss a constraint that is asked again."""
 _BESIDE = 1e-3
 """Distance, relative, within which an x with several lower answers is beside the point found."""
 _NOISY = (
@@ -85,6 +88,9 @@ def outcome(
         bound, against = _bounded(options, model, state, found)
         if against is not None:
             status, message, bound = Status.NOT_CONVEX, f"{Status.NOT_CONVEX.message}: {against}", None
+        wrong = fault(model, found.z) if status.success else None
+        if wrong is not None:
+            status, message, bound = Status.ORACLE, wrong, None
     # what certifying asked of the oracles is no part of the run: a resumed run counts as an unbroken one
     status, more = _judged(problem, options, model, state, found, bound, status)
     message = message or more
@@ -148,9 +154,12 @@ def _judged(
         return status, _too_large(found.fun - bound.value)
     if not (status.success and np.isfinite(state.best_fun)) or found.error:
         return status, ""
-    noisy = _answers_otherwise(problem, model, state, found)
-    if noisy:
+    if _answers_otherwise(problem, model, state, found):
         return Status.ORACLE, _NOISY
+    missed = _violation(model, found)
+    if not missed <= _AGAIN * options.feasibility + 2 * rounding(found.z):
+        words = f"the point found misses a constraint by {missed:.2g}, and met it during the run"
+        return Status.ORACLE, f"{words}: {_OTHER}"
     if problem.convex:
         if bound is None and status is Status.OPTIMAL:
             status = Status.STATIONARY

@@ -15,6 +15,7 @@ from cutplane.errors import (
     InputError,
     MasterError,
     OracleError,
+    OutOfTimeError,
     ProjectionError,
 )  # fmt: skip
 from cutplane.methods import METHODS, OWN_OPTIONS
@@ -167,6 +168,8 @@ class BilevelSolver:
             y = start_point(y0, "y0", problem.y_set)
         else:
             y = vector(y0, "y0", finite=False).astype(x.dtype)
+        if not x.size:
+            raise InputError("x0 is empty: there is nothing to choose")
         wanted = getattr(problem.lower, "n_x", None)
         if wanted is not None and wanted != x.size:
             raise InputError(f"x0 has {x.size} entries, the lower level takes {wanted}")
@@ -266,6 +269,7 @@ class BilevelSolver:
                 if time.monotonic() > end:
                     state.status = Status.TIME_LIMIT
                     break
+                state.runtime["end"] = end
                 self.step(problem, state)
                 record = state.history[-1]
                 try:
@@ -279,6 +283,8 @@ class BilevelSolver:
         except EmptyPolyhedronError as error:
             state.status = Status.EMPTY
             message = f"{error}; planes in conflict: {_name_planes(state, error.planes)}"
+        except OutOfTimeError:
+            state.status = Status.TIME_LIMIT
         except MasterError as error:
             state.status, message = Status.FAILED, f"{error} (iteration {state.nit + 1})"
         except ProjectionError as error:
@@ -291,6 +297,7 @@ class BilevelSolver:
             state.status = Status.ORACLE
             message = f"{type(error).__name__} in iteration {state.nit + 1}: {error}"
         try:
+            state.runtime.pop("end", None)
             return outcome(problem, self, self._model(problem, state), state, message)
         except KeyboardInterrupt:  # while certifying
             state.status = Status.INTERRUPTED

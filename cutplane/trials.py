@@ -4,12 +4,14 @@ Where a method has come to rest, its planes say nothing new. What decides is F i
 lower level by its own word.
 """
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cutplane._arrays import Array
+from cutplane.errors import OutOfTimeError
 from cutplane.methods.base import depth, on_rows
 from cutplane.model import Joint, Reduced, rounding
 from cutplane.state import State
@@ -39,6 +41,8 @@ class Trials:
 
     def value(self, z: Array) -> tuple[float, Array]:
         """Least F among the feasible points that z stands for, and the point; infinite where there is none."""
+        if time.monotonic() > self.state.runtime.get("end", np.inf):
+            raise OutOfTimeError("the time limit was reached while a point was examined")
         z = self.model.project(z)
         best, where = np.inf, z
         for point in self._points(z):
