@@ -51,5 +51,9 @@ class MasterError(CutplaneError, ArithmeticError):
     """A master could not be solved to the accuracy promised: its planes are too steep or too alike for that."""
 
 
+class OutOfTimeError(CutplaneError):
+    """The time limit was reached within an iteration."""
+
+
 class ProjectionError(CutplaneError, ArithmeticError):
     """The nearest point of a set could not be computed to the accuracy promised."""

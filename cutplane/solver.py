@@ -17,6 +17,7 @@ from cutplane.errors import (
     InputError,
     MasterError,
     OracleError,
+    OutOfTimeError,
     ProjectionError,
 )  # fmt: skip
 from cutplane.history import Record, Status
@@ -105,6 +106,8 @@ class BilevelSolver(Options):
             y = start_point(y0, "y0", problem.y_set)
         else:
             y = vector(y0, "y0", finite=False).astype(x.dtype)
+        if not x.size:
+            raise InputError("x0 is empty: there is nothing to choose")
         wanted = getattr(problem.lower, "n_x", None)
         if wanted is not None and wanted != x.size:
             raise InputError(f"x0 has {x.size} entries, the lower level takes {wanted}")
@@ -198,6 +201,7 @@ class BilevelSolver(Options):
             state.status = Status.RUNNING if state.nit < self.max_iterations else Status.MAX_ITERATIONS
         callbacks = [callback] if callable(callback) else list(callback or ())
         message = self._to_the_end(problem, state, callbacks)
+        state.runtime.pop("end", None)
         try:
             return outcome(problem, self, self._model(problem, state), state, message)
         except KeyboardInterrupt:  # while certifying
@@ -212,11 +216,14 @@ class BilevelSolver(Options):
                 if time.monotonic() > end:
                     state.status = Status.TIME_LIMIT
                     break
+                state.runtime["end"] = end
                 self.step(problem, state)
                 if _stops(callbacks, state.history[-1]) and state.status is Status.RUNNING:
                     state.status = Status.CALLBACK
         except KeyboardInterrupt:
             state.status = Status.INTERRUPTED
+        except OutOfTimeError:
+            state.status = Status.TIME_LIMIT
         except Exception as error:
             state.status, message = _ending(error, state)
             return message

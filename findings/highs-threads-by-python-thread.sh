@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # highspy 1.15.1 beside cvxpy 1.9.3 (numpy 2.4.6, scipy 1.17.1): a number of threads is refused, by Python thread.
 #
-# Guess, written down before the run: `threads` is an option of one Highs object, and each run takes its own number.
+# Guess: `threads` is an option of one Highs object, and each run takes its own number.
 # Second guess, after the first surprise: then what is fixed, is fixed for the process.
 # What it does: once cvxpy has solved with HiGHS and threads=2, a new Highs object with threads=1 gets kError from
 # run(), the model status kNotset, and a solution of the right length full of zeros; threads=0 is always taken. In a

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scipy 1.17.1 (numpy 2.4.6): linprog says "infeasible" of a linear programme that has feasible points.
 #
-# Guess, written down before the run: status 3 (unbounded), or status 4 where presolve cannot tell the two apart.
+# Guess: status 3 (unbounded), or status 4 where presolve cannot tell the two apart.
 # What it does: status 2, "The problem is infeasible", for
 #     min x1 + 2 x2 − 2 x3   s.t.   2 x1 − 2 x2 + x3 ≤ 1,   −x1 + x2 − x3 ≤ 2,   x1 ≤ 1,  x2 ≤ 2,  0 ≤ x3 ≤ 2.
 # (1, 0.5, 0) meets every row and bound, and (−1, −1, 0) is a direction in which the cost falls by 3 a step while no

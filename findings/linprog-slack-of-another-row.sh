@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scipy 1.17.1 (numpy 2.4.6): linprog reports success and a positive slack for a row that its point misses by 99.
 #
-# Guess, written down before the run: x = 1e10, the only vertex at which the row is at work; or, if the small entry is
+# Guess: x = 1e10, the only vertex at which the row is at work; or, if the small entry is
 # lost on the way, a status other than 0, or at least a negative slack, since slack is documented as b_ub − A_ub x.
 # What it does: min −x s.t. 1e-10 x ≤ 1, 0 ≤ x ≤ 1e12 gives status 0, x = 1e12 and slack [1.], where b − A x = −99.
 # Entries of 1e-9 and less leave the model inside HiGHS, and slack comes from the row that is left of it (nothing).

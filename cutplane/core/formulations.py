@@ -10,7 +10,7 @@ import numpy as np
 from cutplane._arrays import Array
 from cutplane.core.model import Model, Piece, checked, rounding, triple
 from cutplane.core.pool import Kind, Plane
-from cutplane.errors import InputError
+from cutplane.errors import InputError, OracleError
 from cutplane.problem import BilevelProblem, LinearConstraint
 from cutplane.sets import FeasibleSet, Free
 
@@ -70,6 +70,8 @@ class Joint(Model):
         self.njev += 1
         value, g_x, g_y = triple(self.ask("lower.gap", self.problem.lower.gap, x, y), "lower.gap")
         gap = float(checked(value, "lower gap", (), answer=True))
+        if gap < -max(1e-6, 10 * self.epsilon):
+            raise OracleError(f"lower.gap is {gap:.3g}: a gap is at least 0, and 0 where y is optimal")
         gradient = np.concatenate(
             [checked(g_x, "lower gap gradient in x", x.shape), checked(g_y, "lower gap gradient in y", y.shape)]
         )

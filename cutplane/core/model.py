@@ -34,6 +34,8 @@ class Piece:
 
 def checked(value: Any, what: str, shape: tuple[int, ...], answer: bool = False) -> Array:
     """Check what an oracle gave; an `answer` may be missing at some points, a gradient beside one may not."""
+    if np.ma.is_masked(value):
+        raise OracleError(f"{what} is masked: what lies under a mask is no answer")
     out = np.asarray(value)
     if out.shape != shape:
         raise OracleError(f"{what} has shape {out.shape}, {shape} was expected")

@@ -4,7 +4,6 @@ Planes bound the optimum only if the problem is as convex as it was declared. `c
 feasible point that says otherwise, so that a wrong declaration is not certified.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,7 @@ from cutplane._arrays import Array
 from cutplane.core.cuts import gradient_cut
 from cutplane.core.formulations import Joint, Reduced
 from cutplane.core.pool import Kind, Polyhedron
-from cutplane.errors import MasterError
+from cutplane.errors import MasterError, SeveralAnswersError
 from cutplane.masters.wide import make_master
 
 _UNIT, _LEAST = np.finfo(float).eps / 2, np.finfo(float).smallest_subnormal
@@ -134,7 +133,7 @@ def contradiction(
         if k % 2:
             spread = best + 0.1 * rng.uniform() * (spread - best)
         point = model.project(spread.astype(best.dtype))
-        with suppress(Exception):  # far from the run's own points an oracle may have no answer, in any words
+        try:
             _, pieces = model.pieces(point)
             for piece in pieces:
                 if piece.value > 0:
@@ -148,6 +147,10 @@ def contradiction(
                 fun, gradient = model.objective(point)
                 work.add(gradient_cut(Kind.OBJECTIVE, point, fun, gradient))
                 feasible.append((point, fun))
+        except SeveralAnswersError as error:  # of these the best may lie below every plane
+            return str(error)
+        except Exception:  # far from the run's own points an oracle may have no answer, in any words
+            continue
     reach = float(np.linalg.norm(upper - lower))
     found = (_contradicted(model, work, pool.next_serial, point, fun, reach) for point, fun in feasible)
     return next((words for words in found if words is not None), None)

@@ -7,12 +7,14 @@ must be within the tolerance; where it is not, `optimality` has examined the poi
 import numpy as np
 
 from cutplane.core.formulations import Joint, Reduced
+from cutplane.core.model import rounding
 from cutplane.history import Status
 from cutplane.masters.certificate import Bound
 from cutplane.options import Options
 from cutplane.problem import BilevelProblem
 from cutplane.result import Result
 from cutplane.run.certified import bounded, promise_over_set, uncontradicted
+from cutplane.run.differences import fault
 from cutplane.run.found import Found, answers_otherwise, evaluate_found, violation
 from cutplane.run.optimality import Verdict, is_small, stationarity
 from cutplane.state import State
@@ -24,6 +26,8 @@ _OTHER = (
     "the state is of another F, or F (in the reduced form also y*(x)) gives another answer when it is asked "
     "again; start anew with x0 and y0"
 )
+_AGAIN = 100
+"""Share of the feasibility by which a point may miss a constraint that is asked again."""
 _BESIDE = 1e-3
 """Distance, relative, within which an x with several lower answers is beside the point found."""
 _NOISY = (
@@ -58,6 +62,9 @@ def outcome(
         bound, against = bounded(options, model, state, found)
         if against is not None:
             status, message, bound = Status.NOT_CONVEX, f"{Status.NOT_CONVEX.message}: {against}", None
+        wrong = fault(model, found.z) if status.success else None
+        if wrong is not None:
+            status, message, bound = Status.ORACLE, wrong, None
     # what certifying asked of the oracles is no part of the run: a resumed run counts as an unbroken one
     status, more = _judged(problem, options, model, state, found, bound, status)
     message = message or more
@@ -129,9 +136,12 @@ def _judged(
         return status, _too_large(found.fun - bound.value)
     if not (status.success and np.isfinite(state.best_fun)) or found.error:
         return status, ""
-    noisy = answers_otherwise(problem, model, state, found)
-    if noisy:
+    if answers_otherwise(problem, model, state, found):
         return Status.ORACLE, _NOISY
+    missed = violation(model, found)
+    if not missed <= _AGAIN * options.feasibility + 2 * rounding(found.z):
+        words = f"the point found misses a constraint by {missed:.2g}, and met it during the run"
+        return Status.ORACLE, f"{words}: {_OTHER}"
     if problem.convex:
         if bound is None and status is Status.OPTIMAL:
             status = Status.STATIONARY

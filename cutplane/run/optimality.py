@@ -18,8 +18,8 @@ from cutplane.options import Options
 from cutplane.run.trials import Trials
 from cutplane.state import State
 
-_FEW = 20
-"""Variables up to which each of them is moved by itself."""
+_FEW, _MANY = 20, 100
+"""Variables up to which differences of F are taken, and up to which each of them is moved by itself."""
 _RANDOM, _MOST = 6, 18
 """Random directions beside the ones that the gradients name: for each variable but one, and in all."""
 _QUICK = (1.0, 0.1, 1e-2)
@@ -221,9 +221,9 @@ def _ways(
             yield on_y, near
     if slope.any():
         yield -slope, far
-    if n_x <= _FEW:
-        for way in (*np.eye(n_x), *-np.eye(n_x)):
-            yield way, near
+    for j in range(n_x if n_x <= _MANY else 0):
+        for sign in (1.0, -1.0):
+            yield sign * np.eye(1, n_x, j)[0], near if n_x <= _FEW else near[1:4:2]
     rng = np.random.default_rng(0)
     for _ in range(min(_RANDOM * (n_x - 1), _MOST)):
         yield rng.uniform(-1.0, 1.0, n_x), near[1:5]

@@ -10,10 +10,12 @@ from cutplane.state import State
 
 
 def answers(model: Joint | Reduced, z: Array) -> Array:
-    """What the lower level and the constraints say at a point: the gap, in the reduced form y*(x), and values."""
+    """What all oracles say at a point: the gap, F, in the reduced form y*(x), and the constraints' values."""
     gap, pieces = model.pieces(z)
-    of_y = model.split(z)[1] if isinstance(model, Reduced) else np.zeros(0)
-    return np.concatenate([[gap], of_y, [piece.value for piece in pieces]]).astype(float)
+    x, y = model.split(z)
+    of_y = y if isinstance(model, Reduced) else np.zeros(0)
+    fun = model.upper_value(x, y)[0]
+    return np.concatenate([[gap, fun], of_y, [piece.value for piece in pieces]]).astype(float)
 
 
 def check_same(problem: BilevelProblem, model: Joint | Reduced, state: State) -> None:
@@ -24,11 +26,17 @@ def check_same(problem: BilevelProblem, model: Joint | Reduced, state: State) ->
     other_version = int(getattr(problem.lower, "version", 0)) != state.version
     if "answers" not in memory or other_version or getattr(problem.lower, "stochastic", False):
         return
-    then, now = memory["answers"], answers(model, memory["made_at"])
     # an inner solver is accurate to about 1e-7; single precision to less
     close = 1e-5 if state.point.dtype == np.float64 else 1e-2
-    if then.shape != now.shape or not np.allclose(then, now, rtol=close, atol=close):
+    now = answers(model, memory["made_at"])
+    if memory["answers"].size == now.size - 1:
+        now = np.delete(now, 1)  # a state of before F was asked, too
+    pairs = [(memory["answers"], now)]
+    if np.isfinite(state.best_fun):
+        pairs.append((np.array([state.best_gap, state.best_fun]), answers(model, state.best)[:2]))
+    if not all(a.shape == b.shape and np.allclose(a, b, rtol=close, atol=close) for a, b in pairs):
         raise InputError(
-            "the state was made with another lower level or other constraints: at the run's start they answered "
-            "otherwise. Start anew with x0 and y0, or raise lower.version where a change was meant"
+            "the state was made with another lower level, another F or other constraints: at its start or at its "
+            "best point they answered otherwise. Start anew with x0 and y0, or raise lower.version where the "
+            "lower level was meant to change"
         )

@@ -4,6 +4,7 @@ Where a method has come to rest, its planes say nothing new. What decides is F i
 lower level by its own word.
 """
 
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from cutplane._arrays import Array
 from cutplane.core.formulations import Joint, Reduced
 from cutplane.core.model import rounding
+from cutplane.errors import OutOfTimeError
 from cutplane.methods.base import depth, on_rows
 from cutplane.options import Options
 from cutplane.state import State
@@ -37,6 +39,8 @@ class Trials:
 
     def value(self, z: Array) -> tuple[float, Array]:
         """Least F among the feasible points that z stands for, and the point; infinite where there is none."""
+        if time.monotonic() > self.state.runtime.get("end", np.inf):
+            raise OutOfTimeError("the time limit was reached while a point was examined")
         z = self.model.project(z)
         best, where = np.inf, z
         for point in self._points(z):

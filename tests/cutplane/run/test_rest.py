@@ -13,6 +13,7 @@ from cutplane import (
     LinearConstraint,
     MuCut,
     NoAnswerError,
+    OracleError,
     QuadraticLevel,
     SolutionMap,
     Status,
@@ -276,3 +277,112 @@ def test_a_limit_of_time_stops_a_run_that_goes_on_later():
     assert result.fun == pytest.approx(towards(2.0)(result.x, result.y)[0])
     quick = BilevelProblem(towards(2.0), identity(), Box(0, 1))
     assert BilevelSolver().solve(quick, state=result.state).success
+
+
+# --- what an attack from outside found --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("far", [1e9, 1e12, 1e16, 1e18])
+def test_a_side_that_is_slack_by_far_forgives_no_other_row(far):
+    """y ≤ ½ and ½ ≤ y ≤ x beside a bound of 1e18: of rows so far apart none may borrow the other's rounding."""
+    level = QuadraticLevel(c=[-1.0], Q=[[1.0]], A=[[1.0]], b=[0.5], lower=-far, n_x=1)
+    assert level.solution([0.0]) == pytest.approx([0.5]) and level.gap([0.0], [0.5])[0] == pytest.approx(0.0)
+    level = QuadraticLevel(c=[-3.0], Q=[[1.0]], A=[[1.0], [-1.0]], B=[[-1.0], [0.0]], b=[0.0, -0.5], upper=far)
+    with pytest.raises(NoAnswerError, match="no feasible y"):
+        level.solution([0.4999])
+    problem = BilevelProblem(lambda x, y: (float(x[0]), np.ones(1), 0 * y), level, Box(0, 1))
+    for formulation in BOTH:
+        result = BilevelSolver(method="linear", formulation=formulation).solve(problem, [0.8], [0.6])
+        assert result.success and result.fun == pytest.approx(0.5, abs=1e-6)
+
+
+@pytest.mark.parametrize("question", [30, 60, 150])
+@pytest.mark.parametrize("method", LOCAL)
+def test_a_gap_that_answers_otherwise_at_the_end_is_no_success(method, question):
+    class Changes:
+        asked = 0
+
+        def gap(self, x, y):
+            self.asked += 1
+            off = y - x + (0.4 if self.asked > question else 0.0)
+            return float(abs(off[0])), -np.sign(off), np.sign(off)
+
+    problem = BilevelProblem(towards(0.7), Changes(), Box(-1, 1))
+    result = BilevelSolver(method=method).solve(problem, [-0.3], [-0.3])
+    assert not result.success or result.lower_gap <= 1e-7
+
+
+def test_a_state_whose_problem_agrees_at_the_start_alone_is_refused():
+    """y* = x and y* = 0.3 x agree at x = 0, where the run began, and not where it came to."""
+
+    def problem(slope):
+        return BilevelProblem(towards(0.9), SolutionMap(lambda x: slope * x, lambda x, v: slope * v), Box(0, 1))
+
+    state = BilevelSolver(method="linear", max_iterations=40).solve(problem(1.0), [0.0], [0.0]).state
+    with pytest.raises(InputError, match="at its best point they answered otherwise"):
+        BilevelSolver(method="linear").solve(problem(0.3), state=state.copy())
+
+
+@pytest.mark.parametrize("method", LOCAL)
+def test_a_steep_valley_with_a_flat_way_down_is_followed(method):
+    """100 |x₂ − x₁| + x₁ on [−1, 1]²: it falls along (−1, −1) alone, by 1 per unit, to −1."""
+
+    def upper(x, y):
+        side = 100.0 * np.sign(y[1] - y[0])
+        return float(100.0 * abs(y[1] - y[0]) + y[0]), 0 * x, np.array([1.0 - side, side])
+
+    problem = BilevelProblem(upper, identity(), Box(-1, 1))
+    result = BilevelSolver(method=method, formulation="reduced").solve(problem, [0.9, 0.2], [0.9, 0.2])
+    assert not result.success or result.fun == pytest.approx(-1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("method", ALL)
+def test_a_forgotten_gradient_gives_no_bound_on_a_convex_problem(method):
+    class Squared:
+        def gap(self, x, y):
+            return float((y - x) @ (y - x)), -2 * (y - x), 2 * (y - x)
+
+    forgot = BilevelProblem(
+        lambda x, y: (float((y - 0.7) @ (y - 0.7)), 0 * x, 0 * y), Squared(), Box(-1, 1), convex=True
+    )
+    result = BilevelSolver(method=method, max_iterations=2000).solve(forgot, [0.0], [0.0])
+    assert not result.success and result.bound is None
+
+
+def test_a_rest_at_a_concave_kink_of_many_variables_is_left():
+    """−|y₁| + Σ |yⱼ| with sign(0) = 0 as its gradient at the start, 0: it falls by 1 per unit along y₁, to −1."""
+    problem = BilevelProblem(
+        lambda x, y: (float(-abs(y[0]) + np.abs(y[1:]).sum()), 0 * x, np.append(-np.sign(y[0]), np.sign(y[1:]))),
+        identity(),
+        Box(-1, 1),
+    )
+    result = BilevelSolver(method="linear", formulation="reduced").solve(problem, np.zeros(60), np.zeros(60))
+    assert not result.success or result.fun == pytest.approx(-1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("gap", "value", "x0", "words"),
+    [
+        (-5.0, 1.0, [0.5], "a gap is at least 0"),
+        (0.0, np.ma.masked, [0.5], "masked"),
+        (0.0, 1.0, [], "x0 is empty"),
+    ],
+)
+def test_answers_that_are_none_are_named(gap, value, x0, words):
+    lower = type("Fixed", (), {"gap": lambda self, x, y: (gap, 0 * x, 0 * y)})()
+    problem = BilevelProblem(lambda x, y: (value, 0 * x, 0 * y), lower)
+    with pytest.raises((InputError, OracleError), match=words):
+        BilevelSolver(method="linear").solve(problem, x0, [0.5])
+
+
+def test_a_limit_of_time_holds_within_an_examination():
+    def slow(x, y):
+        time.sleep(0.05)
+        return towards(0.7)(x, y)
+
+    begun = time.monotonic()
+    result = BilevelSolver(method="linear", time_limit=1.0).solve(
+        BilevelProblem(slow, identity(), Box(-1, 1)), [0.0], [0.0]
+    )
+    assert result.success or result.status is Status.TIME_LIMIT
+    assert time.monotonic() - begun < 30  # the limit is one of sense here, not of speed
