@@ -72,6 +72,7 @@ def examine(model: Joint | Reduced, state: State, options: Options) -> Verdict:
     twin = _reduced_twin(model, z, fun, options)
     problem = Linearised(twin, z[: twin.n])
     promised, direction = problem.solve()
+    smooth = isinstance(twin, Reduced) and is_small(promised, fun, options)
     far, near = _lengths(model, search.units)
     for _ in range(min(_LEARNT, 2 * problem.model.n + 2)):
         if not direction.any() or is_small(promised, fun, options):
@@ -83,7 +84,7 @@ def examine(model: Joint | Reduced, state: State, options: Options) -> Verdict:
             break
         promised, direction = problem.solve()
     ways = _ways(model, z, search.units, far, near)
-    if model.n_x <= _FEW and not (isinstance(twin, Reduced) and is_small(promised, fun, options)):
+    if model.n_x <= _FEW and not smooth:
         ways = chain(ways, ((way, near) for way in search.by_differences(model.n_x)))
     for way, lengths in ways:
         if search.goes_down(way, lengths):
