@@ -24,8 +24,8 @@ _RANDOM, _MOST = 6, 18
 """Random directions beside the ones that the gradients name: for each variable but one, and in all."""
 _QUICK = (1.0, 0.1, 1e-2)
 """Lengths of a quick look."""
-_DIFFERENCE = 1e-5
-"""Half-width (units) of a difference of F."""
+_DIFFERENCE, _SAMPLES = 1e-5, 9
+"""Half-width (units) of a difference of F, and the most points at which slopes are taken by differences."""
 _LEARNT, _BESIDE = 40, (1e-2, 1e-4)
 """Rounds in which gradients beside a kink are learnt, and their distances (units)."""
 _STEEP = 1e-3
@@ -116,6 +116,8 @@ class _Search:
 
     def goes_down(self, way: Array, lengths: tuple[float, ...]) -> bool:
         """Whether F is lower at one of the lengths (units) along a direction; a short one is one in x alone."""
+        if not way.any():
+            return False
         z, whole = self.trials.reference, np.zeros(self.units.size)
         whole[: way.size] = way / np.abs(way).max()
         step = whole * self.units
@@ -125,7 +127,6 @@ class _Search:
         steep = _STEEP * max(1.0, abs(self.start)) * length
         return fall > self.enough or (fall > 0.3 * self.enough and fall > steep)
 
-
     def by_differences(self, n_x: int) -> Iterator[Array]:
         """Directions from differences of F alone, in x with y following: downhill at points beside, and a mixture.
 
@@ -133,7 +134,7 @@ class _Search:
         Lewis and Overton, SIAM Journal on Optimization 2005).
         """
         rng, z, slopes = np.random.default_rng(2), self.trials.reference, []
-        for _ in range(3 + min(n_x, 5)):
+        for _ in range(min(2 * n_x + 1, _SAMPLES)):
             at = np.zeros(z.size)
             at[:n_x] = 3e-5 * rng.uniform(-1.0, 1.0, n_x)
             slope = np.zeros(n_x)
@@ -145,12 +146,27 @@ class _Search:
                 slope[j] = (ahead - behind) / (2 * _DIFFERENCE) if np.isfinite(ahead - behind) else 0.0
             if slope.any():
                 slopes.append(slope)
-        if slopes:
-            heavy = 1e3 * float(np.abs(slopes).max())  # a row that makes the weights sum to one
-            system = np.vstack([np.array(slopes).T, np.full(len(slopes), heavy)])
-            weights, _ = optimize.nnls(system, np.append(np.zeros(n_x), heavy))
-            mixture = weights @ np.array(slopes)
-            yield from (-slope for slope in (mixture, *slopes) if slope.any())
+        if not slopes:
+            return
+        model, near = self.trials.model, 1e-7 * self.units[:n_x]
+        low, high = z[:n_x] <= model.lower[:n_x] + near, z[:n_x] >= model.upper[:n_x] - near
+        free = np.ones(n_x, dtype=bool)
+        for _ in range(3):  # what leads out of a bound at once is taken off, and mixed anew
+            mixture = _shortest(np.array(slopes) * free)
+            yield -mixture
+            out = free & ((low & (mixture > 0)) | (high & (mixture < 0)))
+            if not out.any():
+                break
+            free &= ~out
+        yield from (-slope for slope in slopes)
+
+
+def _shortest(slopes: Array) -> Array:
+    """Shortest convex combination of the rows, by non-negative least squares with a heavy row for the sum."""
+    heavy = 1e3 * (float(np.abs(slopes).max()) or 1.0)
+    system = np.vstack([slopes.T, np.full(len(slopes), heavy)])
+    weights, _ = optimize.nnls(system, np.append(np.zeros(slopes.shape[1]), heavy))
+    return np.asarray(weights @ slopes)
 
 
 def _learn(problem: Linearised, direction: Array) -> bool:
