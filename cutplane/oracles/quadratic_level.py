@@ -304,7 +304,8 @@ class QuadraticLevel(ValueFunction):
             raise OracleError(f"QuadraticLevel: the least violation was not found at x = {x}")
         least = float(np.max(self._rows @ found.point[:-1] - right, initial=0.0))
         words = f"QuadraticLevel: the lower level has no feasible y at x = {x} (least violation {least:.3g})"
-        return NoAnswerError(words, least, found.multipliers @ self._on_x), found.multipliers > _TOLERANCE
+        conflict = self._rows @ found.point[:-1] - right >= -_TOLERANCE
+        return NoAnswerError(words, least, found.multipliers @ self._on_x), conflict
 
 
 def _row_scale(rows: Array, on_x: Array) -> Array:
