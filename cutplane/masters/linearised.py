@@ -58,6 +58,13 @@ class Linearised:
                 plane = gradient_cut(piece.kind, point, piece.value, piece.gradient.astype(float))
                 self.pool.add(Plane(plane.kind, plane.normal, plane.offset - max(_excess(plane, self.at), 0.0)))
 
+    def against(self, slopes: list[Array]) -> Array:
+        """Direction (units) in which F falls by each of these slopes (per unit), within constraints and sets."""
+        self.pool.drop(np.flatnonzero(~self.pool.bounding))
+        for slope in slopes:
+            self._falls(slope / self.units)
+        return self.solve()[1]
+
     def solve(self) -> tuple[float, Array]:
         """Fall of F that is promised for a unit, and the direction of it (in units, entries up to 1).
 

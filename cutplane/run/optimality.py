@@ -20,7 +20,7 @@ from cutplane.state import State
 
 _FEW, _MANY = 20, 100
 """Variables up to which differences of F are taken, and up to which each of them is moved by itself."""
-_RANDOM, _MOST = 6, 18
+_RANDOM, _MOST = 12, 36
 """Random directions beside the ones that the gradients name: for each variable but one, and in all."""
 _QUICK = (1.0, 0.1, 1e-2)
 """Lengths of a quick look."""
@@ -85,7 +85,7 @@ def examine(model: Joint | Reduced, state: State, options: Options) -> Verdict:
         promised, direction = problem.solve()
     ways = _ways(model, z, search.units, far, near)
     if model.n_x <= _FEW and not smooth:
-        ways = chain(ways, ((way, near) for way in search.by_differences(model.n_x)))
+        ways = chain(ways, ((way, near) for way in _from_differences(search, problem, model.n_x)))
     for way, lengths in ways:
         if search.goes_down(way, lengths):
             return Verdict(promised, search.better, search.fun, trials.answered)
@@ -127,38 +127,52 @@ class _Search:
         steep = _STEEP * max(1.0, abs(self.start)) * length
         return fall > self.enough or (fall > 0.3 * self.enough and fall > steep)
 
-    def by_differences(self, n_x: int) -> Iterator[Array]:
-        """Directions from differences of F alone, in x with y following: downhill at points beside, and a mixture.
+    def slopes(self, n_x: int) -> list[Array]:
+        """Slopes of F (per unit) in x with y following, by differences of F alone, at points beside.
 
-        The shortest convex combination of slopes nearby is the way down from a kink (gradient sampling: Burke,
-        Lewis and Overton, SIAM Journal on Optimization 2005).
+        Where a step leads to no feasible point the one the other way counts.
         """
-        rng, z, slopes = np.random.default_rng(2), self.trials.reference, []
+        rng, size, found = np.random.default_rng(2), self.units.size, []
         for _ in range(min(2 * n_x + 1, _SAMPLES)):
-            at = np.zeros(z.size)
+            at = np.zeros(size)
             at[:n_x] = 3e-5 * rng.uniform(-1.0, 1.0, n_x)
-            slope = np.zeros(n_x)
+            here, slope = self._value(at), np.zeros(n_x)
             for j in range(n_x):
-                step = np.zeros(z.size)
-                step[j] = _DIFFERENCE
-                ends = [(at + sign * step) * self.units for sign in (1.0, -1.0)]
-                ahead, behind = (self.trials.value(z + end.astype(z.dtype))[0] for end in ends)
-                slope[j] = (ahead - behind) / (2 * _DIFFERENCE) if np.isfinite(ahead - behind) else 0.0
+                step = _DIFFERENCE * np.eye(1, size, j)[0]
+                with np.errstate(invalid="ignore"):
+                    sides = np.diff([self._value(at - step), here, self._value(at + step)]) / _DIFFERENCE
+                sides = sides[np.isfinite(sides)]
+                slope[j] = float(sides.mean()) if sides.size else 0.0
             if slope.any():
-                slopes.append(slope)
-        if not slopes:
-            return
-        model, near = self.trials.model, 1e-7 * self.units[:n_x]
-        low, high = z[:n_x] <= model.lower[:n_x] + near, z[:n_x] >= model.upper[:n_x] - near
-        free = np.ones(n_x, dtype=bool)
-        for _ in range(3):  # what leads out of a bound at once is taken off, and mixed anew
-            mixture = _shortest(np.array(slopes) * free)
-            yield -mixture
-            out = free & ((low & (mixture > 0)) | (high & (mixture < 0)))
-            if not out.any():
-                break
-            free &= ~out
-        yield from (-slope for slope in slopes)
+                found.append(slope)
+        return found
+
+    def _value(self, offset: Array) -> float:
+        z = self.trials.reference
+        return self.trials.value(z + (offset * self.units).astype(z.dtype))[0]
+
+
+def _from_differences(search: _Search, problem: Linearised, n_x: int) -> Iterator[Array]:
+    """Directions down from a kink by slopes that no oracle gave: ones that all of them allow, then each by itself.
+
+    The idea is that of gradient sampling (Burke, Lewis and Overton, SIAM Journal on Optimization 2005).
+    """
+    slopes = search.slopes(n_x)
+    if not slopes:
+        return
+    if isinstance(problem.model, Reduced):
+        yield problem.against(slopes)
+    model, z, near = search.trials.model, search.trials.reference[:n_x], 1e-7 * search.units[:n_x]
+    low, high = z <= model.lower[:n_x] + near, z >= model.upper[:n_x] - near
+    free = np.ones(n_x, dtype=bool)
+    for _ in range(3):  # what leads out of a bound at once is taken off, and mixed anew
+        mixture = _shortest(np.array(slopes) * free)
+        yield -mixture
+        out = free & ((low & (mixture > 0)) | (high & (mixture < 0)))
+        if not out.any():
+            break
+        free &= ~out
+    yield from (-slope for slope in slopes)
 
 
 def _shortest(slopes: Array) -> Array:
@@ -236,6 +250,9 @@ def _ways(
         on_y = np.where(np.arange(n) >= n_x, -slope, 0.0)
         if on_y.any():
             yield on_y, near
+        for j in range(n_x, n if n - n_x <= _FEW else n_x):
+            for sign in (1.0, -1.0):
+                yield sign * np.eye(1, n, j)[0], near
     if slope.any():
         yield -slope, far
     for j in range(n_x if n_x <= _MANY else 0):
