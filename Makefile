@@ -31,8 +31,8 @@ test-slow: $(STAMP)
 # the solvers' quick tests with the newest versions that pyproject.toml allows, in an environment of their own; where
 # no registry answers within two minutes there is nothing to try
 NEWEST := .venv-newest
-SOLVER_TESTS := $(addprefix tests/cutplane/,test_highs.py test_dense_lp.py test_lp.py test_wide_lp.py test_sets.py \
-	test_certificate.py oracles/test_quadratic_level.py)
+SOLVER_TESTS := $(addprefix tests/cutplane/,programs/test_highs.py programs/test_dense_lp.py programs/test_wide_lp.py \
+	masters test_sets.py oracles/test_quadratic_level.py)
 newest:
 	test -x $(NEWEST)/bin/python || $(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], "pytest", "hypothesis", sep="\n")' > $(NEWEST)/wanted.txt

@@ -175,6 +175,7 @@ class TestKnownValues:
 
 
 class TestRuns:
+    @pytest.mark.slow  # 88 of these runs are held to the digit by test_golden.py
     @pytest.mark.parametrize("entry", list(ENTRIES.values()), ids=name_of)
     def test_every_listed_method_finds_a_known_solution(self, entry):
         for method, formulation in entry.runs:

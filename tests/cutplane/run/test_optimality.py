@@ -102,7 +102,7 @@ def solve(problem, x0, y0, method, formulation, **options):
     return BilevelSolver(method=method, formulation=formulation, **options).solve(problem, x0, y0)
 
 
-@pytest.mark.parametrize("start", [-1.0, 0.2, 0.6, 1.0])
+@pytest.mark.parametrize("start", [-1.0, 0.6])
 @pytest.mark.parametrize("formulation", BOTH)
 @pytest.mark.parametrize("method", LOCAL)
 def test_planes_of_an_upper_constraint_that_is_not_convex_do_not_hide_the_minima(method, formulation, start):

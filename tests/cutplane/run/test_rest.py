@@ -37,7 +37,7 @@ def towards(target):
 
 @pytest.mark.parametrize("formulation", BOTH)
 @pytest.mark.parametrize("method", ALL)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_success_with_a_certified_gap_above_the_tolerance(method, formulation, seed):
     """max |a·y| over five rows: a polyhedral F, with its minimum 0 at 0, where smooth steps rest."""
     rows = np.random.default_rng(seed).normal(size=(5, 2))
@@ -188,7 +188,7 @@ def test_a_tiny_set_of_y_holds_where_its_scale_is_given(method):
 
 
 @pytest.mark.parametrize("method", ALL)
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_single_precision_finds_no_empty_set_where_there_is_a_point(method, seed):
     """y = Mx in float32: planes of a gap that rounding moves leave nothing between them, taken as exact ones."""
     rng = np.random.default_rng(seed)
@@ -213,7 +213,7 @@ def test_single_precision_finds_no_empty_set_where_there_is_a_point(method, seed
 
 
 @pytest.mark.parametrize("method", ALL)
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_noise_in_a_gap_that_was_not_declared_is_no_success(method, seed):
     rng = np.random.default_rng(seed)
 
@@ -282,7 +282,7 @@ def test_a_limit_of_time_stops_a_run_that_goes_on_later():
 # --- what an attack from outside found --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("far", [1e9, 1e12, 1e16, 1e18])
+@pytest.mark.parametrize("far", [1e9, 1e18])
 def test_a_side_that_is_slack_by_far_forgives_no_other_row(far):
     """y ≤ ½ and ½ ≤ y ≤ x beside a bound of 1e18: of rows so far apart none may borrow the other's rounding."""
     level = QuadraticLevel(c=[-1.0], Q=[[1.0]], A=[[1.0]], b=[0.5], lower=-far, n_x=1)
