@@ -309,16 +309,20 @@ def nearest_in(
     return model.project(point)
 
 
-def _downhill(model: Joint | Reduced, state: State, z: Array) -> Array:
-    """Step towards the deepest linearised constraint alone, where all of them together leave nothing.
-
-    Of a problem that is not declared convex the planes are local models: they go. Exact rows that contradict each
-    other do prove that there is no point.
-    """
+def keep_exact_rows(model: Joint | Reduced, state: State, words: str) -> None:
+    """Drop all other planes; raise `words` where the exact rows alone leave no point."""
     state.pool.clear()
     planes = conflict(model, state.pool)
     if planes:
-        raise EmptyPolyhedronError("no point satisfies all exact rows", planes)
+        raise EmptyPolyhedronError(words, planes)
+
+
+def _downhill(model: Joint | Reduced, state: State, z: Array) -> Array:
+    """Step towards the deepest linearised constraint alone, where all of them together leave nothing.
+
+    Of a problem that is not declared convex the planes are local models: they go.
+    """
+    keep_exact_rows(model, state, "no point satisfies all exact rows")
     deepest = max(model.pieces(z)[1], key=lambda piece: piece.depth, default=None)
     if deepest is None or not 0.0 < deepest.depth < np.inf:
         return z

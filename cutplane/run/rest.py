@@ -13,8 +13,7 @@ from cutplane.core.formulations import Joint, Reduced
 from cutplane.errors import EmptyPolyhedronError, OracleError, ProjectionError
 from cutplane.history import Status
 from cutplane.masters.certificate import relaxed_bound
-from cutplane.masters.wide import conflict
-from cutplane.methods.base import Method, Move
+from cutplane.methods.base import Method, Move, keep_exact_rows
 from cutplane.methods.level import Level
 from cutplane.options import Options
 from cutplane.run.certified import closed
@@ -51,10 +50,9 @@ def next_move(method: Method, model: Joint | Reduced, state: State, options: Opt
                 "planes made at different points contradict each other again and again; where convex=True is not "
                 "declared they prove nothing: start nearer to a feasible point, or add constraints one by one"
             ) from None
-        state.pool.clear()
-        planes = conflict(model, state.pool)
-        if planes or not error.planes:
-            raise EmptyPolyhedronError(str(error), planes or error.planes) from None
+        keep_exact_rows(model, state, str(error))
+        if not error.planes:
+            raise
         _start_anew(method, model, state, options)
         state.memory["loosened"] = np.array(loosened)
         return Move(state.best_fun, state.best_gap, 0.0, 0.0)
