@@ -59,7 +59,7 @@ def _between_chords(inside: list[Look], beyond: list[Look], aim: float) -> Look:
     """
     ends = inside[-1][0], beyond[-1][0]
     least = _on_line(inside[-1], beyond[-1], aim, ends[0])
-    sides = [_on_line(*looks[-2:], aim, ends[1]) for looks in (inside, beyond) if len(looks) > 1]
+    sides = [_on_line(looks[-2], looks[-1], aim, ends[1]) for looks in (inside, beyond) if len(looks) > 1]
     return max(least, ends[0]), max(least, min([ends[1], *sides]))
 
 
