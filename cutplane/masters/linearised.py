@@ -81,7 +81,7 @@ class Linearised:
         return planes
 
     def along(self, planes: list[Plane], inwards: float = 0.0) -> tuple[float, Array]:
-        """As `solve`, by these planes alone; `inwards` is the share of their reach by which constraints are met."""
+        """As `solve`, by these planes alone; `inwards` is a share of their reach to stay inside constraints."""
         pool = Polyhedron(self.model.n, float, 10**9)
         for plane in planes:
             room = 0.0 if plane.kind == Kind.OBJECTIVE else inwards * float(np.abs(plane.normal) @ self.reach)

@@ -23,8 +23,10 @@ _FEW, _MANY = 20, 100
 """Variables up to which differences of F are taken, and up to which each of them is moved by itself."""
 _RANDOM, _MOST = 12, 36
 """Random directions beside the ones that the gradients name: for each variable but one, and in all."""
-_QUICK, _SHORT = (1.0, 0.1, 1e-2), (0.1, 1e-2, 1e-3, 1e-4, 1e-5)
-"""Lengths (units) of a quick look, and of one at a corner."""
+_QUICK = (1.0, 0.1, 1e-2)
+"""Lengths of a quick look."""
+_SHORT, _LONG = (1e-2, 1e-3, 1e-4), (1.0, 0.5, 0.25, 0.1, 0.03, 1e-2, 1e-3, 1e-4)
+"""Lengths (units) at which a way out of a corner is looked for, and at which one is gone."""
 _DIFFERENCE, _SAMPLES = 1e-5, 9
 """Half-width (units) of a difference of F, and the most points at which slopes are taken by differences."""
 _LEARNT, _BESIDE = 40, (1e-2, 1e-4)
@@ -189,13 +191,15 @@ def _shortest(slopes: Array) -> Array:
 
 
 def _leaves_a_corner(search: _Search, problem: Linearised, smooth: bool, options: Options) -> bool:
+    floor = float(np.sqrt(options.tolerance)) * max(1.0, abs(search.start))
+
     def goes_down(way: Array) -> bool:
-        return search.goes_down(way, _SHORT)
+        return search.goes_down(way, _SHORT) and search.goes_down(way, _LONG)
 
     def is_none(fall: float) -> bool:
         return is_small(fall, search.start, options)
 
-    if isinstance(problem.model, Reduced) and leads_down(problem, goes_down, is_none):
+    if isinstance(problem.model, Reduced) and leads_down(problem, goes_down, is_none, floor):
         return True
     return not smooth and goes_down(lowest_way(search.value, search.trials.model.n_x))
 
