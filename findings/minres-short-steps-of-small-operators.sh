@@ -3,12 +3,12 @@
 # Input      a x = b in one variable: a = 4e-17, b = 4e-17, with the answer 1; and the same times 1e16
 # Guess      The iterations know no unit: a linear system and its multiple have the same answer, by the same
 #            iterations, as long as no number under- or overflows
-# Behaviour  x = 0.18 for the small one, with info = 0 ("converged"); 1 for its multiple
+# Behaviour  x = 0.032 for the small one, with info = 0 ("converged"); 1 for its multiple
 # Why it surprises
 #            A diagonal entry of the factorisation is raised to the machine's epsilon, 2.2e-16, as an absolute number.
 #            An operator smaller than that is taken for a larger one, and the tolerance rtol = 1e-12 is not met.
 # Output seen
-#            a = 4e-17: x = 0.180144, info 0
+#            a = 4e-17: x = 0.032452, info 0
 #            a = 4e-01: x = 1.000000, info 0
 set -euo pipefail
 folder=$(mktemp -d)
