@@ -92,7 +92,8 @@ def examine(model: Joint | Reduced, state: State, options: Options) -> Verdict:
     for way, lengths in ways:
         if search.goes_down(way, lengths):
             return Verdict(promised, search.better, search.fun, trials.answered)
-    if model.n_x <= _FEW and _leaves_a_corner(search, problem, smooth, options):
+    # along a line both ways have been tried
+    if 1 < model.n_x <= _FEW and _leaves_a_corner(search, problem, smooth, options):
         return Verdict(promised, search.better, search.fun, trials.answered)
     return Verdict(promised, None, fun, trials.answered)
 

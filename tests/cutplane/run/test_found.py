@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cutplane import BilevelProblem, BilevelSolver, Box, LinearConstraint, OracleError, SolutionMap
 from cutplane.core.formulations import build_model
-from cutplane.run.found import answers_otherwise, evaluate_found, violation
+from cutplane.run.found import answers_otherwise, evaluate_found
 
 
 class Moody(SolutionMap):
@@ -49,10 +49,10 @@ def test_where_an_oracle_fails_x_is_kept_and_what_it_said():
             raise OracleError("no F here")
         return square(x, y)
 
-    _, model, _, found = found_at([0.25, 0.5], upper)
+    *_, found = found_at([0.25, 0.5], upper)
     assert found.x == [0.25] and np.isnan(found.fun) and np.isnan(found.gap) and found.pieces is None
     assert found.error == "no F here (at the point found)"
-    assert np.isnan(violation(model, found))
+    assert np.isnan(found.violation)
 
 
 @settings(max_examples=15, deadline=None)
@@ -64,11 +64,11 @@ def test_the_violation_is_the_largest_distance_to_anything(x, y):
     def curve(x, y):
         return x**2 - 0.25, np.diag(2 * x), np.zeros((1, 1))
 
-    _, model, _, found = found_at([x, y], constraints=(row, curve))
+    *_, found = found_at([x, y], constraints=(row, curve))
     expected = [(abs(y - 2 * x) - 1e-10) / np.sqrt(5), (3 * x + 4 * y - 1) / 5, 0.0]
     if x**2 > 0.25:
         expected.append((x**2 - 0.25) / (2 * abs(x)))
-    assert violation(model, found) == pytest.approx(max(expected), abs=1e-12)
+    assert found.violation == pytest.approx(max(expected), abs=1e-12)
 
 
 def test_a_gap_that_answers_otherwise_is_seen_and_one_that_does_not_is_not():
