@@ -124,11 +124,11 @@ def missed_by(case: Case, result: Result, z: Array) -> str:
         return max(in_both, float(np.linalg.norm(total / factor[:n_x])))
 
     allowed = MISSED * (1 + float(np.abs(z * factor).max()))
-    found = {"x_set": case.place_x.violation(u) * factor[0], "y_set": 0.0}
-    if off_y := case.place_y.violation(v):
-        outside = v - case.place_y.library(1.0).project(v)
-        length = float(np.linalg.norm(outside)) or 1.0
-        found["y_set"] = off_y / slope(np.concatenate([np.zeros(n_x), outside / length]))
+    found = {"x_set": case.place_x.violation(u) * factor[0], "y_set": case.place_y.violation(v) * factor[-1]}
+    outside = v - case.place_y.library(1.0).project(v)
+    length = float(np.linalg.norm(outside))
+    if solver.formulation == "reduced" and length > 0:
+        found["y_set"] = case.place_y.violation(v) / slope(np.concatenate([np.zeros(n_x), outside / length]))
     for i, c in enumerate(case.curved):
         value = float(c.term.values(z[None])[0]) - c.right
         found[f"constraint {i}"] = value / max(slope(c.term.gradient(z)), 1e-300)
