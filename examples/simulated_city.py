@@ -4,7 +4,7 @@ import numpy as np
 from gallery import BLUE, GREEN, ORANGE, picture, save
 
 from simmst.simulator.city import draw_world
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.scenario import default_prior
 
 SERVICES = ("call", "sms", "internet")
 world = draw_world(default_prior(), hours=168, services=SERVICES, seed=12, world=2, side=24)

@@ -25,7 +25,7 @@ from simmst.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simmst.simulator.scenario import Prior
+    from simmst.simulator.prior.scenario import Prior
     from simmst.simulator.validation import Validation
 
 simulate_app = typer.Typer(
@@ -71,7 +71,7 @@ def simulate(
     if out is None:
         raise ConfigError("--out: name the folder of the windows, or see `simmst simulate --help`")
     from simmst.simulator.collection import CollectionConfig, make_collection
-    from simmst.simulator.path_gain import load_path_gain
+    from simmst.simulator.radio.path_gain import load_path_gain
 
     config = CollectionConfig(windows, seed, fresh, _names(services), hours, lookback, horizon)
     gains = None if path_gain is None else load_path_gain(path_gain)
@@ -163,8 +163,8 @@ def path_gain_command(
     cache: Annotated[Path, typer.Option(help="Folder that keeps what was traced.")] = Path("ray-cache"),
 ) -> None:
     """Trace rays through random cities of boxes with sionna-rt (extra rt); call it again to go on."""
-    from simmst.simulator.path_gain import save_path_gain
-    from simmst.simulator.ray_tracing import traced_cities
+    from simmst.simulator.radio.path_gain import save_path_gain
+    from simmst.simulator.radio.ray_tracing import traced_cities
 
     if out.exists():
         raise ConfigError(f"--out {out}: exists; name another file")
@@ -206,8 +206,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _prior(path: Path | None) -> Prior:
-    from simmst.simulator.prior_file import load_prior
-    from simmst.simulator.scenario import default_prior
+    from simmst.simulator.prior.file import load_prior
+    from simmst.simulator.prior.scenario import default_prior
 
     return default_prior() if path is None else load_prior(path)
 

@@ -14,7 +14,7 @@ from simmst.errors import DataError
 from simmst.io.atomic import atomic_file
 from simmst.io.npz import check_array, read_npz
 from simmst.simulator.city import SimulatedWorlds
-from simmst.simulator.scenario import Scenario
+from simmst.simulator.prior.scenario import Scenario
 from simmst.simulator.world import MARGIN, World
 
 _FORMAT = 1

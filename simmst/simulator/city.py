@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from simmst.errors import ConfigError
 from simmst.simulator.counts import apply_outages, limit_data_services, record
-from simmst.simulator.coverage import (
+from simmst.simulator.demand import spatial_demand
+from simmst.simulator.prior.scenario import Prior, Scenario, default_prior
+from simmst.simulator.radio.coverage import (
     RURAL_SQUARE_KM,
     SQUARE_KM,
     cover,
@@ -18,11 +20,9 @@ from simmst.simulator.coverage import (
     place_sites,
     square_centres,
 )
-from simmst.simulator.demand import spatial_demand
-from simmst.simulator.path_gain import PathGain
+from simmst.simulator.radio.path_gain import PathGain
 from simmst.simulator.residual import events, log_residual
 from simmst.simulator.rhythm import daily_profiles, day_kinds
-from simmst.simulator.scenario import Prior, Scenario, default_prior
 from simmst.simulator.windows import SimulatedWindows, plant_bad_worlds
 from simmst.simulator.world import MARGIN, World
 from simmst.traffic.dataset import TrafficData

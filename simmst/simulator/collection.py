@@ -19,9 +19,9 @@ from simmst.io.lock import locked, sweep
 from simmst.io.processes import in_processes
 from simmst.simulator.archive import load_worlds, save_worlds
 from simmst.simulator.city import SimulatedWorlds, draw_world
-from simmst.simulator.path_gain import PathGain, load_path_gain, save_path_gain
-from simmst.simulator.prior_file import load_prior, prior_yaml
-from simmst.simulator.scenario import Prior, default_prior
+from simmst.simulator.prior.file import load_prior, prior_yaml
+from simmst.simulator.prior.scenario import Prior, default_prior
+from simmst.simulator.radio.path_gain import PathGain, load_path_gain, save_path_gain
 from simmst.simulator.windows import SimulatedWindows
 from simmst.simulator.world import World
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from simmst.errors import ConfigError, DataError
 from simmst.simulator.city import SimulatedWorlds, simulate_world
-from simmst.simulator.distributions import Choice
-from simmst.simulator.scenario import Prior, default_prior
+from simmst.simulator.prior.distributions import Choice
+from simmst.simulator.prior.scenario import Prior, default_prior
 from simmst.simulator.two_sample import day_vectors, maximum_mean_discrepancy, sliced_wasserstein, two_sample_auc
 from simmst.traffic import statistics as st
 from simmst.traffic.dataset import TrafficData

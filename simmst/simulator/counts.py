@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.simulator.scenario import Scenario, service_kind
+from simmst.simulator.prior.scenario import Scenario, service_kind
 
 FloatArray = NDArray[np.float64]
 

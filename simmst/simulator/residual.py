@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from simmst.errors import ConfigError
-from simmst.simulator.scenario import Scenario
+from simmst.simulator.prior.scenario import Scenario
 
 FloatArray = NDArray[np.float64]
 

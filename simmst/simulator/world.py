@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.simulator.scenario import Scenario
+from simmst.simulator.prior.scenario import Scenario
 from simmst.traffic.dataset import TrafficData
 
 #: Rings of squares simulated around a world's nodes, so that every node has neighbours on all sides.

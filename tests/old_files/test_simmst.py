@@ -21,9 +21,9 @@ from simmst.forecasting.from_run import forecast_file
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.simulator.archive import load_worlds
 from simmst.simulator.collection import load_collection
-from simmst.simulator.path_gain import load_path_gain
-from simmst.simulator.prior_file import load_prior
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.file import load_prior
+from simmst.simulator.prior.scenario import default_prior
+from simmst.simulator.radio.path_gain import load_path_gain
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.gap import Gap
 from simmst.traffic.neighbours import neighbour_patches

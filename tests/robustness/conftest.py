@@ -23,9 +23,9 @@ from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.simulator.archive import load_worlds, save_worlds
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.collection import CollectionConfig, load_collection, make_collection
-from simmst.simulator.path_gain import PathGain, load_path_gain, save_path_gain
-from simmst.simulator.prior_file import load_prior, save_prior
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.file import load_prior, save_prior
+from simmst.simulator.prior.scenario import default_prior
+from simmst.simulator.radio.path_gain import PathGain, load_path_gain, save_path_gain
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.gap import Gap
 from simmst.traffic.scaling import NodeScaler

@@ -157,9 +157,8 @@ def test_a_town_is_written_and_held_against_the_prior(simmst, tmp_path):
 
 def test_path_gains_are_traced_or_one_line_says_why_not(simmst, monkeypatch, tmp_path):
     (tmp_path / "fake.py").write_text("import sionna_that_is_not_there")
-    monkeypatch.setattr(
-        "simmst.simulator.ray_tracing.RayTracer.__init__.__defaults__", (sys.executable, tmp_path / "fake.py")
-    )
+    tracer = "simmst.simulator.radio.ray_tracing.RayTracer"
+    monkeypatch.setattr(f"{tracer}.__init__.__defaults__", (sys.executable, tmp_path / "fake.py"))
     assert_one_clear_line(simmst("path-gain", "--out", "gain.npz"), "sionna-rt is not installed", "cutplane[rt]")
     assert not (tmp_path / "gain.npz").exists()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from simmst.errors import ConfigError
 from simmst.simulator.city import SimulatedWorlds, draw_world, simulate_world, synthetic_target
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.scenario import default_prior
 from simmst.traffic.neighbours import neighbour_patches
 from simmst.traffic.scaling import NodeScaler
 from simmst.traffic.windows import calendar_marks, iterate_batches

@@ -10,9 +10,9 @@ from simmst.errors import ConfigError, DataError
 from simmst.simulator import collection
 from simmst.simulator.city import draw_world
 from simmst.simulator.collection import CollectionConfig, load_collection, make_collection
-from simmst.simulator.path_gain import PathGain
-from simmst.simulator.prior_file import load_prior
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.file import load_prior
+from simmst.simulator.prior.scenario import default_prior
+from simmst.simulator.radio.path_gain import PathGain
 
 SMALL = CollectionConfig(windows=70, seed=3, services=("call", "5g_down"), hours=30, lookback=24, horizon=6)
 

@@ -8,7 +8,7 @@ import pytest
 from simmst.errors import ConfigError, DataError
 from simmst.simulator.city import SimulatedWorlds, simulate_world
 from simmst.simulator.compare import Comparison, compare_days, compare_in_space, compare_in_time
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.scenario import default_prior
 from simmst.traffic.dataset import TrafficData
 
 SERVICES = ("call", "internet")

@@ -8,12 +8,12 @@ from hypothesis.extra.numpy import arrays
 
 from simmst.errors import ConfigError
 from simmst.simulator.counts import apply_outages, carried, limit_data_services, record
-from simmst.simulator.coverage import cover, place_sites, square_centres
 from simmst.simulator.demand import gaussian_fields, spatial_demand
-from simmst.simulator.parameters import LAND_USES
+from simmst.simulator.prior.parameters import LAND_USES
+from simmst.simulator.prior.scenario import default_prior
+from simmst.simulator.radio.coverage import cover, place_sites, square_centres
 from simmst.simulator.residual import changing_pattern, coloured_noise, events, log_residual, noise_weights
 from simmst.simulator.rhythm import HOLIDAY, SATURDAY, SUNDAY, WEEKDAY, daily_profiles, day_kinds
-from simmst.simulator.scenario import default_prior
 
 SERVICES = ("call", "sms", "internet")
 NOMINAL = default_prior().nominal(SERVICES)

@@ -9,7 +9,7 @@ import pytest
 from simmst.errors import DataError
 from simmst.simulator.city import simulate_world
 from simmst.simulator.compare import Comparison
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.scenario import default_prior
 from simmst.simulator.validation import KNOWN_FILES, Validation, find_files, validate_file, write_report
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.errors import ConfigError
-from simmst.simulator.distributions import Distribution, LogUniform, Uniform
-from simmst.simulator.parameters import CITY, EVERY_SERVICE, SERVICE, Kind, domain
+from simmst.simulator.prior.distributions import Distribution, LogUniform, Uniform
+from simmst.simulator.prior.parameters import CITY, EVERY_SERVICE, SERVICE, Kind, domain
 
 #: Shares of worlds drawn from the prior itself, near the nominal values, and from the widened ranges.
 MIXTURE = (0.7, 0.2, 0.1)
@@ -81,7 +81,7 @@ class Scenario:
         """Copy with some numbers changed; a name with a dot goes in as **{"weekend.shop": 1.0}."""
         unknown = sorted(set(changes) - set(self.values))
         if unknown:
-            raise ConfigError(f"unknown parameter {', '.join(unknown)}; see simmst.simulator.parameters")
+            raise ConfigError(f"unknown parameter {', '.join(unknown)}; see simmst.simulator.prior.parameters")
         for name, value in changes.items():
             if value not in domain(name):
                 raise ConfigError(f"{name}: {value:g} is outside its domain: it must be {domain(name)}")

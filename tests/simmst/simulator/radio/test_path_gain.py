@@ -5,8 +5,8 @@ import pytest
 
 from simmst.errors import DataError
 from simmst.simulator.city import simulate_world
-from simmst.simulator.path_gain import PathGain, load_path_gain, save_path_gain
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.scenario import default_prior
+from simmst.simulator.radio.path_gain import PathGain, load_path_gain, save_path_gain
 
 NOMINAL = default_prior().nominal(("internet",)).with_values(indoor_share=0.0)
 

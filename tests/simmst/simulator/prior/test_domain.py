@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from simmst.errors import ConfigError
 from simmst.simulator.city import draw_world
-from simmst.simulator.distributions import Choice, LogUniform, Normal, Uniform
-from simmst.simulator.domain import Domain
-from simmst.simulator.parameters import CITY, SERVICE_DOMAINS, domain
-from simmst.simulator.prior_file import load_prior
-from simmst.simulator.scenario import Prior, default_prior
+from simmst.simulator.prior.distributions import Choice, LogUniform, Normal, Uniform
+from simmst.simulator.prior.domain import Domain
+from simmst.simulator.prior.file import load_prior
+from simmst.simulator.prior.parameters import CITY, SERVICE_DOMAINS, domain
+from simmst.simulator.prior.scenario import Prior, default_prior
 
 DEFAULT = default_prior()
 SERVICES = ("call", "internet", "5g_down")

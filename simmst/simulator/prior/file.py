@@ -12,8 +12,8 @@ import yaml
 
 from simmst.errors import ConfigError, short
 from simmst.io.atomic import atomic_file
-from simmst.simulator.distributions import Choice, Distribution, LogUniform, Normal, Uniform
-from simmst.simulator.scenario import Prior, default_prior
+from simmst.simulator.prior.distributions import Choice, Distribution, LogUniform, Normal, Uniform
+from simmst.simulator.prior.scenario import Prior, default_prior
 
 # A prior written in full has some 10,000.
 _MOST_LETTERS = 1_000_000

@@ -3,9 +3,9 @@
 import pytest
 
 from simmst.errors import ConfigError
-from simmst.simulator.distributions import LogUniform, Normal
-from simmst.simulator.prior_file import load_prior, save_prior
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.distributions import LogUniform, Normal
+from simmst.simulator.prior.file import load_prior, save_prior
+from simmst.simulator.prior.scenario import default_prior
 
 
 def test_a_prior_comes_back_equal(tmp_path):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from simmst.errors import ConfigError
-from simmst.simulator.distributions import Choice, Distribution, LogUniform, Normal, Uniform
-from simmst.simulator.domain import Domain
+from simmst.simulator.prior.distributions import Choice, Distribution, LogUniform, Normal, Uniform
+from simmst.simulator.prior.domain import Domain
 
 Kind = Literal["call", "sms", "internet", "volume"]
 LAND_USES = ("residential", "business", "night", "transit", "shop")
@@ -182,5 +182,5 @@ def domain(name: str) -> Domain:
         return CITY[name][1]
     own = name.rpartition(".")[2]
     if own not in SERVICE_DOMAINS:
-        raise ConfigError(f"unknown parameter {name}; see simmst.simulator.parameters")
+        raise ConfigError(f"unknown parameter {name}; see simmst.simulator.prior.parameters")
     return SERVICE_DOMAINS[own]

@@ -8,8 +8,8 @@ import pytest
 
 from simmst.errors import ConfigError, SimmstError
 from simmst.simulator.city import simulate_world
-from simmst.simulator.ray_tracing import UNREACHED_DB, RayTracer, traced_cities
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.scenario import default_prior
+from simmst.simulator.radio.ray_tracing import UNREACHED_DB, RayTracer, traced_cities
 
 # Free space from each site to the squares' centres; leaves a line a call in the log.
 FAKE = """
@@ -95,7 +95,7 @@ def test_an_interpreter_that_is_not_there(tracer):
 
 
 def test_a_program_without_end_is_ended(tracer, monkeypatch):
-    monkeypatch.setattr("simmst.simulator.ray_tracing._PROBE_SECONDS", 0.3)
+    monkeypatch.setattr("simmst.simulator.radio.ray_tracing._PROBE_SECONDS", 0.3)
     with pytest.raises(SimmstError, match=r"no answer within 0\.3 s"):
         tracer(text="import time; time.sleep(60)").probe()
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from simmst.simulator import radio
-from simmst.simulator.scenario import Scenario
+from simmst.simulator.prior.scenario import Scenario
+from simmst.simulator.radio import links
 
 FloatArray = NDArray[np.float64]
 
@@ -166,20 +166,20 @@ def cover_by_gain(scenario: Scenario, gain: FloatArray, square_km: float, rng: n
 def _shadowing(scenario: Scenario, square_km: float) -> tuple[float, float]:
     """Deviations in dB of the shadowing common to a square (outdoors) and inside it."""
     outdoor = 1 - scenario["indoor_share"]
-    common, inside = radio.shadow_split(
+    common, inside = links.shadow_split(
         scenario["shadow_sigma_db"], scenario["shadow_correlation_m"], 1000 * square_km
     )
     # Indoor shadowing decorrelates in some 10 m, so it lies wholly inside the square.
-    return common, float(np.sqrt(outdoor * inside**2 + (1 - outdoor) * radio.O2I_SHADOWING**2))
+    return common, float(np.sqrt(outdoor * inside**2 + (1 - outdoor) * links.O2I_SHADOWING**2))
 
 
 def _serve(
     scenario: Scenario, gain: FloatArray, offset: FloatArray, inside: float, site: NDArray[np.int64], n_sites: int
 ) -> Coverage:
     """Share squares among candidates: gain, common shadowing and number of the site, `[Q, K]` each."""
-    share, area = radio.serving_shares(gain, offset, _GUMBEL * _OWN_SHADOW * inside, scenario["map_softness_db"])
-    indoor_loss = radio.penetration_loss(scenario["frequency_ghz"], _INDOOR_DEPTH)
-    efficiency = radio.spectral_efficiency(
+    share, area = links.serving_shares(gain, offset, _GUMBEL * _OWN_SHADOW * inside, scenario["map_softness_db"])
+    indoor_loss = links.penetration_loss(scenario["frequency_ghz"], _INDOOR_DEPTH)
+    efficiency = links.spectral_efficiency(
         gain + offset - scenario["indoor_share"] * indoor_loss, load=_INTERFERENCE_LOAD, noise=_NOISE
     )
     share, area = (_scatter(x, site, n_sites) for x in (share, area))
@@ -190,9 +190,9 @@ def _serve(
 
 def _median_gain(scenario: Scenario, metres: FloatArray) -> FloatArray:
     """Path gain in dB, averaged over line of sight and none."""
-    environment = radio.ENVIRONMENTS[int(scenario["environment"])]
-    seen = radio.line_of_sight_probability(environment, metres)
-    losses = [radio.path_loss(environment, metres, scenario["frequency_ghz"], los) for los in (True, False)]
+    environment = links.ENVIRONMENTS[int(scenario["environment"])]
+    seen = links.line_of_sight_probability(environment, metres)
+    losses = [links.path_loss(environment, metres, scenario["frequency_ghz"], los) for los in (True, False)]
     return -(seen * losses[0] + (1 - seen) * losses[1])
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simmst.errors import ConfigError
-from simmst.simulator.distributions import Choice, LogUniform, Normal, Uniform
-from simmst.simulator.scenario import CITY, Prior, default_prior, service_kind
+from simmst.simulator.prior.distributions import Choice, LogUniform, Normal, Uniform
+from simmst.simulator.prior.scenario import CITY, Prior, default_prior, service_kind
 
 SERVICES = ("call", "sms", "internet")
 
