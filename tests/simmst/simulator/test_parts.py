@@ -1,4 +1,4 @@
-"""Each part of the chain on its own: coverage, fields, profiles, noise, outages, full cells, counts."""
+"""Each part of the chain on its own: fields, profiles, noise, outages, full cells, counts."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from simmst.simulator.counts import apply_outages, carried, limit_data_services,
 from simmst.simulator.demand import gaussian_fields, spatial_demand
 from simmst.simulator.prior.parameters import LAND_USES
 from simmst.simulator.prior.scenario import default_prior
-from simmst.simulator.radio.coverage import cover, place_sites, square_centres
+from simmst.simulator.radio.coverage import place_sites, square_centres
 from simmst.simulator.residual import changing_pattern, coloured_noise, events, log_residual, noise_weights
 from simmst.simulator.rhythm import HOLIDAY, SATURDAY, SUNDAY, WEEKDAY, daily_profiles, day_kinds
 
@@ -21,39 +21,6 @@ NOMINAL = default_prior().nominal(SERVICES)
 
 def rng(seed=0):
     return np.random.default_rng(seed)
-
-
-# Coverage
-
-
-@pytest.mark.parametrize("distance", [0.35, 1.0, 4.0])
-def test_sites_fill_the_region_at_their_density(distance):
-    counts = [len(place_sites(distance, 0.2, 5.0, rng(seed))) for seed in range(20)]
-    expected = (5.0 + distance) ** 2 / (np.sqrt(0.75) * distance**2)
-    np.testing.assert_allclose(np.mean(counts), expected, rtol=0.1)
-    assert len(place_sites(50.0, 0.2, 1.0, rng())) >= 1
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32))
-def test_shares_sum_to_one_by_square_and_what_is_spread_by_site(seed):
-    scenario = default_prior().sample(seed, SERVICES)
-    squares = square_centres(6, 0.235)
-    sites = place_sites(scenario["isd_km"], 0.2, 6 * 0.235, rng(seed))
-    coverage = cover(scenario, squares, sites, 0.235, rng(seed))
-    np.testing.assert_allclose(coverage.share.sum(axis=1), 1)
-    np.testing.assert_allclose(coverage.area.sum(axis=1), 1)
-    used = coverage.area.sum(axis=0) > 0
-    np.testing.assert_allclose(coverage.spread().sum(axis=0)[used], 1)
-    assert (coverage.efficiency > 0).all() and (coverage.efficiency <= 4.4).all()
-
-
-def test_a_square_is_mostly_served_from_nearby():
-    squares, sites = square_centres(8, 0.235), place_sites(0.5, 0.2, 8 * 0.235, rng())
-    coverage = cover(NOMINAL, squares, sites, 0.235, rng())
-    distance = np.hypot(*(squares[:, None] - sites).transpose(2, 0, 1))
-    served = (coverage.share * distance).sum() / len(squares)
-    assert served < 0.5 * distance.mean()
 
 
 # Fields

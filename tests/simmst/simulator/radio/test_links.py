@@ -81,6 +81,12 @@ def test_penetration_is_the_sum_of_wall_and_depth():
     np.testing.assert_allclose(links.penetration_loss(2.1, 10.0) - links.penetration_loss(2.1, 0.0), 5.0)
 
 
+@pytest.mark.parametrize(("environment", "reach"), [("UMa", 25.0), ("UMi", 25.0), ("RMa", 10.0)])
+def test_the_mean_depth_is_that_of_the_smaller_of_two_draws(environment, reach):
+    drawn = np.random.default_rng(0).uniform(0, reach, (100_000, 2)).min(axis=1)
+    np.testing.assert_allclose(links.mean_indoor_depth(environment), drawn.mean(), rtol=0.01)
+
+
 @given(
     arrays(float, (4, 5), elements=st.floats(-160, -60)),
     arrays(float, (4, 5), elements=st.floats(-15, 15)),
