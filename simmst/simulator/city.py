@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from simmst.errors import ConfigError
 from simmst.simulator.counts import apply_outages, limit_data_services, record
 from simmst.simulator.demand import spatial_demand
-from simmst.simulator.prior.scenario import Prior, Scenario, default_prior
+from simmst.simulator.prior.informed import informed_prior
+from simmst.simulator.prior.scenario import Prior, Scenario
 from simmst.simulator.radio.coverage import (
     RURAL_SQUARE_KM,
     SQUARE_KM,
@@ -140,13 +141,13 @@ class SimulatedWorlds:
         seed
             Seed of the set.
         prior
-            Distribution of the scenarios; `default_prior()` by default.
+            Distribution of the scenarios; `informed_prior()` by default.
         progress
             Called after each world with the number done and the total.
         """
         if n_worlds < 1:
             raise ConfigError(f"n_worlds={n_worlds}: must be at least 1")
-        prior = default_prior() if prior is None else prior
+        prior = informed_prior() if prior is None else prior
         worlds = []
         for world in range(n_worlds):
             worlds.append(draw_world(prior, hours, services, seed, world))
@@ -265,7 +266,7 @@ def synthetic_target(seed: int, days: int, services: Sequence[str], nodes: int) 
     if days < 1 or nodes < 1:
         raise ConfigError(f"days={days}, nodes={nodes}: both must be at least 1")
     of_scenario, of_world = np.random.SeedSequence(seed, spawn_key=(_TARGET_KEY,)).spawn(2)
-    scenario = default_prior().sample_beyond(of_scenario, services)
+    scenario = informed_prior().sample_beyond(of_scenario, services)
     scenario = scenario.with_values(start_hour=0.0, clock_shift_h=0.0)
     world = simulate_world(scenario, 24 * days, of_world, side=int(np.ceil(np.sqrt(nodes))))
     traffic = world.traffic()

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from simmst.errors import ConfigError, DataError
 from simmst.simulator.city import SimulatedWorlds, simulate_world
 from simmst.simulator.prior.distributions import Choice
-from simmst.simulator.prior.scenario import Prior, default_prior
+from simmst.simulator.prior.informed import informed_prior
+from simmst.simulator.prior.scenario import Prior
 from simmst.simulator.two_sample import day_vectors, maximum_mean_discrepancy, sliced_wasserstein, two_sample_auc
 from simmst.traffic import statistics as st
 from simmst.traffic.dataset import TrafficData
@@ -175,7 +176,7 @@ def compare_in_space(
     seed
         Seed of the set.
     prior
-        Distribution of the scenarios; `default_prior()` by default. Only urban squares of 235 m are drawn,
+        Distribution of the scenarios; `informed_prior()` by default. Only urban squares of 235 m are drawn,
         with the city's centre in the middle.
     progress
         Called after each city with the number done and the total.
@@ -184,7 +185,7 @@ def compare_in_space(
         raise DataError(f"totals: must be positive on a square grid, not of shape {totals.shape}")
     if n_cities < 2:
         raise ConfigError(f"n_cities={n_cities}: a band needs at least 2")
-    prior = default_prior() if prior is None else prior
+    prior = informed_prior() if prior is None else prior
     middle = {name: Choice((0.0,), (1.0,), 0.0) for name in ("rural", "centre_distance_km")}
     prior = replace(prior, city={**prior.city, **middle})
     found = []

@@ -116,7 +116,7 @@ def validate_file(
     seed
         Seed of the worlds.
     prior
-        Distribution of the scenarios; `default_prior()` by default.
+        Distribution of the scenarios; `informed_prior()` by default.
     progress
         Called after each world with the number done and the total.
 

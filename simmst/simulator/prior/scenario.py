@@ -6,14 +6,17 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simmst.errors import ConfigError
 from simmst.simulator.prior.distributions import Distribution, LogUniform, Uniform
-from simmst.simulator.prior.parameters import CITY, EVERY_SERVICE, SERVICE, Kind, domain
+from simmst.simulator.prior.parameters import Kind, domain
 
+#: Names of the priors that stand in this package.
+Base = Literal["informed", "literature"]
 #: Shares of worlds drawn from the prior itself, near the nominal values, and from the widened ranges.
 MIXTURE = (0.7, 0.2, 0.1)
 # What makes a city unlike the training worlds: its shape of the day and its noise.
@@ -101,6 +104,8 @@ class Prior:
         Distributions of a service's parameters by its kind, those shared by all kinds included.
     mixture
         Weights of the three parts.
+    base
+        Name of the prior that this one is or started from: "informed" or "literature".
 
     Raises
     ------
@@ -111,6 +116,7 @@ class Prior:
     city: Mapping[str, Distribution]
     service: Mapping[Kind, Mapping[str, Distribution]]
     mixture: tuple[float, float, float] = MIXTURE
+    base: Base = "informed"
 
     def __post_init__(self) -> None:
         if len(self.mixture) != 3 or min(self.mixture) < 0 or abs(sum(self.mixture) - 1) > 1e-9:
@@ -193,12 +199,6 @@ class Prior:
             if weight > 0
         ]
         return float(np.logaddexp.reduce(parts))
-
-
-def default_prior() -> Prior:
-    """Prior with the ranges of `parameters.py`, over any services."""
-    city = {name: distribution for name, (distribution, _) in CITY.items()}
-    return Prior(city, {kind: {**EVERY_SERVICE, **own} for kind, own in SERVICE.items()})
 
 
 def _part(name: str, d: Distribution, k: int) -> Distribution:

@@ -18,7 +18,7 @@ HEIGHT_BS: dict[Environment, float] = {"UMa": 25.0, "UMi": 10.0, "RMa": 35.0}
 HEIGHT_UT = 1.5
 #: Standard deviation of shadowing in dB: line of sight, none (Table 7.4.1-1; RMa before its break point).
 SHADOWING: dict[Environment, tuple[float, float]] = {"UMa": (4.0, 6.0), "UMi": (4.0, 7.82), "RMa": (4.0, 8.0)}
-#: Standard deviation of shadowing indoors in dB, and the largest depth in metres of a terminal in its building; the
+#: Standard deviation of shadowing indoors in dB, and largest depth in metres of a terminal in its building; the
 #: depth is the smaller of two uniform draws (Table 7.4.3-2 and section 7.4.3.1).
 INDOOR_SHADOWING: dict[Environment, float] = {"UMa": 7.0, "UMi": 7.0, "RMa": 8.0}
 INDOOR_REACH: dict[Environment, float] = {"UMa": 25.0, "UMi": 25.0, "RMa": 10.0}

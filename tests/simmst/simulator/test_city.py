@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from simmst.errors import ConfigError
 from simmst.simulator.city import SimulatedWorlds, draw_world, simulate_world, synthetic_target
-from simmst.simulator.prior.scenario import default_prior
+from simmst.simulator.prior.file import PRIORS
+from simmst.simulator.prior.informed import informed_prior
 from simmst.traffic.neighbours import neighbour_patches
 from simmst.traffic.scaling import NodeScaler
 from simmst.traffic.windows import calendar_marks, iterate_batches
@@ -28,27 +29,27 @@ def autocorrelation(x, lag):
 
 
 def test_a_world_depends_on_its_seed_and_number_alone(worlds):
-    alone = draw_world(default_prior(), 240, SERVICES, seed=5, world=4)
+    alone = draw_world(informed_prior(), 240, SERVICES, seed=5, world=4)
     np.testing.assert_array_equal(alone.sites, worlds.worlds[4].sites)
     np.testing.assert_array_equal(alone.spread, worlds.worlds[4].spread)
     assert alone.scenario == worlds.worlds[4].scenario
     more = SimulatedWorlds.generate(2, 240, SERVICES, seed=5)
     np.testing.assert_array_equal(more.worlds[1].sites, worlds.worlds[1].sites)
-    other = draw_world(default_prior(), 240, SERVICES, seed=6, world=4)
+    other = draw_world(informed_prior(), 240, SERVICES, seed=6, world=4)
     assert other.scenario != alone.scenario
 
 
 def test_no_random_state_is_left_behind():
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    draw_world(default_prior(), 48, SERVICES, seed=0, world=0)
+    draw_world(informed_prior(), 48, SERVICES, seed=0, world=0)
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 2**32), st.sampled_from([1, 30, 200]), st.integers(1, 4))
-def test_any_world_is_traffic(seed, hours, side):
+@given(st.sampled_from(list(PRIORS)), st.integers(0, 2**32), st.sampled_from([1, 30, 200]), st.integers(1, 4))
+def test_any_world_is_traffic(prior, seed, hours, side):
     services = ("5g_down", "5g_up", "call", "sms")
-    world = simulate_world(default_prior().sample(seed, services), hours, seed, side)
+    world = simulate_world(PRIORS[prior]().sample(seed, services), hours, seed, side)
     traffic = world.traffic()  # TrafficData refuses what is negative or not finite
     assert traffic.values.shape == (hours, side * side, 4)
     assert traffic.services == services

@@ -9,14 +9,14 @@ from hypothesis.extra.numpy import arrays
 from simmst.errors import ConfigError
 from simmst.simulator.counts import apply_outages, carried, limit_data_services, record
 from simmst.simulator.demand import gaussian_fields, spatial_demand
+from simmst.simulator.prior.informed import informed_prior
 from simmst.simulator.prior.parameters import LAND_USES
-from simmst.simulator.prior.scenario import default_prior
 from simmst.simulator.radio.coverage import place_sites, square_centres
 from simmst.simulator.residual import changing_pattern, coloured_noise, events, log_residual, noise_weights
 from simmst.simulator.rhythm import HOLIDAY, SATURDAY, SUNDAY, WEEKDAY, daily_profiles, day_kinds
 
 SERVICES = ("call", "sms", "internet")
-NOMINAL = default_prior().nominal(SERVICES)
+NOMINAL = informed_prior().nominal(SERVICES)
 
 
 def rng(seed=0):
@@ -63,7 +63,7 @@ def test_demand_falls_from_the_centre_of_a_city():
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32))
 def test_profiles_are_positive_with_a_weekly_mean_of_one(seed):
-    profiles = daily_profiles(default_prior().sample(seed, SERVICES), rng(seed))
+    profiles = daily_profiles(informed_prior().sample(seed, SERVICES), rng(seed))
     assert profiles.shape == (3, 4, 24, len(LAND_USES)) and (profiles > 0).all()
     week = profiles[:, [WEEKDAY] * 5 + [SATURDAY, SUNDAY]].mean(axis=(1, 2))
     np.testing.assert_allclose(week, 1)

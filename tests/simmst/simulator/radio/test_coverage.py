@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simmst.simulator.prior.scenario import default_prior
+from simmst.simulator.prior.informed import informed_prior
 from simmst.simulator.radio import links
 from simmst.simulator.radio.coverage import cover, place_sites, square_centres
 
 SERVICES = ("call", "sms", "internet")
-NOMINAL = default_prior().nominal(SERVICES)
+NOMINAL = informed_prior().nominal(SERVICES)
 
 
 def rng(seed=0):
@@ -28,7 +28,7 @@ def test_sites_fill_the_region_at_their_density(distance):
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32))
 def test_shares_sum_to_one_by_square_and_what_is_spread_by_site(seed):
-    scenario = default_prior().sample(seed, SERVICES)
+    scenario = informed_prior().sample(seed, SERVICES)
     squares = square_centres(6, 0.235)
     sites = place_sites(scenario["isd_km"], 0.2, 6 * 0.235, rng(seed))
     coverage = cover(scenario, squares, sites, 0.235, rng(seed))

@@ -8,7 +8,7 @@ import pytest
 
 from simmst.errors import ConfigError, SimmstError
 from simmst.simulator.city import simulate_world
-from simmst.simulator.prior.scenario import default_prior
+from simmst.simulator.prior.informed import informed_prior
 from simmst.simulator.radio.ray_tracing import UNREACHED_DB, RayTracer, traced_cities
 
 # Free space from each site to the squares' centres; leaves a line a call in the log.
@@ -55,7 +55,7 @@ def test_traced_cities_are_path_gains_of_worlds(tracer, tmp_path):
     assert (gain.gain_db[0] != gain.gain_db[1]).any()
     near = np.hypot(*gain.sites_km[0].T)
     assert (np.diff(near) >= 0).all(), "the sites nearest to the middle"
-    world = simulate_world(default_prior().nominal(("internet",)), 24, seed=0, path_gain=gain)
+    world = simulate_world(informed_prior().nominal(("internet",)), 24, seed=0, path_gain=gain)
     assert world.traffic().values.shape == (24, 4, 1)
 
 
