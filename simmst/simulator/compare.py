@@ -186,7 +186,7 @@ def compare_in_space(
     if n_cities < 2:
         raise ConfigError(f"n_cities={n_cities}: a band needs at least 2")
     prior = informed_prior() if prior is None else prior
-    middle = {name: Choice((0.0,), (1.0,), 0.0) for name in ("rural", "centre_distance_km")}
+    middle = {name: Choice((0.0,), (1.0,), 0.0) for name in ("rural", "cells", "centre_distance_km")}
     prior = replace(prior, city={**prior.city, **middle})
     found = []
     for city in range(n_cities):
@@ -239,7 +239,7 @@ def compare_days(real: TrafficData, worlds: SimulatedWorlds, seed: int) -> list[
     rng = np.random.default_rng(seed)
     nodes = rng.permutation(len(real.node_ids))
     midnight = -real.start_hour % 24
-    traffic = [(world.traffic(), -world.start_hour % 24) for world in worlds.worlds]
+    traffic = [(world.traffic().hourly(), -world.start_hour % 24) for world in worlds.worlds]
     found = []
     for s, service in enumerate(real.services):
         halves = [
