@@ -88,10 +88,10 @@ CITY: dict[str, Distribution] = {
     # Levels [R]: neighbours rebuilt, tariffs, students who come and go. Regimes: when people stayed away, places
     # changed by -58 to +120 % (EE 2020), logarithms of -.87 and .79; these are the ends, not the usual.
     "step_rate": LogUniform(0.0002, 0.01, 0.002),
-    "step_size": Uniform(0.05, 0.6, 0.25, floor=0.0),
+    "step_size": Uniform(0.05, 0.55, 0.25, floor=0.0),
     "ramp_days": Uniform(1.0, 20.0, 5.0, floor=0.0),
     "regime_rate": LogUniform(0.001, 0.03, 0.006),
-    "regime_size": Uniform(0.15, 0.6, 0.35, floor=0.0),
+    "regime_size": Uniform(0.15, 0.55, 0.35, floor=0.0),
     "regime_mix": Uniform(0.0, 1.0, 0.5, floor=0.0, ceiling=1.0),
     "common_share": Uniform(0.0, 0.8, 0.4, floor=0.0),
     "birth_rate": LogUniform(5e-5, 3e-3, 4e-4),  # [R] .15 to 9 % a month
@@ -103,7 +103,7 @@ CITY: dict[str, Distribution] = {
     "small_nodes": Choice((0.0, 1.0), (0.7, 0.3), 0.0),
     "users": LogUniform(3.0, 100000.0, 300.0),
     "fine_dispersion": LogUniform(10.0, 10000.0, 300.0),  # [R]
-    "memory_factor": LogUniform(0.5, 3.0, 1.0),  # [R] shortest memories of some 40 minutes to 4 hours
+    "memory_factor": LogUniform(0.5, 3.0, 1.0, ceiling=4.0),  # [R] shortest memories of some 40 minutes to 4 hours
 }
 
 # Levels [R]: a node is anything from a cell with few users to a town, in whatever unit. Operators scale records of
