@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.simulator.radio import ENVIRONMENTS, HEIGHT_BS, Environment, path_loss
+from simmst.simulator.radio.links import ENVIRONMENTS, HEIGHT_BS, Environment, path_loss
 
 Array = NDArray[np.float64]
 Model = Callable[[Environment, bool, float, float, Array], Array]

@@ -3,7 +3,7 @@
 import numpy as np
 from gallery import BLUE, GREEN, ORANGE, picture, save
 
-from simmst.simulator.radio import line_of_sight_probability, path_loss
+from simmst.simulator.radio.links import line_of_sight_probability, path_loss
 
 metres = np.geomspace(20, 5000, 200)
 figure = picture(8, 3.4)

@@ -4,10 +4,10 @@ import numpy as np
 from gallery import BLUE, GREEN, ORANGE, picture, save
 
 from simmst.simulator.city import draw_world
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.informed import informed_prior
 
 SERVICES = ("call", "sms", "internet")
-world = draw_world(default_prior(), hours=168, services=SERVICES, seed=12, world=2, side=24)
+world = draw_world(informed_prior(), hours=168, services=SERVICES, seed=12, world=2, side=24)
 city = world.traffic()
 mean = city.values.mean(axis=0).reshape(24, 24, 3)
 

@@ -25,7 +25,7 @@ from simmst.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simmst.simulator.scenario import Prior
+    from simmst.simulator.prior.scenario import Prior
     from simmst.simulator.validation import Validation
 
 simulate_app = typer.Typer(
@@ -47,7 +47,7 @@ def simulate(
     fresh: Annotated[
         bool, typer.Option("--fresh/--pooled", help="A fresh world for each window, or one for 16.")
     ] = False,
-    prior: Annotated[Path | None, typer.Option(help="YAML file of what differs from the default prior.")] = None,
+    prior: Annotated[str, typer.Option(help="informed, literature, or a YAML file.")] = "informed",
     path_gain: Annotated[Path | None, typer.Option(help="npz file of path gains that replace radio.")] = None,
     services: Annotated[
         str, typer.Option("--services", "--service", help="Services, comma-separated.")
@@ -71,7 +71,7 @@ def simulate(
     if out is None:
         raise ConfigError("--out: name the folder of the windows, or see `simmst simulate --help`")
     from simmst.simulator.collection import CollectionConfig, make_collection
-    from simmst.simulator.path_gain import load_path_gain
+    from simmst.simulator.radio.path_gain import load_path_gain
 
     config = CollectionConfig(windows, seed, fresh, _names(services), hours, lookback, horizon)
     gains = None if path_gain is None else load_path_gain(path_gain)
@@ -94,7 +94,7 @@ def validate(
     out: Annotated[Path, typer.Option(help="Folder for validation.json, .csv and .png.")] = Path("validation"),
     worlds: Annotated[int, typer.Option(help="Simulated worlds of the band.")] = 150,
     seed: Annotated[int, typer.Option(help="Seed of the worlds.")] = 0,
-    prior: Annotated[Path | None, typer.Option(help="YAML file of what differs from the default prior.")] = None,
+    prior: Annotated[str, typer.Option(help="informed, literature, or a YAML file.")] = "informed",
 ) -> None:
     """Say for each statistic whether real traffic lies inside the simulated 5 to 95 %."""
     from simmst.simulator.validation import find_files, validate_file, validate_traffic, write_report
@@ -163,8 +163,8 @@ def path_gain_command(
     cache: Annotated[Path, typer.Option(help="Folder that keeps what was traced.")] = Path("ray-cache"),
 ) -> None:
     """Trace rays through random cities of boxes with sionna-rt (extra rt); call it again to go on."""
-    from simmst.simulator.path_gain import save_path_gain
-    from simmst.simulator.ray_tracing import traced_cities
+    from simmst.simulator.radio.path_gain import save_path_gain
+    from simmst.simulator.radio.ray_tracing import traced_cities
 
     if out.exists():
         raise ConfigError(f"--out {out}: exists; name another file")
@@ -205,11 +205,13 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _prior(path: Path | None) -> Prior:
-    from simmst.simulator.prior_file import load_prior
-    from simmst.simulator.scenario import default_prior
+def _prior(name: str) -> Prior:
+    """A prior by its name, or from a file."""
+    from simmst.simulator.prior.file import PRIORS, load_prior
 
-    return default_prior() if path is None else load_prior(path)
+    if name not in PRIORS and not Path(name).exists():
+        raise ConfigError(f"--prior {name}: is no file, and must be {', '.join(PRIORS)} or a YAML file")
+    return PRIORS[name]() if name in PRIORS else load_prior(name)
 
 
 def _cores() -> int:

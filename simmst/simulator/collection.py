@@ -19,9 +19,10 @@ from simmst.io.lock import locked, sweep
 from simmst.io.processes import in_processes
 from simmst.simulator.archive import load_worlds, save_worlds
 from simmst.simulator.city import SimulatedWorlds, draw_world
-from simmst.simulator.path_gain import PathGain, load_path_gain, save_path_gain
-from simmst.simulator.prior_file import load_prior, prior_yaml
-from simmst.simulator.scenario import Prior, default_prior
+from simmst.simulator.prior.file import load_prior, prior_yaml
+from simmst.simulator.prior.informed import informed_prior
+from simmst.simulator.prior.scenario import Prior
+from simmst.simulator.radio.path_gain import PathGain, load_path_gain, save_path_gain
 from simmst.simulator.windows import SimulatedWindows
 from simmst.simulator.world import World
 
@@ -78,7 +79,7 @@ class CollectionConfig:
                 f"hours={self.hours}: windows of {self.lookback} + {self.horizon} hours need worlds of at least "
                 f"{self.lookback + self.horizon}"
             )
-        default_prior().distributions(self.services)  # refuses no names, and a name given twice
+        informed_prior().distributions(self.services)  # refuses no names, and a name given twice
 
     @property
     def per_world(self) -> int:
@@ -118,7 +119,7 @@ def make_collection(
     path
         The folder: new, empty, or one of the same collection.
     prior
-        Distribution of the scenarios; `default_prior()` by default.
+        Distribution of the scenarios; `informed_prior()` by default.
     path_gain
         Path gains from outside, if any.
     workers
@@ -142,7 +143,7 @@ def make_collection(
             f"too few for {PER_WORLD} windows a world; give larger maps, or a fresh world for each window"
         )
     folder = Path(path)
-    _begin(folder, config, default_prior() if prior is None else prior, path_gain)
+    _begin(folder, config, informed_prior() if prior is None else prior, path_gain)
     with locked(folder / _WORLDS):
         sweep(folder / _WORLDS, "*.tmp")
         _make_missing(folder, config, workers, progress)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from simmst.errors import ConfigError, DataError
 from simmst.simulator.city import SimulatedWorlds, simulate_world
-from simmst.simulator.distributions import Choice
-from simmst.simulator.scenario import Prior, default_prior
+from simmst.simulator.prior.distributions import Choice
+from simmst.simulator.prior.informed import informed_prior
+from simmst.simulator.prior.scenario import Prior
 from simmst.simulator.two_sample import day_vectors, maximum_mean_discrepancy, sliced_wasserstein, two_sample_auc
 from simmst.traffic import statistics as st
 from simmst.traffic.dataset import TrafficData
@@ -79,7 +80,8 @@ def compare_in_time(real: TrafficData, worlds: SimulatedWorlds) -> list[Comparis
     """
     Statistics 4 to 8: autocorrelation, shape of the day, weekly residual, Hurst exponent, services.
 
-    A city's value is the median over its nodes; the simulated band is over worlds.
+    A city's value is the median over its nodes; the simulated band is over worlds. Simulated nodes that carry
+    nothing of a service at all have no shape, and are left out.
 
     Parameters
     ----------
@@ -93,7 +95,7 @@ def compare_in_time(real: TrafficData, worlds: SimulatedWorlds) -> list[Comparis
     Raises
     ------
     ConfigError
-        If services or lengths differ.
+        If services or lengths differ, or no simulated node carries traffic.
     """
     real = real.hourly()
     hours = len(worlds.worlds[0].sites)
@@ -103,11 +105,20 @@ def compare_in_time(real: TrafficData, worlds: SimulatedWorlds) -> list[Comparis
             f"{len(real.values)} hours of {', '.join(real.services)}"
         )
     of_real = _in_time(real)
-    of_worlds = [_in_time(world.traffic()) for world in worlds.worlds]
+    on_air = [_on_air(world.traffic()) for world in worlds.worlds]
+    of_worlds = [_in_time(traffic) for traffic in on_air if traffic is not None]
+    if not of_worlds:
+        raise ConfigError(f"worlds: in none of the {len(on_air)} does any node carry all services")
     return [
-        _compare(statistic, service, value, [found[statistic, service] for found in of_worlds])
-        for (statistic, service), value in of_real.items()
+        _compare(*key, value, [found[key] for found in of_worlds if key in found])
+        for key, value in of_real.items()
     ]
+
+
+def _on_air(data: TrafficData) -> TrafficData | None:
+    """Nodes that carry something of every service, if there are any."""
+    carrying = np.flatnonzero((data.values.max(axis=0) > 0).all(axis=1))
+    return data.select(nodes=[data.node_ids[n] for n in carrying]) if len(carrying) else None
 
 
 def _in_time(data: TrafficData) -> dict[tuple[str, str], float]:
@@ -175,7 +186,7 @@ def compare_in_space(
     seed
         Seed of the set.
     prior
-        Distribution of the scenarios; `default_prior()` by default. Only urban squares of 235 m are drawn,
+        Distribution of the scenarios; `informed_prior()` by default. Only urban squares of 235 m are drawn,
         with the city's centre in the middle.
     progress
         Called after each city with the number done and the total.
@@ -184,8 +195,8 @@ def compare_in_space(
         raise DataError(f"totals: must be positive on a square grid, not of shape {totals.shape}")
     if n_cities < 2:
         raise ConfigError(f"n_cities={n_cities}: a band needs at least 2")
-    prior = default_prior() if prior is None else prior
-    middle = {name: Choice((0.0,), (1.0,), 0.0) for name in ("rural", "centre_distance_km")}
+    prior = informed_prior() if prior is None else prior
+    middle = {name: Choice((0.0,), (1.0,), 0.0) for name in ("rural", "cells", "centre_distance_km")}
     prior = replace(prior, city={**prior.city, **middle})
     found = []
     for city in range(n_cities):
@@ -238,7 +249,7 @@ def compare_days(real: TrafficData, worlds: SimulatedWorlds, seed: int) -> list[
     rng = np.random.default_rng(seed)
     nodes = rng.permutation(len(real.node_ids))
     midnight = -real.start_hour % 24
-    traffic = [(world.traffic(), -world.start_hour % 24) for world in worlds.worlds]
+    traffic = [(world.traffic().hourly(), -world.start_hour % 24) for world in worlds.worlds]
     found = []
     for s, service in enumerate(real.services):
         halves = [

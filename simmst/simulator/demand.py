@@ -9,8 +9,8 @@ import scipy.fft
 import scipy.linalg
 from numpy.typing import NDArray
 
-from simmst.simulator.parameters import LAND_USES
-from simmst.simulator.scenario import Scenario
+from simmst.simulator.prior.parameters import LAND_USES
+from simmst.simulator.prior.scenario import Scenario
 
 FloatArray = NDArray[np.float64]
 

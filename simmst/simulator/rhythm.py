@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.simulator.parameters import LAND_USES
-from simmst.simulator.scenario import Scenario
+from simmst.simulator.prior.parameters import LAND_USES
+from simmst.simulator.prior.scenario import Scenario
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -21,7 +21,7 @@ from simmst.io.atomic import atomic_file
 from simmst.io.npz import read_npz
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.compare import Comparison, DayDistance, compare_days, compare_in_space, compare_in_time
-from simmst.simulator.scenario import Prior
+from simmst.simulator.prior.scenario import Prior
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.statistics import HOURS_OF_WEEK
 
@@ -116,7 +116,7 @@ def validate_file(
     seed
         Seed of the worlds.
     prior
-        Distribution of the scenarios; `default_prior()` by default.
+        Distribution of the scenarios; `informed_prior()` by default.
     progress
         Called after each world with the number done and the total.
 

@@ -21,9 +21,9 @@ from simmst.forecasting.from_run import forecast_file
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.simulator.archive import load_worlds
 from simmst.simulator.collection import load_collection
-from simmst.simulator.path_gain import load_path_gain
-from simmst.simulator.prior_file import load_prior
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.file import load_prior
+from simmst.simulator.prior.informed import informed_prior
+from simmst.simulator.radio.path_gain import load_path_gain
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.gap import Gap
 from simmst.traffic.neighbours import neighbour_patches
@@ -110,7 +110,7 @@ def test_a_training_on_z_scores_does_not_go_on_as_one_on_traffic(old, traffic, t
 
 
 def test_a_prior_path_gains_and_a_collection(old):
-    assert load_prior(old / "prior.yaml").distributions(("call",)) == default_prior().distributions(("call",))
+    assert load_prior(old / "prior.yaml").distributions(("call",)) == informed_prior().distributions(("call",))
     assert load_path_gain(old / "path_gain.npz").gain_db.tolist() == [[[-90.0]] * 25]
     assert len(load_collection(old / "collection")) == 2
     worlds = load_worlds(old / "collection" / "worlds" / "00000.npz")

@@ -23,9 +23,9 @@ from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.simulator.archive import load_worlds, save_worlds
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.collection import CollectionConfig, load_collection, make_collection
-from simmst.simulator.path_gain import PathGain, load_path_gain, save_path_gain
-from simmst.simulator.prior_file import load_prior, save_prior
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.file import load_prior, save_prior
+from simmst.simulator.prior.informed import informed_prior
+from simmst.simulator.radio.path_gain import PathGain, load_path_gain, save_path_gain
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.gap import Gap
 from simmst.traffic.scaling import NodeScaler
@@ -105,7 +105,7 @@ def _day(path: Path) -> None:
 
 def _prior(path: Path) -> None:
     """Write a part of the default prior, with each kind of distribution: all of it takes long to parse."""
-    save_prior(default_prior(), path)
+    save_prior(informed_prior(), path)
     content = yaml.safe_load(path.read_text())
     kinds = {next(iter(entry)): name for name, entry in content["city"].items() if name != "start_hour"}
     content["city"] = {name: content["city"][name] for name in kinds.values()}

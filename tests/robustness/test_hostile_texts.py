@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from simmst.errors import ConfigError, DataError
 from simmst.experiments.config import RunConfig
-from simmst.simulator.prior_file import load_prior
+from simmst.simulator.prior.file import load_prior
 from simmst.traffic.telecom.day import read_day
 
 DAY = "2013-11-01"

@@ -14,6 +14,8 @@ from simmst.cli import main as cli
 from simmst.cli.simulate import simulate_app
 from simmst.simulator import collection
 from simmst.simulator.collection import load_collection
+from simmst.simulator.prior.file import load_prior
+from simmst.simulator.prior.literature import literature_prior
 from simmst.traffic.dataset import TrafficData
 
 SMALL = ("--hours", 30, "--lookback", 24, "--horizon", 6, "--services", "call,internet")
@@ -52,6 +54,12 @@ def test_windows_are_made_and_open(simmst, tmp_path):
     assert (code, err) == (0, "") and "set: 40 windows of 3 worlds" in out
     windows = load_collection(tmp_path / "set")
     assert len(windows) == 40 and windows.batch(np.arange(2)).target.shape == (2, 6, 2)
+
+
+def test_a_prior_goes_by_its_name(simmst, tmp_path):
+    code, _, err = simmst("--windows", 3, "--fresh", "--out", "set", "--prior", "literature", *SMALL)
+    assert (code, err) == (0, "")
+    assert load_prior(tmp_path / "set" / "prior.yaml") == literature_prior()
 
 
 def test_a_prior_and_path_gains_are_read(simmst, tmp_path):
@@ -119,7 +127,7 @@ def test_a_kill_of_the_program_and_its_workers_changes_nothing(simmst, tmp_path)
         (["--out", "set", "--hours", "20"], ["hours=20"]),
         (["--out", "set", "--services", "call,,sms"], ["--services", "commas"]),
         (["--out", "set", "--workers", "-1"], ["workers=-1"]),
-        (["--out", "set", "--prior", "none.yaml"], ["none.yaml", "cannot be read"]),
+        (["--out", "set", "--prior", "none.yaml"], ["--prior none.yaml", "informed, literature or a YAML file"]),
         (["--out", "set", "--path-gain", "none.npz"], ["none.npz", "no such file"]),
         (["--windows", "5", "validate"], ["--windows", "validate"]),
         (["validate", "--data", "none.npz"], ["none.npz", "no such file"]),
@@ -157,9 +165,8 @@ def test_a_town_is_written_and_held_against_the_prior(simmst, tmp_path):
 
 def test_path_gains_are_traced_or_one_line_says_why_not(simmst, monkeypatch, tmp_path):
     (tmp_path / "fake.py").write_text("import sionna_that_is_not_there")
-    monkeypatch.setattr(
-        "simmst.simulator.ray_tracing.RayTracer.__init__.__defaults__", (sys.executable, tmp_path / "fake.py")
-    )
+    tracer = "simmst.simulator.radio.ray_tracing.RayTracer"
+    monkeypatch.setattr(f"{tracer}.__init__.__defaults__", (sys.executable, tmp_path / "fake.py"))
     assert_one_clear_line(simmst("path-gain", "--out", "gain.npz"), "sionna-rt is not installed", "cutplane[rt]")
     assert not (tmp_path / "gain.npz").exists()
 

@@ -10,9 +10,9 @@ from simmst.errors import ConfigError, DataError
 from simmst.simulator import collection
 from simmst.simulator.city import draw_world
 from simmst.simulator.collection import CollectionConfig, load_collection, make_collection
-from simmst.simulator.path_gain import PathGain
-from simmst.simulator.prior_file import load_prior
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.file import load_prior
+from simmst.simulator.prior.informed import informed_prior
+from simmst.simulator.radio.path_gain import PathGain
 
 SMALL = CollectionConfig(windows=70, seed=3, services=("call", "5g_down"), hours=30, lookback=24, horizon=6)
 
@@ -39,7 +39,7 @@ def test_it_holds_the_worlds_of_its_seed_and_their_parameters(unbroken):
     windows = load_collection(unbroken)
     assert len(windows) == 70 and len(windows.worlds) == 5  # 16 windows a world, 6 from the last
     assert windows.batch(np.arange(70)).world.tolist() == [i // 16 for i in range(70)]
-    alone = draw_world(default_prior(), 30, SMALL.services, seed=3, world=4)
+    alone = draw_world(informed_prior(), 30, SMALL.services, seed=3, world=4)
     np.testing.assert_array_equal(windows.worlds[4].sites, alone.sites)
     assert windows.worlds[4].scenario == alone.scenario
     assert windows.batch(np.array([0])).history.shape == (1, 24, 9, 2)
@@ -96,14 +96,14 @@ def test_what_it_was_made_with_is_recorded(unbroken):
     record = json.loads((unbroken / "config.json").read_text())
     assert record["windows"] == 70 and record["seed"] == 3 and record["services"] == ["call", "5g_down"]
     assert record["numpy"] == np.__version__ and record["path_gain_sha256"] is None
-    assert load_prior(unbroken / "prior.yaml") == default_prior()
+    assert load_prior(unbroken / "prior.yaml") == informed_prior()
 
 
 def test_a_folder_of_something_else_is_refused(unbroken, tmp_path):
     with pytest.raises(ConfigError, match=r"another collection \(seed 3 is now 4"):
         make_collection(replace(SMALL, seed=4), unbroken)
     with pytest.raises(ConfigError, match="prior_sha256"):
-        make_collection(SMALL, unbroken, prior=replace(default_prior(), mixture=(1.0, 0.0, 0.0)))
+        make_collection(SMALL, unbroken, prior=replace(informed_prior(), mixture=(1.0, 0.0, 0.0)))
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(ConfigError, match="not empty"):
         make_collection(SMALL, tmp_path)

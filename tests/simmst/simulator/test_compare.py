@@ -8,7 +8,7 @@ import pytest
 from simmst.errors import ConfigError, DataError
 from simmst.simulator.city import SimulatedWorlds, simulate_world
 from simmst.simulator.compare import Comparison, compare_days, compare_in_space, compare_in_time
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.informed import informed_prior
 from simmst.traffic.dataset import TrafficData
 
 SERVICES = ("call", "internet")
@@ -21,7 +21,7 @@ def worlds():
 
 @pytest.fixture(scope="module")
 def city():
-    return simulate_world(default_prior().nominal(SERVICES), 336, seed=99).traffic()
+    return simulate_world(informed_prior().nominal(SERVICES), 336, seed=99).traffic()
 
 
 def share_inside(comparisons):
@@ -40,6 +40,18 @@ def test_a_city_of_the_prior_lies_inside(worlds, city):
     # Thirteen for each service, three for their pair.
     assert len(comparisons) == 2 * 13 + 3
     assert {"residual acf 24 h", "correlation in space", "Hurst exponent"} <= {c.statistic for c in comparisons}
+
+
+def test_dead_nodes_have_no_shape_and_move_no_band(worlds, city):
+    first, *others = worlds.worlds
+    sites = first.sites.copy()
+    sites[:, first.spread[first.nodes[0]] > 0] = 0.0  # all that the first node is given
+    with_dead = SimulatedWorlds((replace(first, sites=sites), *others))
+    comparisons = compare_in_time(city, with_dead)
+    assert all(np.isfinite([c.low, c.high]).all() for c in comparisons)
+    silent = SimulatedWorlds(tuple(replace(world, sites=0 * world.sites) for world in worlds.worlds))
+    with pytest.raises(ConfigError, match="in none of the 30"):
+        compare_in_time(city, silent)
 
 
 def test_noise_is_no_city(worlds, city):
@@ -68,7 +80,7 @@ def test_days_of_many_cities_are_not_told_from_days_of_others():
 
 
 def test_space_of_a_city_of_the_prior_lies_inside():
-    nominal = default_prior().nominal(("internet",)).with_values(centre_distance_km=0.0)
+    nominal = informed_prior().nominal(("internet",)).with_values(centre_distance_km=0.0)
     grid = simulate_world(nominal, 24, seed=5, side=24).traffic().values.sum(axis=(0, 2)).reshape(24, 24)
     seen = []
     comparisons = compare_in_space(grid, 12, seed=0, progress=lambda done, total: seen.append(done))
@@ -95,7 +107,7 @@ def test_milano_lies_inside_but_for_a_few(real_data):
 
 def test_a_week_is_compared_without_what_takes_two():
     week = SimulatedWorlds.generate(20, 168, SERVICES, seed=0)
-    city = simulate_world(default_prior().nominal(SERVICES), 168, seed=99).traffic()
+    city = simulate_world(informed_prior().nominal(SERVICES), 168, seed=99).traffic()
     names = {c.statistic for c in compare_in_time(city, week)}
     assert {"acf 24 h", "peak/trough", "weekday/weekend", "correlation in time", "correlation in space"} <= names
     assert not {"acf 168 h", "residual sd", "correlation in residual"} & names

@@ -9,16 +9,16 @@ import pytest
 from simmst.errors import DataError
 from simmst.simulator.city import simulate_world
 from simmst.simulator.compare import Comparison
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.informed import informed_prior
 from simmst.simulator.validation import KNOWN_FILES, Validation, find_files, validate_file, write_report
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("data")
-    city = simulate_world(default_prior().nominal(("call", "internet")), 336, seed=1).traffic()
+    city = simulate_world(informed_prior().nominal(("call", "internet")), 336, seed=1).traffic()
     city.save(path / "jinan.npz")
-    grid = simulate_world(default_prior().nominal(("internet",)), 24, seed=1, side=12).traffic()
+    grid = simulate_world(informed_prior().nominal(("internet",)), 24, seed=1, side=12).traffic()
     np.savez(
         path / "milano_square_totals.npz", internet=grid.values.sum(axis=(0, 2)).reshape(12, 12).astype(float)
     )
@@ -46,7 +46,7 @@ def test_totals_are_compared_in_space(folder):
 
 
 def test_a_large_grid_is_also_compared_in_its_centre(tmp_path):
-    grid = simulate_world(default_prior().nominal(("internet",)), 24, seed=1, side=40).traffic()
+    grid = simulate_world(informed_prior().nominal(("internet",)), 24, seed=1, side=40).traffic()
     np.savez(tmp_path / "grid.npz", total=grid.values.sum(axis=(0, 2)).reshape(40, 40).astype(float))
     whole, centre = validate_file(tmp_path / "grid.npz", 3, 0)
     assert (whole.simulated, centre.simulated) == ("10 cities", "3 cities")
@@ -80,7 +80,7 @@ def test_what_cannot_be_compared_is_named(folder, tmp_path):
     (tmp_path / "text.npz").write_text("hello")
     with pytest.raises(DataError, match=r"text\.npz"):
         validate_file(tmp_path / "text.npz", 5, 0)
-    short = simulate_world(default_prior().nominal(("internet",)), 100, seed=1).traffic()
+    short = simulate_world(informed_prior().nominal(("internet",)), 100, seed=1).traffic()
     short.save(tmp_path / "short.npz")
     with pytest.raises(DataError, match="100 hours; at least a week"):
         validate_file(tmp_path / "short.npz", 5, 0)

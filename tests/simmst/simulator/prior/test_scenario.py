@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simmst.errors import ConfigError
-from simmst.simulator.distributions import Choice, LogUniform, Normal, Uniform
-from simmst.simulator.scenario import CITY, Prior, default_prior, service_kind
+from simmst.simulator.prior.distributions import Choice, LogUniform, Normal, Uniform
+from simmst.simulator.prior.informed import CITY, informed_prior
+from simmst.simulator.prior.scenario import Prior, service_kind
 
 SERVICES = ("call", "sms", "internet")
 
@@ -35,17 +36,17 @@ def test_kind_of_a_service_follows_the_rule(name, kind):
 
 @given(st.integers(0, 2**32))
 def test_a_draw_is_a_function_of_its_seed_and_lies_in_the_prior(seed):
-    prior = default_prior()
+    prior = informed_prior()
     a, b = prior.sample(seed, SERVICES), prior.sample(seed, SERVICES)
     assert a == b
     assert math.isfinite(prior.log_prob(a))
 
 
 def test_every_service_has_numbers_of_its_own():
-    scenario = default_prior().sample(0, ("5g_down", "5g_up"))
+    scenario = informed_prior().sample(0, ("5g_down", "5g_up"))
     assert scenario["5g_down.ln_mean"] != scenario["5g_up.ln_mean"]
     assert scenario.of_services("ln_mean").shape == (2,)
-    assert np.isinf(default_prior().nominal(SERVICES).of_services("dispersion")).tolist() == [
+    assert np.isinf(informed_prior().nominal(SERVICES).of_services("dispersion")).tolist() == [
         True,
         True,
         False,
@@ -93,7 +94,7 @@ def test_log_prob_is_that_of_the_mixture():
 
 @given(st.integers(0, 2**32))
 def test_a_target_lies_beyond_what_most_worlds_come_from(seed):
-    prior = default_prior()
+    prior = informed_prior()
     target = prior.sample_beyond(seed, SERVICES)
     assert math.isfinite(prior.log_prob(target))
     core = Prior(prior.city, prior.service, (0.8, 0.2, 0.0))
@@ -111,7 +112,7 @@ def test_wrong_settings_are_named():
         Choice((1.0, 2.0), (0.5, 0.6), 1.0)
     with pytest.raises(ConfigError, match="mixture"):
         Prior(CITY, {}, (0.5, 0.1, 0.1))
-    prior = default_prior()
+    prior = informed_prior()
     with pytest.raises(ConfigError, match="different names"):
         prior.sample(0, ("sms", "sms"))
     with pytest.raises(ConfigError, match="unknown parameter wether"):

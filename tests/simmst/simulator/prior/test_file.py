@@ -3,15 +3,27 @@
 import pytest
 
 from simmst.errors import ConfigError
-from simmst.simulator.distributions import LogUniform, Normal
-from simmst.simulator.prior_file import load_prior, save_prior
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.distributions import LogUniform, Normal
+from simmst.simulator.prior.file import PRIORS, load_prior, save_prior
+from simmst.simulator.prior.informed import informed_prior
+from simmst.simulator.prior.literature import literature_prior
 
 
-def test_a_prior_comes_back_equal(tmp_path):
-    save_prior(default_prior(), tmp_path / "prior.yaml")
-    assert load_prior(tmp_path / "prior.yaml") == default_prior()
+@pytest.mark.parametrize("name", PRIORS)
+def test_a_prior_comes_back_equal(tmp_path, name):
+    save_prior(PRIORS[name](), tmp_path / "prior.yaml")
+    assert load_prior(tmp_path / "prior.yaml") == PRIORS[name]()
     assert [p.name for p in tmp_path.iterdir()] == ["prior.yaml"]
+
+
+def test_a_file_says_which_prior_it_starts_from(tmp_path):
+    path = tmp_path / "prior.yaml"
+    path.write_text("base: literature\ncity:\n  isd_km: {log_uniform: [0.2, 0.6], nominal: 0.3}\n")
+    prior, base = load_prior(path), literature_prior()
+    assert prior.base == "literature" and prior.service == base.service
+    assert prior.city == {**base.city, "isd_km": LogUniform(0.2, 0.6, 0.3)}
+    path.write_text("city: {}")
+    assert load_prior(path) == informed_prior() != base
 
 
 def test_a_file_may_name_only_what_it_changes(tmp_path):
@@ -20,7 +32,7 @@ def test_a_file_may_name_only_what_it_changes(tmp_path):
         "city:\n  isd_km: {log_uniform: [0.2, 0.6], nominal: 0.3}\n"
         "service:\n  call:\n    ln_mean: {normal: 0.5, nominal: 2}\n"
     )
-    prior, base = load_prior(path), default_prior()
+    prior, base = load_prior(path), informed_prior()
     assert prior.city["isd_km"] == LogUniform(0.2, 0.6, 0.3)
     assert prior.service["call"]["ln_mean"] == Normal(2.0, 0.5)
     assert prior.service["sms"] == base.service["sms"] and prior.mixture == base.mixture
@@ -35,7 +47,7 @@ def test_a_file_may_name_only_what_it_changes(tmp_path):
     ("text", "message"),
     [
         ("city: [1, 2]", "city: must be a mapping"),
-        ("towns: {}", "the file: unknown towns; known: city, mixture, service"),
+        ("towns: {}", "the file: unknown towns; known: base, city, mixture, service"),
         ("city: {isd: {uniform: [0, 1], nominal: 0.5}}", "city: unknown isd"),
         ("service: {fax: {}}", "service: unknown fax"),
         ("city: {isd_km: {uniform: [0, 1]}}", "isd_km: needs nominal"),
@@ -47,6 +59,8 @@ def test_a_file_may_name_only_what_it_changes(tmp_path):
         ("city: {isd_km: {choice: [1, 2], nominal: 1}}", "weights of isd_km"),
         ("city: {isd_km: {normal: 1, nominal: 1, floor: 0}}", "isd_km: normal has no floor"),
         ("mixture: [1, 1, 1]", "mixture"),
+        ("base: jinan", "base: must be one of informed, literature, not 'jinan'"),
+        ("base: [1]", "base: must be one of informed, literature"),
         ("city: {isd_km: [", "not YAML, line 1"),
     ],
 )

@@ -5,10 +5,10 @@ import pytest
 
 from simmst.errors import DataError
 from simmst.simulator.city import simulate_world
-from simmst.simulator.path_gain import PathGain, load_path_gain, save_path_gain
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.informed import informed_prior
+from simmst.simulator.radio.path_gain import PathGain, load_path_gain, save_path_gain
 
-NOMINAL = default_prior().nominal(("internet",)).with_values(indoor_share=0.0)
+NOMINAL = informed_prior().nominal(("internet",)).with_values(indoor_share=0.0)
 
 
 def make(n_maps=2, n_squares=36, n_sites=3):

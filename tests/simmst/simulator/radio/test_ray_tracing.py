@@ -8,8 +8,8 @@ import pytest
 
 from simmst.errors import ConfigError, SimmstError
 from simmst.simulator.city import simulate_world
-from simmst.simulator.ray_tracing import UNREACHED_DB, RayTracer, traced_cities
-from simmst.simulator.scenario import default_prior
+from simmst.simulator.prior.informed import informed_prior
+from simmst.simulator.radio.ray_tracing import UNREACHED_DB, RayTracer, traced_cities
 
 # Free space from each site to the squares' centres; leaves a line a call in the log.
 FAKE = """
@@ -55,7 +55,7 @@ def test_traced_cities_are_path_gains_of_worlds(tracer, tmp_path):
     assert (gain.gain_db[0] != gain.gain_db[1]).any()
     near = np.hypot(*gain.sites_km[0].T)
     assert (np.diff(near) >= 0).all(), "the sites nearest to the middle"
-    world = simulate_world(default_prior().nominal(("internet",)), 24, seed=0, path_gain=gain)
+    world = simulate_world(informed_prior().nominal(("internet",)), 24, seed=0, path_gain=gain)
     assert world.traffic().values.shape == (24, 4, 1)
 
 
@@ -95,7 +95,7 @@ def test_an_interpreter_that_is_not_there(tracer):
 
 
 def test_a_program_without_end_is_ended(tracer, monkeypatch):
-    monkeypatch.setattr("simmst.simulator.ray_tracing._PROBE_SECONDS", 0.3)
+    monkeypatch.setattr("simmst.simulator.radio.ray_tracing._PROBE_SECONDS", 0.3)
     with pytest.raises(SimmstError, match=r"no answer within 0\.3 s"):
         tracer(text="import time; time.sleep(60)").probe()
 

@@ -18,8 +18,10 @@ HEIGHT_BS: dict[Environment, float] = {"UMa": 25.0, "UMi": 10.0, "RMa": 35.0}
 HEIGHT_UT = 1.5
 #: Standard deviation of shadowing in dB: line of sight, none (Table 7.4.1-1; RMa before its break point).
 SHADOWING: dict[Environment, tuple[float, float]] = {"UMa": (4.0, 6.0), "UMi": (4.0, 7.82), "RMa": (4.0, 8.0)}
-#: Deviation in dB of the penetration into a low-loss building, and of shadowing indoors (7.4.3, 7.4.1).
-O2I_SIGMA, O2I_SHADOWING = 4.4, 7.0
+#: Standard deviation of shadowing indoors in dB, and largest depth in metres of a terminal in its building; the
+#: depth is the smaller of two uniform draws (Table 7.4.3-2 and section 7.4.3.1).
+INDOOR_SHADOWING: dict[Environment, float] = {"UMa": 7.0, "UMi": 7.0, "RMa": 8.0}
+INDOOR_REACH: dict[Environment, float] = {"UMa": 25.0, "UMi": 25.0, "RMa": 10.0}
 _BUILDING_HEIGHT, _STREET_WIDTH = 5.0, 20.0
 _SPEED_OF_LIGHT = 3.0e8
 # Gauss-Legendre rule on [0, 1].
@@ -137,6 +139,20 @@ def line_of_sight_probability(environment: Environment, distance: ArrayLike) -> 
     reach = 63.0 if environment == "UMa" else 36.0
     d = np.maximum(d, 18.0)
     return 18.0 / d + np.exp(-d / reach) * (1.0 - 18.0 / d)
+
+
+def mean_indoor_depth(environment: Environment) -> float:
+    """
+    Mean depth in metres of indoor terminals, TR 38.901 section 7.4.3.1.
+
+    The depth is the smaller of two independent uniform draws from 0 to a, whose mean is a / 3 [D].
+
+    Parameters
+    ----------
+    environment
+        "UMa", "UMi" or "RMa".
+    """
+    return INDOOR_REACH[environment] / 3
 
 
 def penetration_loss(frequency: float, depth: float) -> float:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 from scipy.spatial import KDTree
 
-from simmst.simulator import radio
-from simmst.simulator.scenario import Scenario
+from simmst.simulator.prior.scenario import Scenario
+from simmst.simulator.radio import links
 
 FloatArray = NDArray[np.float64]
 
@@ -23,7 +24,6 @@ _OWN_SHADOW = np.sqrt(0.5)
 _GUMBEL = np.sqrt(6) / np.pi
 # Transmit power 46 dBm against thermal noise over 20 MHz with a noise figure of 9 dB, in dB.
 _NOISE = -174 + 73 + 9 - 46
-_INDOOR_DEPTH = 12.5
 # Part of the time in which interfering sites transmit.
 _INTERFERENCE_LOAD = 0.5
 
@@ -56,6 +56,25 @@ class Coverage:
         """
         total = self.area.sum(axis=0)
         return np.asarray(np.divide(self.area, total, out=np.zeros_like(self.area), where=total > 0))
+
+    def cells(self) -> tuple[NDArray[np.int64], FloatArray]:
+        """
+        Give each square one cell: the nodes are then cells, not squares of a map.
+
+        Cells are shared out so that the squares' demand for them is largest, each to one square while there are
+        cells enough; then a square takes the one that serves it best.
+
+        Returns
+        -------
+        tuple
+            Numbers of the sites that are used, int64 `[C]`, and what each square is given of them, `[Q, C]`: a one
+            in each row.
+        """
+        cell = self.share.argmax(axis=1)
+        square, site = linear_sum_assignment(self.share, maximize=True)
+        cell[square] = site
+        used, column = np.unique(cell, return_inverse=True)
+        return used, np.eye(len(used))[column]
 
 
 def square_centres(side: int, square_km: float) -> FloatArray:
@@ -136,9 +155,10 @@ def cover(
     metres = 1000 * np.hypot(distance, 0.383 * square_km)
     gain = _median_gain(scenario, metres) + (scenario["power_jitter_db"] * rng.standard_normal(len(sites)))[site]
     outdoor = 1 - scenario["indoor_share"]
-    common, inside = _shadowing(scenario, square_km)
+    environment = _environment(scenario)
+    common, inside = _shadowing(environment, scenario, square_km)
     offset = _OWN_SHADOW * np.sqrt(outdoor) * common * rng.standard_normal(gain.shape)
-    return _serve(scenario, gain, offset, inside, site, len(sites))
+    return _serve(environment, scenario, gain, offset, inside, site, len(sites))
 
 
 def cover_by_gain(scenario: Scenario, gain: FloatArray, square_km: float, rng: np.random.Generator) -> Coverage:
@@ -148,7 +168,7 @@ def cover_by_gain(scenario: Scenario, gain: FloatArray, square_km: float, rng: n
     Parameters
     ----------
     scenario
-        Radio parameters; layout, environment and frequency play no part.
+        Radio parameters; layout and environment play no part (indoors is as in UMa), frequency only indoors.
     gain
         Path gains in dB, `[Q, B]`.
     square_km
@@ -158,28 +178,38 @@ def cover_by_gain(scenario: Scenario, gain: FloatArray, square_km: float, rng: n
     """
     n_sites = gain.shape[1]
     jittered = gain + scenario["power_jitter_db"] * rng.standard_normal(n_sites)
-    _, inside = _shadowing(scenario, square_km)
+    _, inside = _shadowing("UMa", scenario, square_km)
     site = np.broadcast_to(np.arange(n_sites), gain.shape)
-    return _serve(scenario, jittered, np.zeros_like(gain), inside, site, n_sites)
+    return _serve("UMa", scenario, jittered, np.zeros_like(gain), inside, site, n_sites)
 
 
-def _shadowing(scenario: Scenario, square_km: float) -> tuple[float, float]:
+def _environment(scenario: Scenario) -> links.Environment:
+    return links.ENVIRONMENTS[int(scenario["environment"])]
+
+
+def _shadowing(environment: links.Environment, scenario: Scenario, square_km: float) -> tuple[float, float]:
     """Deviations in dB of the shadowing common to a square (outdoors) and inside it."""
     outdoor = 1 - scenario["indoor_share"]
-    common, inside = radio.shadow_split(
+    common, inside = links.shadow_split(
         scenario["shadow_sigma_db"], scenario["shadow_correlation_m"], 1000 * square_km
     )
     # Indoor shadowing decorrelates in some 10 m, so it lies wholly inside the square.
-    return common, float(np.sqrt(outdoor * inside**2 + (1 - outdoor) * radio.O2I_SHADOWING**2))
+    return common, float(np.sqrt(outdoor * inside**2 + (1 - outdoor) * links.INDOOR_SHADOWING[environment] ** 2))
 
 
 def _serve(
-    scenario: Scenario, gain: FloatArray, offset: FloatArray, inside: float, site: NDArray[np.int64], n_sites: int
+    environment: links.Environment,
+    scenario: Scenario,
+    gain: FloatArray,
+    offset: FloatArray,
+    inside: float,
+    site: NDArray[np.int64],
+    n_sites: int,
 ) -> Coverage:
     """Share squares among candidates: gain, common shadowing and number of the site, `[Q, K]` each."""
-    share, area = radio.serving_shares(gain, offset, _GUMBEL * _OWN_SHADOW * inside, scenario["map_softness_db"])
-    indoor_loss = radio.penetration_loss(scenario["frequency_ghz"], _INDOOR_DEPTH)
-    efficiency = radio.spectral_efficiency(
+    share, area = links.serving_shares(gain, offset, _GUMBEL * _OWN_SHADOW * inside, scenario["map_softness_db"])
+    indoor_loss = links.penetration_loss(scenario["frequency_ghz"], links.mean_indoor_depth(environment))
+    efficiency = links.spectral_efficiency(
         gain + offset - scenario["indoor_share"] * indoor_loss, load=_INTERFERENCE_LOAD, noise=_NOISE
     )
     share, area = (_scatter(x, site, n_sites) for x in (share, area))
@@ -190,9 +220,9 @@ def _serve(
 
 def _median_gain(scenario: Scenario, metres: FloatArray) -> FloatArray:
     """Path gain in dB, averaged over line of sight and none."""
-    environment = radio.ENVIRONMENTS[int(scenario["environment"])]
-    seen = radio.line_of_sight_probability(environment, metres)
-    losses = [radio.path_loss(environment, metres, scenario["frequency_ghz"], los) for los in (True, False)]
+    environment = _environment(scenario)
+    seen = links.line_of_sight_probability(environment, metres)
+    losses = [links.path_loss(environment, metres, scenario["frequency_ghz"], los) for los in (True, False)]
     return -(seen * losses[0] + (1 - seen) * losses[1])
 
 

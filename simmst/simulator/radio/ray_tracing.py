@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from simmst.errors import ConfigError, DataError, SimmstError
 from simmst.io.atomic import atomic_file
 from simmst.io.npz import read_npz
-from simmst.simulator.coverage import SQUARE_KM, place_sites
-from simmst.simulator.path_gain import PathGain
+from simmst.simulator.radio.coverage import SQUARE_KM, place_sites
+from simmst.simulator.radio.path_gain import PathGain
 
 FloatArray = NDArray[np.float64]
 

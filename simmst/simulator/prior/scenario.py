@@ -6,14 +6,18 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simmst.errors import ConfigError
-from simmst.simulator.distributions import Distribution, LogUniform, Uniform
-from simmst.simulator.parameters import CITY, EVERY_SERVICE, SERVICE, Kind, domain
+from simmst.simulator.prior.distributions import Distribution, LogUniform, Uniform
+from simmst.simulator.prior.parameters import Kind, domain, has_own_stream
+from simmst.simulator.streams import stream
 
+#: Names of the priors that stand in this package.
+Base = Literal["informed", "literature"]
 #: Shares of worlds drawn from the prior itself, near the nominal values, and from the widened ranges.
 MIXTURE = (0.7, 0.2, 0.1)
 # What makes a city unlike the training worlds: its shape of the day and its noise.
@@ -81,7 +85,7 @@ class Scenario:
         """Copy with some numbers changed; a name with a dot goes in as **{"weekend.shop": 1.0}."""
         unknown = sorted(set(changes) - set(self.values))
         if unknown:
-            raise ConfigError(f"unknown parameter {', '.join(unknown)}; see simmst.simulator.parameters")
+            raise ConfigError(f"unknown parameter {', '.join(unknown)}; see simmst.simulator.prior.parameters")
         for name, value in changes.items():
             if value not in domain(name):
                 raise ConfigError(f"{name}: {value:g} is outside its domain: it must be {domain(name)}")
@@ -101,6 +105,8 @@ class Prior:
         Distributions of a service's parameters by its kind, those shared by all kinds included.
     mixture
         Weights of the three parts.
+    base
+        Name of the prior that this one is or started from: "informed" or "literature".
 
     Raises
     ------
@@ -111,6 +117,7 @@ class Prior:
     city: Mapping[str, Distribution]
     service: Mapping[Kind, Mapping[str, Distribution]]
     mixture: tuple[float, float, float] = MIXTURE
+    base: Base = "informed"
 
     def __post_init__(self) -> None:
         if len(self.mixture) != 3 or min(self.mixture) < 0 or abs(sum(self.mixture) - 1) > 1e-9:
@@ -145,7 +152,7 @@ class Prior:
         rng = np.random.default_rng(seed)
         named = self.distributions(services)
         part = int(rng.choice(3, p=self.mixture))
-        values = {name: _part(name, d, part).sample(rng) for name, d in named.items()}
+        values = {name: _part(name, d, part).sample(_stream(seed, name, rng)) for name, d in named.items()}
         return Scenario(tuple(services), values)
 
     def sample_beyond(self, seed: np.random.SeedSequence | int, services: Sequence[str]) -> Scenario:
@@ -166,7 +173,8 @@ class Prior:
         rng = np.random.default_rng(seed)
         values = {}
         for name, d in self.distributions(services).items():
-            values[name] = _margin(name, d, rng) if name in _TARGET_PARAMETERS else d.sample(rng)
+            source = _stream(seed, name, rng)
+            values[name] = _margin(name, d, source) if name in _TARGET_PARAMETERS else d.sample(source)
         return Scenario(tuple(services), values)
 
     def nominal(self, services: Sequence[str]) -> Scenario:
@@ -195,10 +203,9 @@ class Prior:
         return float(np.logaddexp.reduce(parts))
 
 
-def default_prior() -> Prior:
-    """Prior with the ranges of `parameters.py`, over any services."""
-    city = {name: distribution for name, (distribution, _) in CITY.items()}
-    return Prior(city, {kind: {**EVERY_SERVICE, **own} for kind, own in SERVICE.items()})
+def _stream(seed: np.random.SeedSequence | int, name: str, shared: np.random.Generator) -> np.random.Generator:
+    """Where a parameter is drawn from."""
+    return stream(seed, name) if has_own_stream(name) else shared
 
 
 def _part(name: str, d: Distribution, k: int) -> Distribution:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,13 @@ import yaml
 
 from simmst.errors import ConfigError, short
 from simmst.io.atomic import atomic_file
-from simmst.simulator.distributions import Choice, Distribution, LogUniform, Normal, Uniform
-from simmst.simulator.scenario import Prior, default_prior
+from simmst.simulator.prior.distributions import Choice, Distribution, LogUniform, Normal, Uniform
+from simmst.simulator.prior.informed import informed_prior
+from simmst.simulator.prior.literature import literature_prior
+from simmst.simulator.prior.scenario import Prior
+
+#: The priors that a file can start from, by name.
+PRIORS: Mapping[str, Callable[[], Prior]] = {"informed": informed_prior, "literature": literature_prior}
 
 # A prior written in full has some 10,000.
 _MOST_LETTERS = 1_000_000
@@ -47,6 +52,7 @@ def save_prior(prior: Prior, path: str | os.PathLike[str]) -> None:
 def prior_yaml(prior: Prior) -> str:
     """Text of a prior in full; equal priors have equal texts."""
     content = {
+        "base": prior.base,
         "mixture": list(prior.mixture),
         "city": {name: _to_entry(d) for name, d in prior.city.items()},
         "service": {kind: {name: _to_entry(d) for name, d in own.items()} for kind, own in prior.service.items()},
@@ -56,7 +62,7 @@ def prior_yaml(prior: Prior) -> str:
 
 def load_prior(path: str | os.PathLike[str]) -> Prior:
     """
-    Read a prior; what the file does not name is as in `default_prior`.
+    Read a prior; what the file does not name is as in the prior that its `base` names, `informed` without one.
 
     Each parameter is a mapping with its distribution and nominal value, for example
     `isd_km: {log_uniform: [0.35, 1.2], nominal: 0.5}`; the others are `uniform: [low, high]` and
@@ -86,15 +92,18 @@ def load_prior(path: str | os.PathLike[str]) -> Prior:
         raise ConfigError(f"{path}: not YAML" + (f", line {place.line + 1}" if place else "")) from None
     except (ValueError, TypeError, LookupError, RecursionError) as error:  # a date or number that is none
         raise ConfigError(f"{path}: not YAML: {str(error)[:200]}") from None
-    base = default_prior()
     try:
-        part = _mapping(content, "the file", {"mixture", "city", "service"})
+        part = _mapping(content, "the file", {"base", "mixture", "city", "service"})
+        name = part.get("base", "informed")
+        if not isinstance(name, str) or name not in PRIORS:
+            raise ConfigError(f"base: must be one of {', '.join(PRIORS)}, not {short(name)}")
+        base = PRIORS[name]()
         city = _merge(base.city, part.get("city", {}), "city")
         kinds = _mapping(part.get("service", {}), "service", set(base.service))
         service = {kind: _merge(own, kinds.get(kind, {}), kind) for kind, own in base.service.items()}
         mixture = part.get("mixture", list(base.mixture))
         main, near, wide = _numbers(mixture, "mixture", 3)
-        return Prior(city, service, (main, near, wide))
+        return Prior(city, service, (main, near, wide), base.base)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 

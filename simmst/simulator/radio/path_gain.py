@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from simmst.errors import DataError
 from simmst.io.atomic import atomic_file
 from simmst.io.npz import read_npz
-from simmst.simulator.coverage import SQUARE_KM
+from simmst.simulator.radio.coverage import SQUARE_KM
 
 FloatArray = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from simmst.errors import ConfigError
-from simmst.simulator import radio
+from simmst.simulator.radio import links
 
 DISTANCES = np.array([20, 50, 100, 200, 400, 800, 1500, 3000, 4900])
 # TR 38.901 at 2.1 GHz, terminal at 1.5 m, rounded to 0.1 dB, from an independent implementation.
@@ -23,7 +23,7 @@ ROWS = {
 
 @pytest.mark.parametrize(("environment", "seen"), ROWS)
 def test_path_loss_equals_the_reference_rows(environment, seen):
-    loss = radio.path_loss(environment, DISTANCES, 2.1, seen)
+    loss = links.path_loss(environment, DISTANCES, 2.1, seen)
     np.testing.assert_allclose(loss, ROWS[environment, seen], atol=0.051)
 
 
@@ -47,38 +47,44 @@ CRRM = {
 
 @pytest.mark.parametrize(("environment", "seen", "frequency", "height"), CRRM)
 def test_path_loss_equals_another_implementation_to_a_millionth(environment, seen, frequency, height):
-    loss = radio.path_loss(environment, [35, 350, 3500], frequency, seen, height_ut=height)
+    loss = links.path_loss(environment, [35, 350, 3500], frequency, seen, height_ut=height)
     np.testing.assert_allclose(loss, CRRM[environment, seen, frequency, height], rtol=0, atol=1e-6)
 
 
 @given(
-    st.sampled_from(radio.ENVIRONMENTS),
+    st.sampled_from(links.ENVIRONMENTS),
     st.sampled_from([0.8, 2.1, 3.5]),
     st.floats(10, 5000),
     st.floats(1, 500),
 )
 def test_path_loss_grows_with_distance_and_is_least_in_sight(environment, frequency, distance, more):
     for seen in (True, False):
-        near, far = radio.path_loss(environment, [distance, distance + more], frequency, seen)
+        near, far = links.path_loss(environment, [distance, distance + more], frequency, seen)
         # UMa and UMi jump down by less than a decibel where the slant leaves the ground at the break point.
         assert far >= near - 1.0
-    assert radio.path_loss(environment, distance, frequency, False) >= radio.path_loss(
+    assert links.path_loss(environment, distance, frequency, False) >= links.path_loss(
         environment, distance, frequency, True
     )
 
 
 def test_sight_is_certain_near_the_site_and_lost_far_away():
-    for environment in radio.ENVIRONMENTS:
-        p = radio.line_of_sight_probability(environment, [1, 10, 18, 50, 200, 1000, 5000])
+    for environment in links.ENVIRONMENTS:
+        p = links.line_of_sight_probability(environment, [1, 10, 18, 50, 200, 1000, 5000])
         assert p[0] == p[1] == 1 and (np.diff(p) <= 0).all() and 0 < p[-1] < 0.01
     # 18/100 + exp(-100/63) * (1 - 18/100), the table's formula at 100 m.
-    np.testing.assert_allclose(radio.line_of_sight_probability("UMa", 100), 0.3477, atol=1e-4)
+    np.testing.assert_allclose(links.line_of_sight_probability("UMa", 100), 0.3477, atol=1e-4)
 
 
 def test_penetration_is_the_sum_of_wall_and_depth():
     # At 2.1 GHz: glass 2.42 dB and concrete 13.4 dB give 5 - 10 log10(.3 * .5728 + .7 * .0457) = 11.91 dB.
-    np.testing.assert_allclose(radio.penetration_loss(2.1, 0.0), 11.91, atol=0.01)
-    np.testing.assert_allclose(radio.penetration_loss(2.1, 10.0) - radio.penetration_loss(2.1, 0.0), 5.0)
+    np.testing.assert_allclose(links.penetration_loss(2.1, 0.0), 11.91, atol=0.01)
+    np.testing.assert_allclose(links.penetration_loss(2.1, 10.0) - links.penetration_loss(2.1, 0.0), 5.0)
+
+
+@pytest.mark.parametrize(("environment", "reach"), [("UMa", 25.0), ("UMi", 25.0), ("RMa", 10.0)])
+def test_the_mean_depth_is_that_of_the_smaller_of_two_draws(environment, reach):
+    drawn = np.random.default_rng(0).uniform(0, reach, (100_000, 2)).min(axis=1)
+    np.testing.assert_allclose(links.mean_indoor_depth(environment), drawn.mean(), rtol=0.01)
 
 
 @given(
@@ -87,7 +93,7 @@ def test_penetration_is_the_sum_of_wall_and_depth():
     st.floats(0.3, 8),
 )
 def test_shares_are_shares_and_the_best_server_takes_most(gain, offset, softness):
-    share, area = radio.serving_shares(gain, offset, softness, softness)
+    share, area = links.serving_shares(gain, offset, softness, softness)
     for x in (share, area):
         assert (x >= 0).all()
         np.testing.assert_allclose(x.sum(axis=1), 1)
@@ -101,13 +107,13 @@ def test_softmax_share_is_the_mean_over_gaussian_shadowing():
     gain, sigma = np.array([[0.0, -3.0, -9.0]]), 6.0
     draws = gain + sigma * rng.standard_normal((200_000, 3))
     simulated = np.bincount(draws.argmax(axis=1), minlength=3) / len(draws)
-    share, _ = radio.serving_shares(gain, np.zeros((1, 3)), np.sqrt(6) / np.pi * sigma, 1.0)
+    share, _ = links.serving_shares(gain, np.zeros((1, 3)), np.sqrt(6) / np.pi * sigma, 1.0)
     np.testing.assert_allclose(share[0], simulated, atol=0.02)
 
 
 @given(st.floats(1, 12), st.floats(10, 200), st.floats(100, 2000))
 def test_shadowing_is_split_without_loss(sigma, correlation, side):
-    common, inside = radio.shadow_split(sigma, correlation, side)
+    common, inside = links.shadow_split(sigma, correlation, side)
     np.testing.assert_allclose(common**2 + inside**2, sigma**2)
 
 
@@ -117,19 +123,19 @@ def test_split_of_shadowing_agrees_with_its_integral():
     pairs = rng.uniform(0, 1, (2, 400_000, 2))
     for correlation, side in ((50, 235), (120, 235), (30, 1000)):
         mean = np.exp(-side * np.hypot(*(pairs[0] - pairs[1]).T) / correlation).mean()
-        common, _ = radio.shadow_split(1.0, correlation, side)
+        common, _ = links.shadow_split(1.0, correlation, side)
         np.testing.assert_allclose(common**2, mean, atol=2e-3)
 
 
 def test_efficiency_falls_with_load_and_has_a_peak():
     gain = np.array([[-80.0, -95.0, -100.0]])
-    idle = radio.spectral_efficiency(gain, 0.0, -138)
-    busy = radio.spectral_efficiency(gain, 1.0, -138)
+    idle = links.spectral_efficiency(gain, 0.0, -138)
+    busy = links.spectral_efficiency(gain, 1.0, -138)
     assert (busy <= idle).all() and idle.max() == 4.4 and busy[0, 2] < 0.1
 
 
 def test_what_has_no_meaning_is_refused():
     with pytest.raises(ConfigError, match="environment='InH'"):
-        radio.path_loss("InH", 100, 2.1, True)
+        links.path_loss("InH", 100, 2.1, True)
     with pytest.raises(ConfigError, match="height_ut"):
-        radio.path_loss("UMa", 100, 2.1, True, height_ut=20)
+        links.path_loss("UMa", 100, 2.1, True, height_ut=20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from simmst.errors import ConfigError
-from simmst.simulator.distributions import Choice, Distribution, LogUniform, Normal, Uniform
+from simmst.simulator.prior.distributions import Choice, Distribution, LogUniform, Normal, Uniform
 
 # Deviations (of the widened normal) that must lie in the domain: one draw of 500 million falls beyond.
 _REACH = 6.0

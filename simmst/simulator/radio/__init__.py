@@ -1,0 +1,1 @@
+"""Radio: links, who serves which square, and path gains from outside."""
