@@ -1,4 +1,4 @@
-"""The frame of every page: nothing of it is in Python, nothing missing is left blank, nothing given becomes markup."""
+"""The frame of every page: none of it in Python, nothing missing left blank, nothing given becomes markup."""
 
 import ast
 import re
@@ -17,7 +17,9 @@ FIGURE = {"notices": [], "settings": {}, "notes": [], "forecasts": {"seconds": "
 
 @pytest.mark.parametrize("path", sorted(set(ROOM.glob("*.py")) - {ROOM / "svg.py"}), ids=lambda path: path.name)
 def test_markup_stands_in_templates_alone(path):
-    strings = [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)]
+    strings = [
+        node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)
+    ]
     assert not [text for text in strings if isinstance(text, str) and re.search(r"</?[a-z]\w*[ >/]|&\w+;", text)
                 and "<svg> element" not in text]  # fmt: skip
 
@@ -30,7 +32,8 @@ def test_what_a_template_names_must_be_given():
 @pytest.mark.parametrize("where", ["title", "notices", "settings", "notes", "seconds", "legend"])
 def test_a_string_cannot_become_markup_wherever_it_stands(where):
     given = {
-        "title": {"title": HOSTILE}, "notices": {"notices": [HOSTILE]}, "settings": {"settings": {HOSTILE: HOSTILE}},
+        "title": {"title": HOSTILE}, "notices": {"notices": [HOSTILE]},
+        "settings": {"settings": {HOSTILE: HOSTILE}},
         "notes": {"notes": [HOSTILE]}, "seconds": {"forecasts": {**FIGURE["forecasts"], "seconds": HOSTILE}},
         "legend": {"forecasts": {**FIGURE["forecasts"], "legend": [("<svg/>", HOSTILE)]}},
     }[where]  # fmt: skip
@@ -39,5 +42,7 @@ def test_a_string_cannot_become_markup_wherever_it_stands(where):
 
 
 def test_pictures_go_in_as_they_are():
-    html = page("figure.html.j2", title="", **FIGURE | {"forecasts": {**FIGURE["forecasts"], "pictures": ["<svg/>"]}})
+    html = page(
+        "figure.html.j2", title="", **FIGURE | {"forecasts": {**FIGURE["forecasts"], "pictures": ["<svg/>"]}}
+    )
     assert "<figure><svg/></figure>" in html
