@@ -74,8 +74,8 @@ def _told(option: Any) -> Any:
     said, kind = repr(option), type(option)
     if re.search(r" at 0x[0-9a-fA-F]+", said):  # an address, which is another one the next time
         raise ConfigError(
-            f"solver: {said} cannot be known again on resuming; make {kind.__name__} a frozen dataclass, or give it "
-            "a __repr__ that names its options, or leave out state_path"
+            f"solver: {said} cannot be known again on resuming; make {kind.__name__} a frozen dataclass, or give "
+            "it a __repr__ that names its options, or leave out state_path"
         )
     return f"{kind.__module__}.{kind.__qualname__} {said}"
 
