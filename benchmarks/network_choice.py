@@ -43,8 +43,9 @@ def train(
 ) -> dict[str, Any]:
     """Train on the training days, and return the error on the validation days, which choose the epoch."""
     scaler = NodeScaler.fit(data.values[protocol.train.steps])
+    season = data.steps_per_day
     windows, validation = (
-        WindowDataset.cut(data, scaler, network.history, HORIZON, part.start, part.stop, season=data.steps_per_day)
+        WindowDataset.cut(data, scaler, network.lookback, HORIZON, part.start, part.stop, season=season)
         for part in (protocol.train, protocol.validation)
     )
     chosen_by = WindowSubset.draw(validation, VALIDATION_WINDOWS, seed=0)

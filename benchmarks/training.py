@@ -99,7 +99,7 @@ def recipes(data: Path) -> list[dict[str, Any]]:
         b = make_benchmark(load_target(RunConfig.of_preset("laptop", data=str(data))))
         b = b.seen_by(card.recipes["laptop"])
         chosen = b.data if card.multi_task else b.data.select(services=b.data.services[:1])
-        setting, span = Setting.of(chosen, b.history, b.horizon), b.protocol.train
+        setting, span = Setting.of(chosen, b.seen, b.horizon), b.protocol.train
         if (reason := card.refusal(setting)) is not None:
             print(f"left out: {reason}")
             continue

@@ -17,7 +17,7 @@ from simmst.traffic.dataset import TrafficData
 from simmst.traffic.split import Protocol, Span
 
 _WEEK = 7
-#: Hours that a row without a history of its own sees.
+#: Hours that a row without a lookback of its own sees.
 _LOOKBACK = 48
 _FEDDA_CELLS, _FEDDA_SEED = 100, 1
 #: Lags of the FedDA protocol: three days at this hour, then the last three hours.
@@ -76,8 +76,8 @@ class Benchmark:
         return self.target.data
 
     @property
-    def history(self) -> int:
-        """Steps of history that a model sees, L."""
+    def seen(self) -> int:
+        """Steps of history that a model is given, L: its lags, or the whole lookback."""
         return len(self.lags) or self.lookback
 
     @property
@@ -86,10 +86,10 @@ class Benchmark:
         return self.lookback - np.array(self.lags) if self.lags else None
 
     def seen_by(self, recipe: Recipe) -> Benchmark:
-        """Return the benchmark as a model sees it: with a history of its own, if its recipe has one."""
-        if recipe.history is None or self.lags:
+        """Return the benchmark as a model sees it: with a lookback of its own, if its recipe has one."""
+        if recipe.lookback is None or self.lags:
             return self
-        return replace(self, lookback=recipe.history, season=self.protocol.steps_per_day)
+        return replace(self, lookback=recipe.lookback, season=self.protocol.steps_per_day)
 
     def scarce(self, days: int) -> Benchmark:
         """

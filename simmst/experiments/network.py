@@ -47,7 +47,7 @@ class Network(Forecaster):
     seed
         Of the first weights and the order of the windows.
     horizon, lookback
-        Hours to forecast, and hours read where the row has no history of its own.
+        Hours to forecast, and hours read where the row has no lookback of its own.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Network(Forecaster):
         parts = parts_of(data, self.horizon)
         benchmark = Benchmark("J", Target(data, "traffic"), parts, self.lookback, self.horizon, default_lags(24))
         benchmark = benchmark.seen_by(self.card.recipes[self.preset])
-        if reason := self.card.refusal(Setting.of(data, benchmark.history, self.horizon)):
+        if reason := self.card.refusal(Setting.of(data, benchmark.seen, self.horizon)):
             raise ConfigError(f"model {self.name}: {reason}")
         with TemporaryDirectory() as folder:
             recipe = Recipe(self.card, "real", self.preset, Budget(), self.seed)

@@ -96,7 +96,7 @@ class RawWindows:
     source
         Windows of z-scores.
     scales
-        Of its nodes or cells.
+        Of its nodes, or of the cells of simulated worlds.
     steps
         Steps of the history that are kept, int `[L]`; None for all.
     service

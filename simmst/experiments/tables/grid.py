@@ -75,7 +75,7 @@ class Grid:
             return f"{card.label} reads a whole city, and simulated windows are of single nodes"
         if cell.kind != "real" and (reason := without_simulation(benchmark)):
             return reason
-        return card.refusal(Setting.of(benchmark.data, benchmark.history, benchmark.horizon))
+        return card.refusal(Setting.of(benchmark.data, benchmark.seen, benchmark.horizon))
 
     def key(self, cell: Cell) -> str:
         """Hash all that the cell's result depends on."""

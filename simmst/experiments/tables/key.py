@@ -75,7 +75,7 @@ def sources(model: str) -> frozenset[str]:
 def card_by_value(card: ModelCard, preset: Preset) -> dict[str, Any]:
     """Return what a card says that decides a result: the recipe of the preset, and all but its words."""
     rest = {one.name: getattr(card, one.name) for one in fields(card) if one.name not in _WORDS | {"recipes"}}
-    recipe = card.recipes[preset]  # its history is the benchmark's
+    recipe = card.recipes[preset]  # its lookback is the benchmark's
     return {**rest, "make": _maker(card)[1], "sizes": dict(recipe.sizes), "training": dict(recipe.training)}
 
 

@@ -77,7 +77,7 @@ class Training:
         self.reader = RawReader(
             recipe.card, self.scaler, RealScales.of(self.scaler, *known), b.lookback, b.horizon, b.season, b.picked
         )
-        self.setting = Setting.of(data, benchmark.history, benchmark.horizon)
+        self.setting = Setting.of(data, benchmark.seen, benchmark.horizon)
         several = len(data.services) > 1 and not recipe.card.multi_task
         self.groups: list[int | None] = list(range(len(data.services))) if several else [None]
         self.records: list[dict[str, Any]] = []
