@@ -1,5 +1,4 @@
-"""
-Settings of the small Sim-MSTNet, judged on validation days alone: the test days are cut off.
+"""Settings of the small Sim-MSTNet, judged on validation days alone: the test days are cut off.
 
     python benchmarks/network_choice.py history jinan.npz --out results
     python benchmarks/network_choice.py rate jinan.npz --out results

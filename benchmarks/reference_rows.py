@@ -1,5 +1,4 @@
-"""
-Our baselines beside public implementations of the same models, on the same tensors.
+"""Our baselines beside public implementations of the same models, on the same tensors.
 
 Milano, Internet, 100 squares, hourly: the next hour from the last 24 (STGCN and DCRNN: from 12), z-scores per
 square fitted on the training part, absolute error, Adam at a constant 1e-3, the epoch chosen on the week before

@@ -1,5 +1,4 @@
-"""
-A training step of Sim-MSTNet: processor time, share of the window cutting, peak memory.
+"""A training step of Sim-MSTNet: processor time, share of the window cutting, peak memory.
 
     python benchmarks/training.py --preset small --windows simulated
     python benchmarks/training.py --preset paper --steps 6

@@ -37,26 +37,25 @@ PROTOCOLS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """
-    One data set under one protocol.
+    """One data set under one protocol.
 
     Attributes
     ----------
-    name
+    name : str
         Name of the protocol, see `PROTOCOLS`.
-    target
+    target : Target
         Hourly traffic, the name of its file, and what a reader must know first.
-    protocol
+    protocol : Protocol
         Training, validation and test part.
-    lookback
+    lookback : int
         Steps before an origin that may be read, at most.
-    horizon
+    horizon : int
         Forecast steps H.
-    ridge_lags
+    ridge_lags : tuple of int
         Lags of the ridge.
-    lags
+    lags : tuple of int
         Lags that a model sees, longest first; the last `lookback` steps by default.
-    season
+    season : int, optional
         Where the lookback reaches back before the data, the first `season` steps stand repeated; None: no origin
         is that early.
     """
@@ -92,8 +91,7 @@ class Benchmark:
         return replace(self, lookback=recipe.lookback, season=self.protocol.steps_per_day)
 
     def scarce(self, days: int) -> Benchmark:
-        """
-        Keep only the last days of the training part: nothing before them exists, for inputs neither.
+        """Keep only the last days of the training part: nothing before them exists, for inputs neither.
 
         Without a `season` the lookback shrinks where a day of origins would not fit else.
 
@@ -154,18 +152,17 @@ class Benchmark:
 def make_benchmark(
     target: Target, name: str | None = None, horizon: int = 24, lookback: int | None = None
 ) -> Benchmark:
-    """
-    Put traffic under a protocol.
+    """Put traffic under a protocol.
 
     Parameters
     ----------
-    target
+    target : Target
         Hourly traffic.
-    name
+    name : str, optional
         A key of `PROTOCOLS`; by default "A" from six weeks on, "J" below.
-    horizon
+    horizon : int
         Steps to forecast; FedDA sets its own.
-    lookback
+    lookback : int, optional
         Steps to see; None for the protocol's. A chosen one does not cost the data its first days: before them
         the first day stands repeated.
 

@@ -27,16 +27,15 @@ COMPARED = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """
-    One row: its cells of all seeds.
+    """One row: its cells of all seeds.
 
     Attributes
     ----------
-    label
+    label : str
         Name in the table.
-    ours
+    ours : bool
         Whether it is Sim-MSTNet or of its family.
-    cells
+    cells : tuple of Finished
         One a seed.
     """
 
@@ -84,22 +83,21 @@ def services(rows: Sequence[Row]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """
-    One row against the best of the table in one service, by MAE at the longest horizon.
+    """One row against the best of the table in one service, by MAE at the longest horizon.
 
     Attributes
     ----------
-    service, best, row
+    service, best, row : str
         What is compared; `best` has the lower MAE.
-    difference
+    difference : float
         MAE of `row` less that of `best`.
-    blocks
+    blocks : int
         Blocks of test origins, each as long as the horizon and a day at least.
-    low, high
+    low, high : float or None
         Its 95 % interval, from the means of the blocks (Student's t); None under `FEWEST_BLOCKS`.
-    p_days
+    p_days : float or None
         Two-sided p of the same; None under `FEWEST_BLOCKS`.
-    p_nodes
+    p_nodes : float
         Wilcoxon's signed ranks over seeds and nodes, corrected after Holm over the rows of the service. Nodes of
         one city are not independent of each other, so this one is generous.
     """
@@ -131,14 +129,13 @@ class Comparison:
 
 
 def compare(rows: Sequence[Row], steps_per_day: int) -> list[Comparison]:
-    """
-    Hold each row against the best one of each service.
+    """Hold each row against the best one of each service.
 
     Parameters
     ----------
-    rows
+    rows : sequence of Row
         Two or more; else nothing is compared. Rows without training count the same for every seed.
-    steps_per_day
+    steps_per_day : int
         A block is as long as this and the horizon, at least.
     """
     found: list[Comparison] = []
@@ -164,8 +161,7 @@ def compare(rows: Sequence[Row], steps_per_day: int) -> list[Comparison]:
 def _batch_means(
     difference: npt.NDArray[np.float64], shortest: int
 ) -> tuple[int, float | None, float | None, float | None]:
-    """
-    Number of blocks, 95 % interval of the mean and two-sided p, by batch means.
+    """Number of blocks, 95 % interval of the mean and two-sided p, by batch means.
 
     Errors of origins closer than the horizon share hours of the truth, so the origins are cut into blocks so long
     that most of one shares none with its neighbours. Six means hardly tell their own spread: Student's t knows, a

@@ -31,22 +31,21 @@ _CELL_KEYS = ("seed", "key", "parameters", "training", "kept", "time")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """
-    A finished table.
+    """A finished table.
 
     Attributes
     ----------
-    title
+    title : str
         What it shows.
-    benchmark
+    benchmark : Benchmark
         Data and protocol.
-    rows
+    rows : sequence of Row
         In order.
-    comparisons
+    comparisons : sequence of Comparison
         Against the best row of each service.
-    skipped
+    skipped : mapping of str to str
         Rows that could not be had, and why.
-    settings
+    settings : mapping of str to object
         Command, preset, budget, seeds, times.
     """
 
@@ -159,14 +158,13 @@ def markdown(table: Table) -> str:
 
 
 def shown(row: Row, horizon: int, service: str | None, measure: str, low: float | None) -> str:
-    """
-    Return a figure with its spread, in the decimals that the column's best needs.
+    """Return a figure with its spread, in the decimals that the column's best needs.
 
     Parameters
     ----------
-    row, horizon, service, measure
+    row, horizon, service, measure : Row, int, str or None, str
         As in `Row.mean`.
-    low
+    low : float or None
         The column's best figure; None where there is none.
     """
     mean, spread = row.mean(horizon, service, measure), row.spread(horizon, service, measure)

@@ -38,16 +38,15 @@ def error_figure(rows: Sequence[Row]) -> str:
 
 
 def forecast_figures(benchmark: Benchmark, rows: Sequence[Row]) -> tuple[list[str], Mapping[str, str]]:
-    """
-    Figure 2: truth, our best row and the second best of each service, seed by seed the first.
+    """Figure 2: truth, our best row and the second best of each service, seed by seed the first.
 
     "Second best" is the other row of lowest MAE at the longest horizon; rows without training count.
 
     Parameters
     ----------
-    benchmark
+    benchmark : Benchmark
         Of all rows.
-    rows
+    rows : sequence of Row
         Sim-MSTNet's or its single-task form's among them, and another one.
 
     Returns

@@ -16,8 +16,7 @@ _BATCH = 1024
 def start_highway(
     model: SimMSTNet, windows: WindowSource, weights: NDArray[np.floating] | None = None, penalty: float = 1e-3
 ) -> None:
-    """
-    Put into each task's highway the ridge of its own past that is fitted to weighted windows.
+    """Put into each task's highway the ridge of its own past that is fitted to weighted windows.
 
     Each task's L x H map minimises Σ_j s_j ‖Θᵀa_j − y_j‖² / Σ_j s_j + penalty ‖Θ‖², with a_j the history of the
     window's own node and y_j its target, both normalised as the network does: a model of the kind that weights are
@@ -25,13 +24,13 @@ def start_highway(
 
     Parameters
     ----------
-    model
+    model : SimMSTNet
         A network with a highway; whatever was in it is overwritten.
-    windows
+    windows : WindowSource
         Simulated or real windows, n of them.
-    weights
-        Weight of each window, at least 0, `[n]`; None: all equal.
-    penalty
+    weights : float array `[n]`, optional
+        Weight of each window, at least 0; None: all equal.
+    penalty : float
         In units of a normalised window's mean square.
 
     Raises

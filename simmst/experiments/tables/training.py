@@ -48,20 +48,19 @@ class Recipe:
 
 
 class Training:
-    """
-    One row's models: one for all services, or one a service for single-task models.
+    """One row's models: one for all services, or one a service for single-task models.
 
     Parameters
     ----------
-    recipe
+    recipe : Recipe
         What is trained, and on what.
-    benchmark
+    benchmark : Benchmark
         Data and parts, as the model sees them.
-    folder
+    folder : Path
         Of the checkpoints.
-    simulated
+    simulated : Simulated or None
         Where `recipe.kind` is not "real".
-    watch
+    watch : Watch
         ``watch(stage, done, total, note)``.
     """
 
