@@ -58,7 +58,11 @@ def issued_daily(
 
     Parameters
     ----------
-    values, protocol, forecast, filled : float array, Protocol, float array, bool array
+    values, forecast : float array
+        As in `evaluate`.
+    protocol : Protocol
+        As in `evaluate`.
+    filled : bool array
         As in `evaluate`.
 
     Returns

@@ -73,8 +73,10 @@ class Known:
 
     Attributes
     ----------
-    services, node_ids, units : tuple of str, tuple of str, str
+    services, node_ids : tuple of str
         Names, in its order.
+    units : str
+        Of the traffic.
     scaler : NodeScaler
         Fitted on the training days.
     intervals : Intervals

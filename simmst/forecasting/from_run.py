@@ -88,7 +88,9 @@ def forecast_traffic(
         What its run kept beside it.
     data : TrafficData
         As `file` of `forecast_file`.
-    horizon, level : int, float
+    horizon : int
+        As there.
+    level : float
         As there.
     name : str
         What messages and notices call the data.

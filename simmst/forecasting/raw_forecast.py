@@ -28,7 +28,9 @@ class RawReader:
     ----------
     card : ModelCard
         Of the row.
-    scaler, scales : NodeScaler, RealScales
+    scaler : NodeScaler
+        Of the training days.
+    scales : RealScales
         Of the training days.
     lookback, horizon : int
         Steps before an origin that may be read, and steps forecast.

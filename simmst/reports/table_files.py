@@ -162,7 +162,13 @@ def shown(row: Row, horizon: int, service: str | None, measure: str, low: float 
 
     Parameters
     ----------
-    row, horizon, service, measure : Row, int, str or None, str
+    row : Row
+        Whose figure.
+    horizon : int
+        As in `Row.mean`.
+    service : str or None
+        As in `Row.mean`.
+    measure : str
         As in `Row.mean`.
     low : float or None
         The column's best figure; None where there is none.

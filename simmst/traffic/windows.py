@@ -166,8 +166,10 @@ class WindowDataset:
             Fitted on the training part.
         lookback, horizon : int
             Steps of history and of target.
-        first, stop : int, int, optional
-            Part of the data that the targets come from; all by default.
+        first : int
+            First step of the part of the data that the targets come from.
+        stop : int, optional
+            Its end; that of the data by default.
         patch : int
             Side of the neighbour patch.
         season : int, optional

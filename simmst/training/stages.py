@@ -60,7 +60,11 @@ class BestStage:
         ----------
         model : Module
             The network, or a module that wraps it.
-        network, windows, weights : SimMSTNet, WindowSource, float array or None
+        network : SimMSTNet
+            As in `start_highway`.
+        windows : WindowSource
+            As in `start_highway`.
+        weights : float array `[n]` or None
             As in `start_highway`.
         error : callable
             Measures the model on the validation part.

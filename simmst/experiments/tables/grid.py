@@ -37,8 +37,10 @@ class Grid:
     ----------
     benchmark : Benchmark
         Data and protocol.
-    preset, budget : Preset, Budget
-        Sizes and training of the models.
+    preset : Preset
+        Sizes of the models.
+    budget : Budget
+        Their training.
     folder : Path
         Where results are kept; each cell in a folder of its own, named by row, seed and key.
     """

@@ -82,7 +82,9 @@ def make_table(options: Options, begin: Begin, skip: Callable[[Cell, str], None]
     ----------
     options : Options
         What to compute.
-    begin, skip : Begin, callable
+    begin : Begin
+        As in `run_grid`.
+    skip : callable
         As in `run_grid`.
     command : str
         Printed with the table.

@@ -59,8 +59,10 @@ def from_table(
     coordinates : DataFrame, optional
         A table of the nodes' places, see `simmst.traffic.table.columns.coordinates_of`; its column of the nodes is
         called `node` too.
-    timezone, utc, time_format : str, optional, bool, str, optional
+    timezone, time_format : str, optional
         How times are read, see `simmst.traffic.table.clock.local_times`.
+    utc : bool
+        As there.
     decimal_comma : bool
         Whether texts write numbers with a comma: "0,55".
     step_minutes : int, optional

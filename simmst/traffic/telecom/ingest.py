@@ -40,8 +40,10 @@ class IngestReport:
         Days that an earlier, interrupted call had already read.
     squares, steps : int
         Nodes and steps of the traffic file.
-    lines, n_malformed, malformed : int, int, tuple of str
-        Lines read, number of malformed ones left out, and the first of these as "file:line: reason".
+    lines, n_malformed : int
+        Lines read, and number of malformed ones left out.
+    malformed : tuple of str
+        The first of these as "file:line: reason".
     gap_steps, filled : int
         Steps and services without any record at the resolution asked for, in part or in whole, and the number
         of values there (gap_steps times squares).
