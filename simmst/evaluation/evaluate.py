@@ -58,7 +58,11 @@ def issued_daily(
 
     Parameters
     ----------
-    values, protocol, forecast, filled
+    values, forecast : float array
+        As in `evaluate`.
+    protocol : Protocol
+        As in `evaluate`.
+    filled : bool array
         As in `evaluate`.
 
     Returns

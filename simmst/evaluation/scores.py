@@ -61,7 +61,11 @@ def by_service(
 
     Parameters
     ----------
-    forecast, actual, services, kept
+    forecast, actual : float array `[O, H, N, S]`
+        As in `scores`.
+    services : sequence of str
+        As in `scores`.
+    kept : bool array `[O, H, S]` or None
         As in `scores`.
     names : sequence of str
         Of the figures.

@@ -1,10 +1,11 @@
 """What every baseline shares: one convention of shapes, checked at the door."""
 
-import torch
 from torch import Tensor, nn
 
 from simmst.errors import ConfigError
 from simmst.traffic.windows import N_MARKS
+
+EPSILON = 1e-5  # of `window_scale` where a network normalises its windows: RevIN's (Kim et al., ICLR 2022)
 
 
 class BaselineNetwork(nn.Module):
@@ -15,20 +16,20 @@ class BaselineNetwork(nn.Module):
 
     Parameters
     ----------
-    services, history, horizon : int
+    services, lookback, horizon : int
         S, L, H.
     nodes : int or None
         N where the weights are tied to it; None where any number of nodes will do.
     """
 
-    def __init__(self, services: int, history: int, horizon: int, nodes: int | None = None) -> None:
+    def __init__(self, services: int, lookback: int, horizon: int, nodes: int | None = None) -> None:
         super().__init__()
-        for name, size in (("services", services), ("history", history), ("horizon", horizon)):
+        for name, size in (("services", services), ("lookback", lookback), ("horizon", horizon)):
             if size < 1:
                 raise ConfigError(f"{name} must be at least 1, got {size}")
         if nodes is not None and nodes < 1:
             raise ConfigError(f"nodes must be at least 1, got {nodes}")
-        self.services, self.history, self.horizon, self.nodes = services, history, horizon, nodes
+        self.services, self.lookback, self.horizon, self.nodes = services, lookback, horizon, nodes
 
     def forward(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> Tensor:
         """Forecast `[B, H, N, S]` in the units of the history.
@@ -44,8 +45,8 @@ class BaselineNetwork(nn.Module):
             raise ValueError(f"history must have the axes [B, L, N, S], got {tuple(history.shape)}")
         batch, nodes = len(history), self.nodes or history.shape[2]
         expected = {
-            "history": (history, (batch, self.history, nodes, self.services)),
-            "history_marks": (history_marks, (batch, self.history, N_MARKS)),
+            "history": (history, (batch, self.lookback, nodes, self.services)),
+            "history_marks": (history_marks, (batch, self.lookback, N_MARKS)),
             "future_marks": (future_marks, (batch, self.horizon, N_MARKS)),
         }
         for name, (tensor, shape) in expected.items():
@@ -66,9 +67,3 @@ def split_nodes(x: Tensor) -> Tensor:
 def join_nodes(y: Tensor, nodes: int) -> Tensor:
     """`[B * N, H, S]` -> `[B, H, N, S]`: the way back from `split_nodes`."""
     return y.reshape(-1, nodes, *y.shape[1:]).transpose(1, 2)
-
-
-def window_scale(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation over the steps of each series of `[B, L, ...]`, both `[B, 1, ...]`, no gradient."""
-    variance, mean = torch.var_mean(x.detach(), dim=1, correction=0, keepdim=True)
-    return mean, torch.sqrt(variance + 1e-5)

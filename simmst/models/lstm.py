@@ -2,7 +2,8 @@
 
 from torch import Tensor, nn
 
-from simmst.models.baseline import BaselineNetwork, join_nodes, split_nodes, window_scale
+from simmst.models.baseline import EPSILON, BaselineNetwork, join_nodes, split_nodes
+from simmst.nn.window_scale import window_scale
 
 
 class LSTM(BaselineNetwork):
@@ -15,7 +16,7 @@ class LSTM(BaselineNetwork):
 
     Parameters
     ----------
-    services, history, horizon : int
+    services, lookback, horizon : int
         S, L, H.
     hidden, layers : int
         Units and depth.
@@ -28,7 +29,7 @@ class LSTM(BaselineNetwork):
     def __init__(
         self,
         services: int,
-        history: int,
+        lookback: int,
         horizon: int,
         *,
         hidden: int = 64,
@@ -36,7 +37,7 @@ class LSTM(BaselineNetwork):
         dropout: float = 0.0,
         normalise: bool = True,
     ) -> None:
-        super().__init__(services, history, horizon)
+        super().__init__(services, lookback, horizon)
         self.normalise = normalise
         self.lstm = nn.LSTM(services, hidden, layers, dropout=dropout if layers > 1 else 0.0, batch_first=True)
         self.head = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, horizon * services))
@@ -45,7 +46,7 @@ class LSTM(BaselineNetwork):
         """Forecast `[B, H, N, S]`; the marks are not read."""
         values = split_nodes(history)  # [B * N, L, S]
         if self.normalise:
-            mean, scale = window_scale(values)
+            mean, scale = window_scale(values, EPSILON)
             values = (values - mean) / scale
         states, _ = self.lstm(values)  # [B * N, L, hidden]
         forecast = self.head(states[:, -1]).unflatten(-1, (self.horizon, self.services))

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from simmst.errors import ConfigError
-from simmst.models.baseline import BaselineNetwork, join_nodes, split_nodes, window_scale
+from simmst.models.baseline import EPSILON, BaselineNetwork, join_nodes, split_nodes
 from simmst.nn.series import SeriesEmbedding, start_token
+from simmst.nn.window_scale import window_scale
 from simmst.traffic.windows import N_MARKS
 
 
@@ -20,7 +21,7 @@ class Transformer(BaselineNetwork):
 
     Parameters
     ----------
-    services, history, horizon : int
+    services, lookback, horizon : int
         S, L, H.
     width, heads, hidden : int
         D, attention heads (dividing D), width of the feed-forward map.
@@ -35,7 +36,7 @@ class Transformer(BaselineNetwork):
     def __init__(
         self,
         services: int,
-        history: int,
+        lookback: int,
         horizon: int,
         *,
         width: int = 64,
@@ -47,10 +48,10 @@ class Transformer(BaselineNetwork):
         dropout: float = 0.05,
         normalise: bool = True,
     ) -> None:
-        super().__init__(services, history, horizon)
-        self.label = history // 2 if label is None else label
-        if not 0 <= self.label <= history:
-            raise ConfigError(f"label must lie in 0..history ({history}), got {label}")
+        super().__init__(services, lookback, horizon)
+        self.label = lookback // 2 if label is None else label
+        if not 0 <= self.label <= lookback:
+            raise ConfigError(f"label must lie in 0..lookback ({lookback}), got {label}")
         self.normalise = normalise
         self.encoder_embedding = SeriesEmbedding(services, N_MARKS, width, dropout)
         self.decoder_embedding = SeriesEmbedding(services, N_MARKS, width, dropout)
@@ -73,7 +74,7 @@ class Transformer(BaselineNetwork):
         values = split_nodes(history)  # [B * N, L, S]
         past, ahead = (marks.repeat_interleave(nodes, dim=0) for marks in (history_marks, future_marks))
         if self.normalise:
-            mean, scale = window_scale(values)
+            mean, scale = window_scale(values, EPSILON)
             values = (values - mean) / scale
         forecast = self._decode(values, past, ahead, self._encode(values, past))
         if self.normalise:
@@ -88,7 +89,7 @@ class Transformer(BaselineNetwork):
         return out
 
     def _decode(self, values: Tensor, past: Tensor, ahead: Tensor, memory: Tensor) -> Tensor:
-        marks = torch.cat([past[:, self.history - self.label :], ahead], dim=1)
+        marks = torch.cat([past[:, self.lookback - self.label :], ahead], dim=1)
         x = self.decoder_embedding(start_token(values, self.label, self.horizon), marks)
         mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], device=x.device, dtype=x.dtype)
         for layer in self.decoder:

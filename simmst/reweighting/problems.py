@@ -168,8 +168,12 @@ def proxy_problem(
     weights : SampleWeights
     share, floor : float, optional
         As in `Sim2Real.of`.
-    penalty, delta, rescale, steps
-        Of `RidgeLevel`, `SmoothAbsoluteError` and `window_samples`.
+    penalty, delta : float
+        Of `RidgeLevel` and `SmoothAbsoluteError`.
+    rescale : bool
+        Of `window_samples`.
+    steps : int, optional
+        Of `window_samples`.
     """
     below, above = (window_samples(windows, rescale, steps) for windows in (simulated, real))
     lower, upper = RidgeLevel(below, _matching(weights, simulated), penalty), SmoothAbsoluteError(above, delta)

@@ -76,14 +76,21 @@ def load_model(path: str | os.PathLike[str]) -> tuple[SimMSTNet, dict[str, Any]]
     if "model" not in note:
         raise DataError(f"checkpoint {path} holds no model; is it a training checkpoint?")
     try:
-        config = SimMSTNetConfig(**note["model"])
+        config = SimMSTNetConfig(**_of_today(note["model"]))
         _check_sizes(config, tensors)
         model = SimMSTNet(config)
         model.load_state_dict(tensors)
         return model.eval(), dict(note["note"])
-    except (TypeError, ValueError, KeyError, RuntimeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:500]
         raise DataError(f"checkpoint {path} holds a network of another version: {reason}") from error
+
+
+def _of_today(sizes: dict[str, Any]) -> dict[str, Any]:
+    """Sizes under today's names: 0.1.0 called the lookback history."""
+    if "lookback" in sizes:
+        return sizes
+    return {"lookback" if name == "history" else name: size for name, size in sizes.items()}
 
 
 def _check_sizes(config: SimMSTNetConfig, tensors: dict[str, Tensor]) -> None:

@@ -5,7 +5,9 @@ import torch
 from numpy.typing import NDArray
 
 from simmst.errors import ConfigError
-from simmst.models.simmstnet import SimMSTNet, normalised
+from simmst.models.simmstnet import SimMSTNet
+from simmst.nn.window_scale import window_scale
+from simmst.traffic.ridge import NormalEquations
 from simmst.traffic.windows import WindowSource, iterate_batches
 
 _BATCH = 1024
@@ -14,22 +16,21 @@ _BATCH = 1024
 def start_highway(
     model: SimMSTNet, windows: WindowSource, weights: NDArray[np.floating] | None = None, penalty: float = 1e-3
 ) -> None:
-    """
-    Put into each task's highway the ridge of its own past that is fitted to weighted windows.
+    """Put into each task's highway the ridge of its own past that is fitted to weighted windows.
 
     Each task's L x H map minimises Σ_j s_j ‖Θᵀa_j − y_j‖² / Σ_j s_j + penalty ‖Θ‖², with a_j the history of the
-    window's own cell and y_j its target, both normalised as the network does: a model of the kind that weights are
+    window's own node and y_j its target, both normalised as the network does: a model of the kind that weights are
     learned for (`simmst.reweighting.proxy`), of each service alone and without a constant.
 
     Parameters
     ----------
-    model
+    model : SimMSTNet
         A network with a highway; whatever was in it is overwritten.
-    windows
+    windows : WindowSource
         Simulated or real windows, n of them.
-    weights
-        Weight of each window, at least 0, `[n]`; None: all equal.
-    penalty
+    weights : float array `[n]`, optional
+        Weight of each window, at least 0; None: all equal.
+    penalty : float
         In units of a normalised window's mean square.
 
     Raises
@@ -45,23 +46,21 @@ def start_highway(
     if not penalty > 0:
         raise ConfigError(f"penalty must be positive, got {penalty}")
     c = model.config
-    normal = torch.zeros(c.services, c.history, c.history, dtype=torch.float64)
-    moment = torch.zeros(c.services, c.history, c.horizon, dtype=torch.float64)
+    equations = [NormalEquations(c.lookback, c.horizon) for _ in range(c.services)]
     for index, batch in iterate_batches(windows, _BATCH):
         shapes = batch.history.shape[1:], batch.target.shape[1:]
-        if shapes != ((c.history, c.patch, c.services), (c.horizon, c.services)):
+        if shapes != ((c.lookback, c.patch, c.services), (c.horizon, c.services)):
             raise ConfigError(
                 f"windows: history and target of a window have the shapes {shapes[0]} and {shapes[1]}, the "
-                f"network takes {(c.history, c.patch, c.services)} and {(c.horizon, c.services)}"
+                f"network takes {(c.lookback, c.patch, c.services)} and {(c.horizon, c.services)}"
             )
         own, target = torch.from_numpy(batch.history[:, :, c.patch // 2]), torch.from_numpy(batch.target)
         if c.normalise:
-            own, mean, deviation = normalised(own)
-            target = (target - mean) / deviation
-        past, future = (x.permute(2, 0, 1).double() for x in (own, target))  # [S, B, L], [S, B, H]
-        weighted = past * torch.from_numpy(s[index])[:, None]
-        normal += weighted.mT @ past
-        moment += weighted.mT @ future
-    normal.diagonal(dim1=1, dim2=2).add_(penalty * s.sum())
+            mean, deviation = window_scale(own)
+            own, target = (own - mean) / deviation, (target - mean) / deviation
+        past, future = (x.permute(2, 0, 1).double().numpy() for x in (own, target))  # [S, B, L], [S, B, H]
+        for service, one in enumerate(equations):
+            one.add(past[service], future[service], s[index])
+    maps = np.stack([one.solve(penalty * s.sum()) for one in equations])
     with torch.no_grad():
-        model.highway.weight.copy_(torch.cholesky_solve(moment, torch.linalg.cholesky(normal)))
+        model.highway.weight.copy_(torch.from_numpy(maps))
