@@ -1,4 +1,4 @@
-"""The command line's `simmst data`: download, ingest, table, describe."""
+"""The command line's `simmst data`: download, ingest, pm, table, describe."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.progress import DownloadColumn, MofNCompleteColumn, TimeRemainingColum
 from rich.table import Table
 
 from simmst.cli._console import announce, disk, progress, say
+from simmst.cli.pm import pm
 from simmst.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 data_app = typer.Typer(no_args_is_help=True, help="Real traffic: download it, turn it into one file, describe it.")
 
+data_app.command()(pm)
 # pooch, polars, numba and matplotlib take a while to import: each command imports what it needs.
 
 

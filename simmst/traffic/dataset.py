@@ -17,6 +17,7 @@ from simmst.io.atomic import atomic_file
 from simmst.io.npz import read_npz
 from simmst.traffic.file_fields import fields_of
 from simmst.traffic.gap import Gap
+from simmst.traffic.units import by_service, joined_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class TrafficData:
     coordinates
         Longitude and latitude in degrees, float64 `[N, 2]`, or None where they are not known.
     units
-        Unit of the values, "unknown" where the file does not say.
+        Unit of the values, "unknown" where the file does not say; "dl=MB, users=users" where services differ.
     gaps
         Times that were not recorded; the values there were filled.
     fill
@@ -87,6 +88,10 @@ class TrafficData:
             overlap = (self.times < gap.stop) & (self.times + step > gap.start)
             filled[overlap, self.services.index(gap.service)] = True
         return filled
+
+    def unit_of(self, service: str) -> str:
+        """Return the unit of one service's values."""
+        return by_service(self.units, self.services).get(service, self.units)
 
     @property
     def hours_per_step(self) -> float:
@@ -175,7 +180,7 @@ class TrafficData:
             services=tuple(self.services[i] for i in service_at),
             node_ids=tuple(self.node_ids[i] for i in node_at),
             coordinates=None if self.coordinates is None else self.coordinates[node_at],
-            units=self.units,
+            units=joined_units({self.services[i]: self.unit_of(self.services[i]) for i in service_at}),
             gaps=tuple(gap for gap in self.gaps if gap.service in {self.services[i] for i in service_at}),
             fill=self.fill,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -11,11 +10,10 @@ from numpy.typing import NDArray
 
 from simmst.errors import ConfigError, DataError
 from simmst.traffic.dataset import TrafficData
-from simmst.traffic.gap import Gap
 from simmst.traffic.table.clock import LocalTimes, local_times, step_of
 from simmst.traffic.table.columns import coordinates_of, keys, numbers
-from simmst.traffic.table.filling import fill_by_days
-from simmst.traffic.table.report import TableReport, sentences
+from simmst.traffic.table.complete import Grid, check_shares, complete
+from simmst.traffic.table.report import TableReport
 
 
 def from_table(
@@ -86,9 +84,7 @@ def from_table(
         If an option has no meaning, or the table needs one that is not given.
     """
     services = tuple(services)
-    for name, share in (("max_missing", max_missing), ("gap_share", gap_share)):
-        if not 0 <= share < 1:
-            raise ConfigError(f"{name}={share}: must be a share, from 0 to below 1")
+    check_shares(max_missing, gap_share)
     unknown = [name for name in mean or () if name not in services]
     if unknown:
         raise ConfigError(f"mean: {unknown[0]!r} is none of the services {', '.join(services)}")
@@ -105,41 +101,6 @@ def from_table(
     odd = sum(int((~values[name].is_finite()).sum()) for name in services)
     pairs, duplicates = _pairs(read, values, texts, clock)
     raw, names = _array(pairs, len(services), step)
-    lacking = _lacking(raw, services, f"{negative} negative and {odd} infinite or NaN values")
-    kept = lacking <= max_missing
-    if not kept.any():
-        best = int(lacking.argmin())
-        raise DataError(
-            f"every node lacks more than max_missing={max_missing:g} of its values, {names[best]!r} least "
-            f"({lacking[best]:.1%}): give a table with fewer holes, or raise max_missing (--max-missing)"
-        )
-    holes = np.isnan(raw[:, kept])
-    gap = holes.mean(axis=1) > gap_share
-    within = np.flatnonzero(~gap.all(axis=1))
-    part = slice(within[0], within[-1] + 1) if len(within) else slice(0, len(raw))
-    often = gap[part].mean(axis=0)
-    if often.max() > 0.5:
-        raise DataError(
-            f"{services[often.argmax()]}: at {often.max():.1%} of the steps of {step} minutes more than "
-            f"gap_share={gap_share:g} of the {kept.sum()} nodes lack a value: give a table with fewer holes, say "
-            f"the step if it is another (--step), or raise gap_share (--gap-share)"
-        )
-    start = pairs["local"].to_numpy().min().astype("datetime64[m]") + within[0] * np.timedelta64(step, "m")
-    nodes = tuple(np.array(names)[kept].tolist())
-    gaps = _gaps(gap[part], services, start, step)
-    data = TrafficData(
-        values=np.ascontiguousarray(fill_by_days(raw[:, kept], 1440 // step)[part]),
-        start=start,
-        step_minutes=step,
-        services=services,
-        node_ids=nodes,
-        coordinates=None if coordinates is None else coordinates_of(coordinates, node, nodes),
-        units=units,
-        gaps=gaps,
-        fill="days" if gaps else "none",
-    )
-    single = (holes & ~gap[:, None])[part].sum(axis=(0, 2))
-    most = np.argsort(-single, kind="stable")[:5]
     found = TableReport(
         rows=len(table),
         duplicates=duplicates,
@@ -147,17 +108,11 @@ def from_table(
         repeated_once=len(pairs.filter(pl.col("ambiguous") & (pl.col("rows") == 1))),
         negative=negative,
         non_finite=odd,
-        left_out=tuple(
-            (name, share) for name, share in zip(names, lacking.tolist(), strict=True) if share > max_missing
-        ),
-        cut=len(raw) - len(data.values),
-        gap_steps=int(gap[part].sum()),
-        filled=int(single.sum()),
-        filled_nodes=tuple((nodes[n], int(single[n])) for n in most if single[n]),
     )
-    hourly = _hours(data, mean or ())
-    words = tuple(sentences(found, data, hourly, mean or (), clock, (max_missing, gap_share)))
-    return hourly, replace(found, sentences=words)
+    places = None if coordinates is None else lambda nodes: coordinates_of(coordinates, node, nodes)
+    first = pairs["local"].to_numpy().min().astype("datetime64[m]")
+    grid = Grid(raw, first, step, tuple(names), services, units)
+    return complete(grid, found, clock, mean or (), places, max_missing, gap_share)
 
 
 def _pairs(
@@ -208,37 +163,3 @@ def _array(pairs: pl.DataFrame, services: int, step: int) -> tuple[NDArray[np.fl
     for s in range(services):
         raw[at, node, s] = pairs[f"value {s}"].fill_null(np.nan).to_numpy()
     return raw, names.to_list()
-
-
-def _lacking(raw: NDArray[np.float32], services: tuple[str, ...], bad: str) -> NDArray[np.float64]:
-    """Share of its values that each node lacks, of the service that lacks most, `[N]`; outages do not count."""
-    known = ~np.isnan(raw)
-    lacking = []
-    for s, service in enumerate(services):
-        usual = known[..., s].mean(axis=1) >= 0.5  # else the collector is at fault, or the nodes came later
-        if not usual.any():
-            raise DataError(
-                f"{service}: at no step half of the {raw.shape[1]} nodes have a value ({bad} count as missing): "
-                f"give the nodes that have it alone, or leave the service out"
-            )
-        # Of what lacks, not 1 less what is there: a share that is exactly the limit stays it, 1 / 20 is 0.05.
-        lacking.append((~known[usual, :, s]).mean(axis=0))
-    return np.asarray(np.max(lacking, axis=0))
-
-
-def _gaps(gap: NDArray[np.bool_], services: tuple[str, ...], start: np.datetime64, step: int) -> tuple[Gap, ...]:
-    """Turn steps that follow each other into one gap each."""
-    found = []
-    for s, service in enumerate(services):
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], gap[:, s], [False]])))
-        found += [Gap(service, start + a * step, start + b * step) for a, b in edges.reshape(-1, 2)]
-    return tuple(found)
-
-
-def _hours(data: TrafficData, mean: Sequence[str]) -> TrafficData:
-    """Bring finer steps to hours: intensities averaged, the others summed."""
-    hourly = data.hourly()
-    steps = 60 // data.step_minutes
-    values = hourly.values.copy()
-    values[..., [data.services.index(name) for name in mean]] /= steps
-    return replace(hourly, values=values)

@@ -83,7 +83,7 @@ def local_times(
             f"time_format={time_format!r}: needs the year (%Y), and %Z names a zone without its offset (use %z "
             f"or timezone)"
         )
-    zone = _zone(timezone)
+    zone = None if timezone is None else zone_of(timezone)
     read = [_read(moment, time_format) for moment in moments]
     aware = [moment.tzinfo is not None for moment in read]
     if any(aware) and not all(aware):
@@ -160,10 +160,11 @@ def step_of(times: NDArray[np.datetime64], wanted: int | None) -> int:
     return step
 
 
-def _zone(name: str | None) -> ZoneInfo | None:
+def zone_of(name: str) -> ZoneInfo:
+    """Look up a time zone (ConfigError if there is none of that name)."""
     try:
-        return None if name is None else ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
         raise ConfigError(f"timezone={short(name)}: no such time zone; write it as Europe/Rome") from None
 
 

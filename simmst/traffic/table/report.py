@@ -48,11 +48,11 @@ class TableReport:
     repeated_once: int
     negative: int
     non_finite: int
-    left_out: tuple[tuple[str, float], ...]
-    cut: int
-    gap_steps: int
-    filled: int
-    filled_nodes: tuple[tuple[str, int], ...]
+    left_out: tuple[tuple[str, float], ...] = ()
+    cut: int = 0
+    gap_steps: int = 0
+    filled: int = 0
+    filled_nodes: tuple[tuple[str, int], ...] = ()
     sentences: tuple[str, ...] = ()
 
 
@@ -102,14 +102,14 @@ def sentences(
     if found.left_out:
         yield (
             f"left out: {len(found.left_out)} nodes that lack more than {max_missing:.3g} of their values: "
-            + _few([f"{name} ({share:.1%})" for name, share in found.left_out])
+            + few([f"{name} ({share:.1%})" for name, share in found.left_out])
         )
     if found.cut:
         yield f"left out: {found.cut} steps at the ends, which more than {gap_share:.3g} of the nodes lack"
     if data.gaps:
         yield (
             f"gaps: {found.gap_steps} steps of a service that more than {gap_share:.3g} of the nodes lack, filled "
-            f"by the days before and declared: {_few(_spans(data))}"
+            f"by the days before and declared: {few(_spans(data))}"
         )
     if found.filled:
         share = found.filled / data.values.size
@@ -149,5 +149,6 @@ def _spans(data: TrafficData) -> list[str]:
     ]
 
 
-def _few(texts: Sequence[str]) -> str:
+def few(texts: Sequence[str]) -> str:
+    """Join the first six, and say how many more there are."""
     return "; ".join(texts[:6]) + (f" and {len(texts) - 6} more" if len(texts) > 6 else "")
