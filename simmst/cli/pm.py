@@ -48,7 +48,7 @@ def pm(
     from simmst.traffic.pm.counters import parsed
     from simmst.traffic.pm.parts import Parts
     from simmst.traffic.pm.read import from_pm
-    from simmst.traffic.table.columns import read_table
+    from simmst.traffic.table.source import read_table
 
     if out.exists():
         raise DataError(f"--out {out}: exists already; remove it or choose another name")

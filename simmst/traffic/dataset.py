@@ -281,8 +281,9 @@ def _check(data: TrafficData) -> None:
             raise DataError(f"{name}: a name occurs twice")
     if not isinstance(data.start, np.datetime64) or np.isnat(data.start):
         raise DataError(f"start: must be a local time (datetime64), not {data.start!r}")
-    if data.step_minutes < 1 or 1440 % data.step_minutes:
-        raise DataError(f"step_minutes: must divide the 1440 minutes of a day, not {data.step_minutes}")
+    step = data.step_minutes
+    if not isinstance(step, (int, np.integer)) or step < 1 or 1440 % step:
+        raise DataError(f"step_minutes: must be whole, and divide the 1440 minutes of a day, not {step!r}")
     if data.coordinates is not None and (
         data.coordinates.shape != (values.shape[1], 2) or not np.isfinite(data.coordinates).all()
     ):

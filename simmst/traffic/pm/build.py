@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from simmst.errors import DataError
 from simmst.traffic.pm.parts import Part
 from simmst.traffic.table.clock import LocalTimes, step_of
+from simmst.traffic.table.places import folded
 
 # Values that the array may have where the files have so few: objects that come and go would fill the memory.
 _ALWAYS_FINE, _MOST_EMPTY = 1 << 27, 50
@@ -158,18 +159,11 @@ def localised(
     clock = LocalTimes(
         local.astype("datetime64[m]"), exact, np.zeros(len(raw), dtype=bool), zone,
         f"the ends of periods with an offset; each begins a period earlier, in the local time of {zone.key}",
+        True,
     )  # fmt: skip
     start = local.min().astype("datetime64[m]")
     at -= at.min()
-    if (np.diff(at) == 1).all():
-        return raw, start, clock, 0
-    result = np.full((int(at.max()) + 1, *raw.shape[1:]), np.nan, dtype=np.float32)
-    both = 0
-    for k, to in enumerate(at.tolist()):
-        there, here = ~np.isnan(result[to]), ~np.isnan(raw[k])
-        both += int((there & here).any(axis=1).sum())
-        mean = (result[to].astype(np.float64) + raw[k]) / 2
-        result[to] = np.where(there & here, mean, np.where(here, raw[k], result[to]))
+    result, both = folded(raw, at)
     return result, start, clock, both
 
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import get_args
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from simmst.errors import ConfigError, DataError
+from simmst.errors import ConfigError
 from simmst.traffic.dataset import TrafficData
-from simmst.traffic.table.clock import LocalTimes, local_times, step_of
+from simmst.traffic.table.clock import TimeIs, local_times, step_of
 from simmst.traffic.table.columns import coordinates_of, keys, numbers
 from simmst.traffic.table.complete import Grid, check_shares, complete
+from simmst.traffic.table.places import Rows, folded, places_of
 from simmst.traffic.table.report import TableReport
+from simmst.traffic.units import joined_units
 
 
 def from_table(
     table: pl.DataFrame,
-    time: str,
+    time: str | Sequence[str],
     node: str,
     services: Sequence[str],
-    units: str,
+    units: str | Mapping[str, str],
     mean: Sequence[str] | None = None,
     coordinates: pl.DataFrame | None = None,
     timezone: str | None = None,
@@ -31,6 +33,11 @@ def from_table(
     step_minutes: int | None = None,
     max_missing: float = 0.05,
     gap_share: float = 0.1,
+    *,
+    time_is: TimeIs = "begin",
+    dst: str | None = None,
+    thousands: str | None = None,
+    rows: Rows = "one",
 ) -> tuple[TrafficData, TableReport]:
     """
     Turn a long table, its rows in any order, into hourly traffic data.
@@ -46,12 +53,14 @@ def from_table(
     ----------
     table
         One row a time and node; other columns are not looked at.
-    time, node
-        Names of the columns of time and node.
+    time
+        Name of the column of the times, or of those of date and hour.
+    node
+        Name of the column of the nodes.
     services
         Names of the columns of traffic. Negative, infinite and empty values count as missing.
     units
-        What the values are in, such as "MB".
+        What the values are in, such as "MB"; or a mapping of services to their units.
     mean
         The services that are intensities (Erlang, Mbit/s, %): finer steps are averaged to hours, while those of
         all others are summed. Needed where steps are finer than the hour; `()` says that there are none.
@@ -69,6 +78,15 @@ def from_table(
         of the nodes have a value.
     gap_share
         Largest share of the nodes that may lack a service at a step without its being a gap, 0 to below 1.
+    time_is
+        Whether a time is the "begin" of its step or the "end", as in measurement files and copies of them.
+    dst
+        A column that says whether daylight saving is on, see `simmst.traffic.table.clock.local_times`.
+    thousands
+        The mark between thousands in texts: ",", ".", "'" or " ".
+    rows
+        What several rows of one time and node are: "one", or parts to be added ("sum"), see
+        `simmst.traffic.table.places.places_of`.
 
     Returns
     -------
@@ -85,81 +103,58 @@ def from_table(
     """
     services = tuple(services)
     check_shares(max_missing, gap_share)
+    if rows not in get_args(Rows):
+        raise ConfigError(f"rows={rows!r}: must be {' or '.join(get_args(Rows))}")
     unknown = [name for name in mean or () if name not in services]
     if unknown:
         raise ConfigError(f"mean: {unknown[0]!r} is none of the services {', '.join(services)}")
-    read, values = keys(table, time, node), numbers(table, services, decimal_comma)
-    texts = read["time"].unique(maintain_order=True)
-    clock = local_times(texts.to_list(), timezone, utc, time_format)
+    together = _units(units, services)
+    read = keys(table, (time,) if isinstance(time, str) else tuple(time), node, dst)
+    values = numbers(table, services, decimal_comma, thousands)
+    when = read.select("time", "mark").unique(maintain_order=True)
+    marks = None if dst is None else when["mark"].to_list()
+    clock = local_times(when["time"].to_list(), timezone, utc, time_format, time_is, marks)
     step = step_of(np.unique(clock.local), step_minutes)
+    if time_is == "end":
+        clock = clock.begins(step)
     if step < 60 and mean is None:
         raise ConfigError(
             f"steps of {step} minutes become hours: volumes are summed, intensities (Erlang, Mbit/s, %) must be "
             f"averaged; name those with mean (--mean), or say that there are none (--mean none)"
         )
-    negative = sum(int((values[name] < 0).sum()) for name in services)
-    odd = sum(int((~values[name].is_finite()).sum()) for name in services)
-    pairs, duplicates = _pairs(read, values, texts, clock)
-    raw, names = _array(pairs, len(services), step)
+    at = read.select("time", "mark").join(
+        when.with_row_index("at"), on=["time", "mark"], how="left", maintain_order="left"
+    )["at"]
+    array = values.to_numpy(writable=True)
+    odd, negative = ~np.isfinite(array) & ~values.select(pl.all().is_null()).to_numpy(), array < 0
+    array[negative | ~np.isfinite(array)] = np.nan
+    averaged = np.array([name in (mean or ()) for name in services])
+    placed = places_of(at.to_numpy().astype(np.int64), read["node"], array, clock, averaged, rows)
+    position = (placed.local - placed.local.min()).astype("timedelta64[m]").astype(np.int64) // step
+    raw, both = folded(placed.raw, position)
     found = TableReport(
         rows=len(table),
-        duplicates=duplicates,
-        repeated=len(pairs.filter(pl.col("different") > 1)),
-        repeated_once=len(pairs.filter(pl.col("ambiguous") & (pl.col("rows") == 1))),
-        negative=negative,
-        non_finite=odd,
+        duplicates=placed.duplicates,
+        repeated=placed.repeated + both,
+        repeated_once=placed.once,
+        negative=int((negative & np.isfinite(values.to_numpy())).sum()),
+        non_finite=int(odd.sum()),
+        summed=placed.summed,
     )
     places = None if coordinates is None else lambda nodes: coordinates_of(coordinates, node, nodes)
-    first = pairs["local"].to_numpy().min().astype("datetime64[m]")
-    grid = Grid(raw, first, step, tuple(names), services, units)
+    start = placed.local.min().astype("datetime64[m]")
+    grid = Grid(raw, start, step, placed.nodes, services, together)
     return complete(grid, found, clock, mean or (), places, max_missing, gap_share)
 
 
-def _pairs(
-    read: pl.DataFrame, values: pl.DataFrame, texts: pl.Series, clock: LocalTimes
-) -> tuple[pl.DataFrame, int]:
-    """Bring the rows to one a local time and node, and count the rows that only repeat another."""
-    columns = [f"value {s}" for s in range(values.width)]
-    good = [
-        pl.when(pl.col(name).is_finite() & (pl.col(name) >= 0)).then(pl.col(name)).alias(column)
-        for name, column in zip(values.columns, columns, strict=True)
-    ]
-    when = pl.DataFrame({"time": texts, "moment": clock.moment.astype("datetime64[us]")}).with_columns(
-        pl.Series("local", clock.local.astype("datetime64[us]")), pl.Series("ambiguous", clock.ambiguous)
-    )
-    rows = pl.concat([read, values.select(good)], how="horizontal").join(when, on="time", how="left")
-    different = rows.group_by("moment", "node", "local", "ambiguous", *columns).agg(pl.len().alias("rows"))
-    counted = different.group_by("moment", "node", "local", "ambiguous").agg(
-        pl.col(columns).mean(), pl.len().alias("different"), pl.col("rows").sum()
-    )
-    # Local times of a repeated hour may have two rows; elsewhere two rows that differ contradict each other.
-    wrong = counted.filter(pl.col("different") > 1 + pl.col("ambiguous").cast(pl.UInt32)).sort("local", "node")
-    if len(wrong):
-        first = wrong.row(0, named=True)
-        mend = (
-            "mend the table"
-            if clock.zone
-            else "mend the table, or, if daylight saving repeats it, say timezone (--timezone)"
-        )
-        raise DataError(
-            f"{len(wrong)} pairs of time and node have rows with different values, first {first['local']}, "
-            f"{first['node']!r}: {mend}"
-        )
-    duplicates = int(counted.select((pl.col("rows") - pl.col("different")).sum()).item())
-    # Moments of the repeated hour that are known apart meet here.
-    pairs = counted.group_by("local", "node").agg(
-        pl.col(columns).mean(), pl.col("different").sum(), pl.col("rows").sum(), pl.col("ambiguous").any()
-    )
-    return pairs, duplicates
-
-
-def _array(pairs: pl.DataFrame, services: int, step: int) -> tuple[NDArray[np.float32], list[str]]:
-    """Put the values in their places, float32 `[T, N, S]`; NaN where there is none."""
-    names = pairs["node"].unique().sort()
-    local = pairs["local"].to_numpy()
-    at = (local - local.min()) // np.timedelta64(step, "m")
-    node = pairs["node"].cast(pl.Enum(names)).to_physical().to_numpy()
-    raw = np.full((int(at.max()) + 1, len(names), services), np.nan, dtype=np.float32)
-    for s in range(services):
-        raw[at, node, s] = pairs[f"value {s}"].fill_null(np.nan).to_numpy()
-    return raw, names.to_list()
+def _units(units: str | Mapping[str, str], services: tuple[str, ...]) -> str:
+    """Take one unit for all, or one for each service."""
+    if isinstance(units, str):
+        return units
+    for name in units:
+        if name not in services:
+            raise ConfigError(f"units: {name!r} is none of the services {', '.join(services)}")
+    for name in services:
+        if not units.get(name):
+            raise ConfigError(f"units: {name} has none; say one for each, {name}=MB, or one for all")
+    return joined_units({name: units[name] for name in services})

@@ -38,6 +38,8 @@ class TableReport:
         Missing values outside the gaps; they were filled, and the file does not declare them.
     filled_nodes
         The nodes with most of these, and how many.
+    summed
+        Rows that were added to another of the same time and node.
     sentences
         All of it in words, a line each.
     """
@@ -53,6 +55,7 @@ class TableReport:
     gap_steps: int = 0
     filled: int = 0
     filled_nodes: tuple[tuple[str, int], ...] = ()
+    summed: int = 0
     sentences: tuple[str, ...] = ()
 
 
@@ -97,6 +100,8 @@ def sentences(
         )
     if found.duplicates:
         yield f"{found.duplicates} rows repeat another and count once"
+    if found.summed:
+        yield f"{found.summed} rows were added to another of their time and node (averaged where to hours, too)"
     if found.negative or found.non_finite:
         yield f"{found.negative} negative and {found.non_finite} infinite or NaN values were taken as missing"
     if found.left_out:
