@@ -55,6 +55,9 @@ def table(
         str, typer.Option(help="Rows of one time and node are one, or parts to be added: one or sum.")
     ] = "one",
     step: Annotated[int | None, typer.Option(help="Minutes between two times; default: as the table has.")] = None,
+    max_value: Annotated[
+        str | None, typer.Option(help="Larger values count as missing: 1e6, or of services: dl=1e6,users=500.")
+    ] = None,
     max_missing: Annotated[
         float, typer.Option(help="Nodes that lack more than this share of their values are left out.")
     ] = 0.05,
@@ -64,6 +67,7 @@ def table(
 ) -> None:
     """Turn a table of your own into one traffic file, and say what was missing and what was done."""
     from simmst.traffic.table.build import from_table
+    from simmst.traffic.table.limits import parsed_limits
     from simmst.traffic.table.source import listed, read_table
 
     if out.exists():
@@ -90,6 +94,7 @@ def table(
             dst=dst,
             thousands=thousands,
             rows=rows,  # type: ignore[arg-type]
+            max_value=None if max_value is None else parsed_limits(listed(max_value)),
         )
         data.save(out)
     console = Console()

@@ -37,6 +37,9 @@ def pm(
     coordinates: Annotated[
         Path | None, typer.Option(help="Table of the nodes: node, longitude (or lon), latitude (or lat).")
     ] = None,
+    max_value: Annotated[
+        str | None, typer.Option(help="Larger values count as missing: 1e6, or of services: dl=1e6,users=500.")
+    ] = None,
     max_missing: Annotated[
         float, typer.Option(help="Nodes that lack more than this share of their values are left out.")
     ] = 0.05,
@@ -48,7 +51,8 @@ def pm(
     from simmst.traffic.pm.counters import parsed
     from simmst.traffic.pm.parts import Parts
     from simmst.traffic.pm.read import from_pm
-    from simmst.traffic.table.source import read_table
+    from simmst.traffic.table.limits import parsed_limits
+    from simmst.traffic.table.source import listed, read_table
 
     if out.exists():
         raise DataError(f"--out {out}: exists already; remove it or choose another name")
@@ -75,6 +79,7 @@ def pm(
             coordinates=None if coordinates is None else read_table(coordinates, ("node",), others=True),
             max_missing=max_missing,
             gap_share=gap_share,
+            max_value=None if max_value is None else parsed_limits(listed(max_value)),
             parts=parts,
             progress=watch,
         )

@@ -23,6 +23,7 @@ from simmst.traffic.pm.report import PmReport, sentences
 from simmst.traffic.table.clock import zone_of
 from simmst.traffic.table.columns import coordinates_of
 from simmst.traffic.table.complete import Grid, check_shares, complete
+from simmst.traffic.table.limits import MaxValue, drop_above, limits_of
 from simmst.traffic.table.report import TableReport
 from simmst.traffic.units import joined_units
 
@@ -72,6 +73,7 @@ def from_pm(
     coordinates: pl.DataFrame | None = None,
     max_missing: float = 0.05,
     gap_share: float = 0.1,
+    max_value: MaxValue = None,
     parts: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> tuple[TrafficData, PmReport]:
@@ -104,8 +106,8 @@ def from_pm(
         Files to leave out before giving up: cut off, not well-formed, hostile, or against the format.
     coordinates
         Places of the nodes, see `simmst.traffic.table.columns.coordinates_of`, in the column "node".
-    max_missing, gap_share
-        As in `from_table`.
+    max_missing, gap_share, max_value
+        As in `from_table`; `max_value` is of a period.
     parts
         A folder that keeps what was read until the import is done, so that a call after an interruption reads only
         the files that are left or changed; the caller removes it by `Parts.clear`. None: in a temporary one.
@@ -135,6 +137,7 @@ def from_pm(
     if not counters:
         raise ConfigError(f"counters: name one at least (--counter NAME=UNIT:sum); {_listed(files, rules)}")
     wanted = counters_of(counters)
+    limits = limits_of(max_value, wanted.names)
     with ExitStack() as stack:
         place = Path(parts) if parts is not None else Path(stack.enter_context(TemporaryDirectory()))
         kept = Parts(place, repr((wanted.names, rules)))
@@ -144,12 +147,13 @@ def from_pm(
         check_found(wanted, found.seen, found.with_values)
         extent = extent_of(found.parts(), wanted.names, step_minutes)
         raw, repeats = placed(found.parts(), extent, wanted.names)
+    too_large = drop_above(raw, limits)
     raw, start, clock, both = localised(raw, extent.begins[0], extent.step, rules.zone)
     counts = found.counts
     units = joined_units(wanted.units)
     of_table = TableReport(
         rows=counts["values"], duplicates=repeats, repeated=both, repeated_once=0, negative=counts["negative"],
-        non_finite=counts["non_finite"],
+        non_finite=counts["non_finite"], too_large=too_large,
     )  # fmt: skip
     grid = Grid(raw, start, extent.step, extent.nodes, wanted.names, units)
     places = None if coordinates is None else lambda nodes: coordinates_of(coordinates, "node", nodes)

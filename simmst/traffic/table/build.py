@@ -13,6 +13,7 @@ from simmst.traffic.dataset import TrafficData
 from simmst.traffic.table.clock import TimeIs, local_times, step_of
 from simmst.traffic.table.columns import coordinates_of, keys, numbers
 from simmst.traffic.table.complete import Grid, check_shares, complete
+from simmst.traffic.table.limits import MaxValue, drop_above, limits_of
 from simmst.traffic.table.places import Rows, folded, places_of
 from simmst.traffic.table.report import TableReport
 from simmst.traffic.units import joined_units
@@ -38,6 +39,7 @@ def from_table(
     dst: str | None = None,
     thousands: str | None = None,
     rows: Rows = "one",
+    max_value: MaxValue = None,
 ) -> tuple[TrafficData, TableReport]:
     """
     Turn a long table, its rows in any order, into hourly traffic data.
@@ -87,6 +89,9 @@ def from_table(
     rows
         What several rows of one time and node are: "one", or parts to be added ("sum"), see
         `simmst.traffic.table.places.places_of`.
+    max_value
+        Larger values count as missing; one limit for all services, or a mapping of services to theirs. None: what
+        is absurd is only said.
 
     Returns
     -------
@@ -108,7 +113,7 @@ def from_table(
     unknown = [name for name in mean or () if name not in services]
     if unknown:
         raise ConfigError(f"mean: {unknown[0]!r} is none of the services {', '.join(services)}")
-    together = _units(units, services)
+    together, limits = _units(units, services), limits_of(max_value, services)
     read = keys(table, (time,) if isinstance(time, str) else tuple(time), node, dst)
     values = numbers(table, services, decimal_comma, thousands)
     when = read.select("time", "mark").unique(maintain_order=True)
@@ -128,6 +133,7 @@ def from_table(
     array = values.to_numpy(writable=True)
     odd, negative = ~np.isfinite(array) & ~values.select(pl.all().is_null()).to_numpy(), array < 0
     array[negative | ~np.isfinite(array)] = np.nan
+    too_large = drop_above(array, limits)
     averaged = np.array([name in (mean or ()) for name in services])
     placed = places_of(at.to_numpy().astype(np.int64), read["node"], array, clock, averaged, rows)
     position = (placed.local - placed.local.min()).astype("timedelta64[m]").astype(np.int64) // step
@@ -140,6 +146,7 @@ def from_table(
         negative=int((negative & np.isfinite(values.to_numpy())).sum()),
         non_finite=int(odd.sum()),
         summed=placed.summed,
+        too_large=too_large,
     )
     places = None if coordinates is None else lambda nodes: coordinates_of(coordinates, node, nodes)
     start = placed.local.min().astype("datetime64[m]")

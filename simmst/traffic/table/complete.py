@@ -13,6 +13,7 @@ from simmst.traffic.dataset import TrafficData
 from simmst.traffic.gap import Gap
 from simmst.traffic.table.clock import LocalTimes
 from simmst.traffic.table.filling import fill_by_days
+from simmst.traffic.table.oddities import oddities
 from simmst.traffic.table.report import TableReport, sentences
 
 #: Longitude and latitude, float64 `[N, 2]`, of the nodes named.
@@ -132,6 +133,7 @@ def complete(
         filled=int(single.sum()),
         filled_nodes=tuple((nodes[n], int(single[n])) for n in most if single[n]),
     )
+    found = replace(found, oddities=tuple(oddities(raw, grid.start, step, grid.nodes, services)))
     hourly = _hours(data, mean)
     words = tuple(sentences(found, data, hourly, mean, clock, (max_missing, gap_share)))
     return hourly, replace(found, sentences=words)

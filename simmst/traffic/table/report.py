@@ -40,6 +40,10 @@ class TableReport:
         The nodes with most of these, and how many.
     summed
         Rows that were added to another of the same time and node.
+    too_large
+        Values above `max_value`; they were taken as missing.
+    oddities
+        What is to be looked at, see `simmst.traffic.table.oddities.oddities`; nothing was changed.
     sentences
         All of it in words, a line each.
     """
@@ -56,6 +60,8 @@ class TableReport:
     filled: int = 0
     filled_nodes: tuple[tuple[str, int], ...] = ()
     summed: int = 0
+    too_large: int = 0
+    oddities: tuple[str, ...] = ()
     sentences: tuple[str, ...] = ()
 
 
@@ -104,6 +110,8 @@ def sentences(
         yield f"{found.summed} rows were added to another of their time and node (averaged where to hours, too)"
     if found.negative or found.non_finite:
         yield f"{found.negative} negative and {found.non_finite} infinite or NaN values were taken as missing"
+    if found.too_large:
+        yield f"{found.too_large} values above max_value were taken as missing"
     if found.left_out:
         yield (
             f"left out: {len(found.left_out)} nodes that lack more than {max_missing:.3g} of their values: "
@@ -140,6 +148,7 @@ def sentences(
         f"made: {steps} hours from {hourly.times[0]} to {hourly.times[-1]} ({steps / 24:.4g} days) x {nodes} "
         f"nodes x {services} services, in {hourly.units}"
     )
+    yield from (f"look at this: {odd}" for odd in found.oddities)
 
 
 def _spans(data: TrafficData) -> list[str]:

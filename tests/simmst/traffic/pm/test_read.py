@@ -302,6 +302,18 @@ class TestRefusals:
         with pytest.raises(ConfigError, match=r"name one at least .* A0001.xml has Vol"):
             export.read({})
 
+    def test_what_is_odd_is_said_and_what_is_too_large_is_left_out_when_told(self, invented, export):
+        values = [50] * 400
+        values[100] = 4294967.295
+        export(*simple(invented, ends(100), values))
+        _, report = export.read()
+        assert any(
+            "look at this: Vol has 1 values" in line and "a counter that wrapped" in line
+            for line in report.sentences
+        )
+        data, report = export.read(max_value=1000)
+        assert (data.values == 200).all() and report.table.too_large == 1
+
     def test_objects_that_change_their_names_do_not_fill_the_memory(self, invented, export, monkeypatch):
         monkeypatch.setattr("simmst.traffic.pm.build._ALWAYS_FINE", 1000)
         export(*[
