@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from simmst.errors import ConfigError
 from simmst.forecasting.forecast import Forecast
 from simmst.io.atomic import atomically
+from simmst.io.spreadsheet import guarded
 from simmst.traffic.dataset import hourly_units
 
 _SHOWN_HOURS = 72
@@ -31,7 +32,7 @@ def write_forecast(forecast: Forecast, path: Path) -> None:
     table = forecast.to_polars()
     if path.suffix.lower() == ".csv":
         rounded = table.with_columns(pl.col(pl.Float64).round_sig_figs(6))  # more than float32 inputs can mean
-        atomically(path, lambda target: rounded.write_csv(target, datetime_format="%Y-%m-%dT%H:%M"))
+        atomically(path, lambda target: guarded(rounded).write_csv(target, datetime_format="%Y-%m-%dT%H:%M"))
     else:
         atomically(path, lambda target: table.write_parquet(target))
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cutplane._install import install_command
 from simmst.errors import ConfigError, DataError, SimmstError
 from simmst.io.atomic import atomic_file
 from simmst.io.npz import read_npz
@@ -71,7 +72,7 @@ class RayTracer:
             return done.stdout.split()[-1]
         if "No module named" in done.stderr:
             raise SimmstError(
-                "sionna-rt is not installed; pip install 'cutplane[rt]', or give path gains as a file"
+                f"sionna-rt is not installed: {install_command('rt')}, or give path gains as a file"
             )
         raise SimmstError(
             f"sionna-rt cannot trace ({_why(done)}); it needs LLVM 17 or later (Debian: libllvm19), and "

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from simmst.errors import ConfigError, DataError, short
+from simmst.io.spreadsheet import unguarded
 from simmst.traffic.table.source import need_columns
 
 #: Texts that stand for a missing value, in small letters.
@@ -45,7 +46,7 @@ def keys(table: pl.DataFrame, time: Sequence[str], node: str, dst: str | None = 
     mark = pl.lit("") if dst is None else pl.col(dst).cast(pl.String).fill_null("").str.strip_chars()
     found = table.select(
         _time(table, time).alias("time"),
-        pl.col(node).cast(pl.String).str.strip_chars().alias("node"),
+        unguarded(pl.col(node).cast(pl.String).str.strip_chars()).alias("node"),
         mark.alias("mark"),
     )
     for name, column in (("time", found["time"]), ("node", found["node"])):
@@ -178,7 +179,7 @@ def coordinates_of(table: pl.DataFrame, node: str, nodes: Sequence[str]) -> NDAr
         If a column or a node is missing, a node has two places, or a number is no coordinate.
     """
     need_columns((node,), table.columns, "coordinates: ")
-    columns = [pl.col(node).cast(pl.String).str.strip_chars().alias("node")]
+    columns = [unguarded(pl.col(node).cast(pl.String).str.strip_chars()).alias("node")]
     for name, (*spellings, _) in _DEGREES.items():
         found = [column for column in table.columns if column.strip().lower() in spellings]
         if len(found) != 1:
