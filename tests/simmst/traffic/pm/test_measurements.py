@@ -3,11 +3,24 @@
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from simmst.errors import ConfigError
 from simmst.traffic.pm.document import DamagedError, OtherFileError
 from simmst.traffic.pm.measurements import Measurements, Rules
 
+SPLINTERS = [
+    b"<r>",
+    b"</r>",
+    b'<r p="1">',
+    b"<measValue>",
+    b"</measInfo>",
+    b"PT1H",
+    b"9" * 400,
+    b"1e999",
+    b"<!DOCTYPE x>",
+]
 END = "2024-03-11T12:15:00+01:00"
 
 
@@ -83,6 +96,30 @@ def test_a_suspect_result_is_not_asked_for_more(file):
             old="</measValue>", new=f"<suspect>{word}</suspect></measValue>", values=(1, None), nil="zero"
         )
         assert found.counts["suspect"] == 2 and not any(value >= 0 for value in found.value)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_bytes_that_were_changed_are_rows_or_a_refusal_and_nothing_else(tmp_path_factory, invented, data):
+    kind, text = data.draw(st.sampled_from(["32.435", "28.532"])), data.draw(st.booleans())
+    whole = invented.document(
+        {"E=1": [invented.info(END, ["Vol", "Prb"], {"C=1": [1, 2]}, kind, text=text)]}, kind
+    )
+    changed = bytearray(whole.encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(changed) - 1))
+        stop = start + data.draw(st.integers(0, 30))
+        changed[start:stop] = data.draw(st.one_of(st.binary(max_size=4), st.sampled_from(SPLINTERS)))
+    path = tmp_path_factory.mktemp("x") / "x.xml"
+    path.write_bytes(changed)
+    document = Measurements({"Vol": 0, "Prb": 1}, Rules(ZoneInfo("Europe/Rome")))
+    try:
+        document.read(path)
+    except (DamagedError, OtherFileError):
+        return
+    found = document.rows
+    assert len(found.begin) == len(found.minutes) == len(found.node) == len(found.service) == len(found.value)
+    assert all(value >= 0 or value != value for value in found.value) and set(found.service) <= {0, 1}
 
 
 def test_rules_know_their_words():

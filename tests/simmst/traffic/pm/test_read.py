@@ -1,5 +1,8 @@
 """Measurement files become traffic in which each value stands at the hour, object and counter that it was of."""
 
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -358,6 +361,33 @@ class TestGoingOn:
         np.savez(fourth, **arrays | {"node": arrays["node"] + 7})
         data, report = export.read(parts=parts)
         assert report.kept == 1 and data.values.ravel().tolist() == [6]
+
+    @pytest.mark.slow
+    def test_an_import_killed_by_the_system_goes_on(self, invented, tmp_path):
+        """SIGKILL as soon as a part is there, again and again; the file is that of an unbroken import."""
+        invented.write(tmp_path / "pm", days=2, cells=6)
+        program = "from simmst.traffic.pm import parts; parts._BATCH = 1; from simmst.__main__ import main; main()"
+        words = [
+            "data",
+            "pm",
+            str(tmp_path / "pm"),
+            "--timezone",
+            "Europe/Rome",
+            "--counter",
+            "RRC.ConnMean=users:mean",
+        ]
+        command = [sys.executable, "-c", program, *words, "--out"]
+        parts, kills = tmp_path / "t.npz.parts", 0
+        while not (tmp_path / "t.npz").exists():
+            before = len(list(parts.glob("*.npz")))
+            running = subprocess.Popen([*command, str(tmp_path / "t.npz")], stdout=subprocess.DEVNULL)
+            while running.poll() is None and len(list(parts.glob("*.npz"))) < before + 150:
+                time.sleep(0.005)
+            running.kill()
+            kills += running.wait() != 0
+        subprocess.run([*command, str(tmp_path / "whole.npz")], check=True, stdout=subprocess.DEVNULL)
+        one, other = (TrafficData.load(tmp_path / name) for name in ("t.npz", "whole.npz"))
+        assert kills > 1 and (one.values == other.values).all() and not parts.exists()
 
 
 class TestCommand:
