@@ -68,15 +68,15 @@ def table(
     """Turn a table of your own into one traffic file, and say what was missing and what was done."""
     from simmst.traffic.table.build import from_table
     from simmst.traffic.table.limits import parsed_limits
-    from simmst.traffic.table.source import listed, read_table
+    from simmst.traffic.table.source import listed, open_table, read_table
 
     if out.exists():
         raise DataError(f"--out {out}: exists already; remove it or choose another name")
     names, times = listed(services), listed(time)
     wanted = (*times, node, *names, *([dst] if dst else []))
-    with disk():
+    with disk(), open_table(export, wanted, encoding=encoding, skip_lines=skip_lines) as opened:
         data, report = from_table(
-            read_table(export, wanted, encoding=encoding, skip_lines=skip_lines),
+            opened,
             times,
             node,
             names,

@@ -16,11 +16,12 @@ from simmst.traffic.table.complete import Grid, check_shares, complete
 from simmst.traffic.table.limits import MaxValue, drop_above, limits_of
 from simmst.traffic.table.places import Rows, folded, places_of
 from simmst.traffic.table.report import TableReport
+from simmst.traffic.table.source import Table
 from simmst.traffic.units import joined_units
 
 
 def from_table(
-    table: pl.DataFrame,
+    table: pl.DataFrame | Table,
     time: str | Sequence[str],
     node: str,
     services: Sequence[str],
@@ -54,7 +55,8 @@ def from_table(
     Parameters
     ----------
     table
-        One row a time and node; other columns are not looked at.
+        One row a time and node; other columns are not looked at. A frame, or an opened file, see
+        `simmst.traffic.table.source.open_table`.
     time
         Name of the column of the times, or of those of date and hour.
     node
@@ -114,11 +116,11 @@ def from_table(
     if unknown:
         raise ConfigError(f"mean: {unknown[0]!r} is none of the services {', '.join(services)}")
     together, limits = _units(units, services), limits_of(max_value, services)
+    if isinstance(table, pl.DataFrame):
+        table = Table(table.lazy())
     read = keys(table, (time,) if isinstance(time, str) else tuple(time), node, dst)
-    values = numbers(table, services, decimal_comma, thousands)
-    when = read.select("time", "mark").unique(maintain_order=True)
-    marks = None if dst is None else when["mark"].to_list()
-    clock = local_times(when["time"].to_list(), timezone, utc, time_format, time_is, marks)
+    marks = None if dst is None else read.times["mark"].to_list()
+    clock = local_times(read.times["time"].to_list(), timezone, utc, time_format, time_is, marks)
     step = step_of(np.unique(clock.local), step_minutes)
     if time_is == "end":
         clock = clock.begins(step)
@@ -127,24 +129,23 @@ def from_table(
             f"steps of {step} minutes become hours: volumes are summed, intensities (Erlang, Mbit/s, %) must be "
             f"averaged; name those with mean (--mean), or say that there are none (--mean none)"
         )
-    at = read.select("time", "mark").join(
-        when.with_row_index("at"), on=["time", "mark"], how="left", maintain_order="left"
-    )["at"]
-    array = values.to_numpy(writable=True)
-    odd, negative = ~np.isfinite(array) & ~values.select(pl.all().is_null()).to_numpy(), array < 0
-    array[negative | ~np.isfinite(array)] = np.nan
-    too_large = drop_above(array, limits)
+    values = numbers(table, services, decimal_comma, thousands)
+    odd, negative = int(np.isinf(values).sum()), int((values < 0).sum() - np.isneginf(values).sum())
+    values[(values < 0) | np.isinf(values)] = np.nan
+    too_large = drop_above(values, limits)
     averaged = np.array([name in (mean or ()) for name in services])
-    placed = places_of(at.to_numpy().astype(np.int64), read["node"], array, clock, averaged, rows)
+    placed = places_of(read.at, read.node, read.nodes, values, clock, averaged, rows)
+    count = len(values)
+    del values, read
     position = (placed.local - placed.local.min()).astype("timedelta64[m]").astype(np.int64) // step
     raw, both = folded(placed.raw, position)
     found = TableReport(
-        rows=len(table),
+        rows=count,
         duplicates=placed.duplicates,
         repeated=placed.repeated + both,
         repeated_once=placed.once,
-        negative=int((negative & np.isfinite(values.to_numpy())).sum()),
-        non_finite=int(odd.sum()),
+        negative=negative,
+        non_finite=odd,
         summed=placed.summed,
         too_large=too_large,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from simmst.errors import ConfigError, DataError, short
 from simmst.io.spreadsheet import unguarded
-from simmst.traffic.table.source import need_columns
+from simmst.traffic.table.source import Table, need_columns
 
 #: Texts that stand for a missing value, in small letters.
 ABSENT = ("", "-", "na", "n/a", "nan", "nil", "null", "none")
@@ -20,9 +21,32 @@ _BLANKS = "[ \u00a0\u2009\u202f]"
 _DEGREES = {"longitude": ("longitude", "lon", 180.0), "latitude": ("latitude", "lat", 90.0)}
 
 
-def keys(table: pl.DataFrame, time: Sequence[str], node: str, dst: str | None = None) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True)
+class Keys:
     """
-    Take the columns of time, node and mark, under these names; names of nodes are without blanks around.
+    Times and nodes of the rows of a table, each different one once.
+
+    Parameters
+    ----------
+    times
+        The times, texts or `datetime` or numbers, and the marks of daylight saving: columns `time` and `mark`.
+    at
+        Which of them each row has, int32 `[R]`.
+    nodes
+        Names of the nodes, sorted.
+    node
+        Which of them each row has, uint32 `[R]`.
+    """
+
+    times: pl.DataFrame
+    at: NDArray[np.int32]
+    nodes: tuple[str, ...]
+    node: NDArray[np.uint32]
+
+
+def keys(table: Table, time: Sequence[str], node: str, dst: str | None = None) -> Keys:
+    """
+    Take the columns of time, node and mark; names of nodes are without blanks around.
 
     Parameters
     ----------
@@ -40,35 +64,43 @@ def keys(table: pl.DataFrame, time: Sequence[str], node: str, dst: str | None = 
     DataError
         If a column is missing, the table is empty, or a row has no time or no node.
     """
-    need_columns([*time, node, *([dst] if dst else [])], table.columns, "")
-    if table.is_empty():
-        raise DataError("the table has no rows")
+    need_columns([*time, node, *([dst] if dst else [])], list(table.schema), "")
     mark = pl.lit("") if dst is None else pl.col(dst).cast(pl.String).fill_null("").str.strip_chars()
-    found = table.select(
-        _time(table, time).alias("time"),
-        unguarded(pl.col(node).cast(pl.String).str.strip_chars()).alias("node"),
-        mark.alias("mark"),
-    )
-    for name, column in (("time", found["time"]), ("node", found["node"])):
-        absent = column.is_null() | (column == "") if column.dtype == pl.String else column.is_null()
-        if absent.any():
-            raise DataError(
-                f"row {_first(absent) + 1}: no {name}; take out rows that are no measurement, such as sums"
-            )
-    return found
+    when = table.take(_time(table, time).alias("time"), mark.alias("mark"))
+    if when.is_empty():
+        raise DataError("the table has no rows")
+    _check_present(when["time"], "time")
+    times = when.unique(maintain_order=True)
+    columns = ["time"] if dst is None else ["time", "mark"]
+    # Not by hashing into categories: those are shared by all of a process, and grow.
+    found = when.join(times.with_row_index("at"), on=columns, how="left", maintain_order="left")["at"]
+    at = found.to_numpy().astype(np.int32)
+    del when, found
+    named = table.take(unguarded(pl.col(node).cast(pl.String).str.strip_chars()).alias("node"))["node"]
+    _check_present(named, "node")
+    names = named.unique().sort()
+    return Keys(times, at, tuple(names.to_list()), named.cast(pl.Enum(names)).to_physical().to_numpy())
 
 
-def _time(table: pl.DataFrame, time: Sequence[str]) -> pl.Expr:
+def _check_present(column: pl.Series, name: str) -> None:
+    absent = column.is_null() | (column == "") if column.dtype == pl.String else column.is_null()
+    if absent.any():
+        raise DataError(
+            f"row {_first(absent) + 1}: no {name}; take out rows that are no measurement, such as sums"
+        )
+
+
+def _time(table: Table, time: Sequence[str]) -> pl.Expr:
     """Take the column of the times, or put the two of date and hour together to one text."""
     if len(time) == 1:
         return pl.col(time[0])
     if len(time) != 2:
         raise ConfigError(f"time: must be one column, or those of date and hour, not {', '.join(time) or 'none'}")
-    day, hour = (table[name] for name in time)
+    day, hour = (table.schema[name] for name in time)
     texts = [pl.col(name).cast(pl.String).str.strip_chars() for name in time]
-    if day.dtype == pl.Datetime:
+    if day == pl.Datetime:
         texts[0] = pl.col(time[0]).dt.strftime("%Y-%m-%d")
-    if hour.dtype == pl.Time:
+    if hour == pl.Time:
         texts[1] = pl.col(time[1]).dt.strftime("%H:%M:%S")
     # An hour alone, 0 to 24, is written as a time.
     alone = texts[1].str.contains(r"^\d{1,2}$")
@@ -77,10 +109,10 @@ def _time(table: pl.DataFrame, time: Sequence[str]) -> pl.Expr:
 
 
 def numbers(
-    table: pl.DataFrame, columns: Sequence[str], decimal_comma: bool = False, thousands: str | None = None
-) -> pl.DataFrame:
+    table: Table, columns: Sequence[str], decimal_comma: bool = False, thousands: str | None = None
+) -> NDArray[np.float32]:
     """
-    Take columns as float32 numbers; empty ones and texts such as "N/A" are null.
+    Take columns as numbers, float32 `[R, S]`; empty ones and texts such as "N/A" are NaN, NaN of numbers infinite.
 
     Parameters
     ----------
@@ -106,22 +138,26 @@ def numbers(
         raise ConfigError(f"thousands={thousands!r}: must be a comma, a point, an apostrophe or a blank")
     if thousands == ("," if decimal_comma else "."):
         raise ConfigError(f"thousands={thousands!r}: is the decimal point, too; say which with decimal_comma")
-    need_columns(columns, table.columns, "")
+    need_columns(columns, list(table.schema), "")
     found = []
     for name in columns:
-        column = table[name]
+        column = table.take(pl.col(name)).to_series()
         if column.dtype == pl.String:
             number = _read(column, decimal_comma, thousands)
         elif column.dtype.is_numeric() or column.dtype == pl.Null:
-            number = column.cast(pl.Float64)
+            number = column.cast(pl.Float64).fill_nan(np.inf)  # a NaN is no missing value, and is counted apart
         else:
             raise DataError(f"{name}: must hold numbers, not {column.dtype}")
-        found.append(number.cast(pl.Float32).alias(name))
-    return pl.DataFrame(found)
+        found.append(number.cast(pl.Float32).to_numpy())
+    return np.stack(found, axis=1)
 
 
 def _read(column: pl.Series, decimal_comma: bool, thousands: str | None) -> pl.Series:
     """Turn texts into numbers, or refuse the first that is none."""
+    if not decimal_comma and thousands is None:
+        plain = column.cast(pl.Float64, strict=False)
+        if plain.null_count() == column.null_count() and not plain.is_nan().any():
+            return plain  # as most columns are
     text = column.str.strip_chars()
     text = text.set(text.str.to_lowercase().is_in(ABSENT), None)
     point = "," if decimal_comma else "."

@@ -96,7 +96,9 @@ def complete(
             f"every node lacks more than max_missing={max_missing:g} of its values, {grid.nodes[best]!r} least "
             f"({lacking[best]:.1%}): give a table with fewer holes, or raise max_missing (--max-missing)"
         )
-    holes = np.isnan(raw[:, kept])
+    if not kept.all():
+        raw = raw[:, kept]
+    holes = np.isnan(raw)
     gap = holes.mean(axis=1) > gap_share
     within = np.flatnonzero(~gap.all(axis=1))
     part = slice(within[0], within[-1] + 1) if len(within) else slice(0, len(raw))
@@ -111,7 +113,7 @@ def complete(
     nodes = tuple(np.array(grid.nodes)[kept].tolist())
     gaps = _gaps(gap[part], services, start, step)
     data = TrafficData(
-        values=np.ascontiguousarray(fill_by_days(raw[:, kept], 1440 // step)[part]),
+        values=np.ascontiguousarray(fill_by_days(raw, 1440 // step)[part]),
         start=start,
         step_minutes=step,
         services=services,
@@ -133,7 +135,7 @@ def complete(
         filled=int(single.sum()),
         filled_nodes=tuple((nodes[n], int(single[n])) for n in most if single[n]),
     )
-    found = replace(found, oddities=tuple(oddities(raw, grid.start, step, grid.nodes, services)))
+    found = replace(found, oddities=tuple(oddities(grid.raw, grid.start, step, grid.nodes, services)))
     hourly = _hours(data, mean)
     words = tuple(sentences(found, data, hourly, mean, clock, (max_missing, gap_share)))
     return hourly, replace(found, sentences=words)

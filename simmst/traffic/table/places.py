@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from simmst.errors import ConfigError, DataError
@@ -47,8 +46,9 @@ class Placed:
 
 
 def places_of(
-    time: NDArray[np.int64],
-    node: pl.Series,
+    time: NDArray[np.int32],
+    node: NDArray[np.uint32],
+    names: Sequence[str],
     values: NDArray[np.float32],
     clock: LocalTimes,
     mean: NDArray[np.bool_],
@@ -61,8 +61,8 @@ def places_of(
     ----------
     time
         Which time of `clock` each row has, int `[R]`.
-    node
-        Names of the nodes of the rows.
+    node, names
+        Which of the nodes each row has, int `[R]`, and their names.
     values
         Values of the rows, float32 `[R, S]`, NaN where missing.
     clock
@@ -81,13 +81,11 @@ def places_of(
         If rows are to be added whose time daylight saving repeats.
     """
     moments, at_moment = np.unique(clock.moment, return_inverse=True)
-    names = node.unique().sort()
-    code = node.cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64)
     local = np.empty(len(moments), dtype=clock.local.dtype)
     local[at_moment] = clock.local
     ambiguous = np.zeros(len(moments), dtype=bool)
     ambiguous[at_moment] = clock.ambiguous
-    key = at_moment[time] * len(names) + code
+    key = at_moment.astype(np.int64)[time] * len(names) + node
     count = np.bincount(key, minlength=len(moments) * len(names))
     raw = np.full((len(count), values.shape[1]), np.nan, dtype=np.float32)
     raw[key] = values  # right where there is one row
@@ -102,9 +100,9 @@ def places_of(
             summed = len(keys) - len(np.unique(keys))
             raw = _added(raw, keys, rest, mean)
         else:
-            raw, duplicates, repeated, found = _merged(raw, keys, rest, ambiguous, local, names.to_list(), clock)
+            raw, duplicates, repeated, found = _merged(raw, keys, rest, ambiguous, local, names, clock)
     shaped_raw = raw.reshape(len(moments), len(names), -1)
-    return Placed(shaped_raw, local, tuple(names.to_list()), duplicates, repeated, once + found, summed)
+    return Placed(shaped_raw, local, tuple(names), duplicates, repeated, once + found, summed)
 
 
 def _no_ambiguous(at: NDArray[np.int64], ambiguous: NDArray[np.bool_], local: NDArray[np.datetime64]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import polars as pl
@@ -48,7 +49,7 @@ def read_table(
     units
         What the values are in, such as "MB", where `services` does not say.
     encoding, skip_lines
-        How a file is read, see `simmst.traffic.table.source.read_table`.
+        How a file is read, see `simmst.traffic.table.source.open_table`.
     **options
         As in `from_table`: `timezone`, `time_is`, `mean`, `coordinates`, `step_minutes`, `max_missing` and so on.
 
@@ -70,21 +71,24 @@ def read_table(
         raise ConfigError("time, node: name both columns, or neither for the long form unique_id, ds, y")
     times = () if time is None else (time,) if isinstance(time, str) else tuple(time)
     wanted = LONG_FORM if node is None else (*times, node, *names, *filter(None, [options.get("dst")]))
-    if isinstance(source, (str, os.PathLike)):
-        table = files.read_table(source, wanted, encoding=encoding, skip_lines=skip_lines)
-    else:
-        table = source if isinstance(source, pl.DataFrame) else _of_pandas(source)
-    if node is None:
-        table, names = _wide(table, names, options)
-        times, node = ("ds",), "unique_id"
-    return from_table(table, times, node, names, units, **options)[0]
+    with ExitStack() as stack:
+        if isinstance(source, (str, os.PathLike)):
+            opened = files.open_table(source, wanted, encoding=encoding, skip_lines=skip_lines)
+            table = stack.enter_context(opened)
+        else:
+            table = files.Table((source if isinstance(source, pl.DataFrame) else _of_pandas(source)).lazy())
+        if node is not None:
+            return from_table(table, times, node, names, units, **options)[0]
+        wide, names = _wide(table, names, options)
+        return from_table(wide, "ds", "unique_id", names, units, **options)[0]
 
 
 def _wide(
-    table: pl.DataFrame, services: tuple[str, ...], options: dict[str, Any]
+    opened: files.Table, services: tuple[str, ...], options: dict[str, Any]
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Give each service of a long form a column of its own."""
-    files.need_columns(LONG_FORM, table.columns, "the long form: ", "; or name time and node")
+    files.need_columns(LONG_FORM, list(opened.schema), "the long form: ", "; or name time and node")
+    table = opened.take(*map(pl.col, LONG_FORM))
     if not services:
         return table, ("y",)
     if options.get("rows", "one") != "one":

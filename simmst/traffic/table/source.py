@@ -9,6 +9,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,15 +29,50 @@ _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _LOOKED_AT = 60  # lines for a header
 
 
-def read_table(
+class Table:
+    """
+    The columns of a table, of which one is in memory at a time.
+
+    Parameters
+    ----------
+    columns
+        The columns, not read yet.
+    blank
+        Whether lines without any value are to be left out.
+    """
+
+    def __init__(self, columns: pl.LazyFrame, blank: bool = False) -> None:
+        self._columns, self._kept = columns, None
+        self.schema = columns.collect_schema()
+        if blank and self.schema:
+            self._kept = self._with_values()
+
+    def _with_values(self) -> pl.Series | None:
+        """Mark the rows that hold anything; None if all do, as mostly the first column tells."""
+        kept: pl.Series | None = None
+        for name in self.schema:
+            known = self._columns.select(pl.col(name).is_not_null()).collect().to_series()
+            kept = known if kept is None else kept | known
+            if kept.all():
+                return None
+        return kept
+
+    def take(self, *expressions: pl.Expr) -> pl.DataFrame:
+        """Read what expressions of columns give, a row each."""
+        found = self._columns.select(*expressions).collect()
+        return found if self._kept is None else found.filter(self._kept)
+
+
+@contextmanager
+def open_table(
     path: str | os.PathLike[str],
     columns: Sequence[str],
     others: bool = False,
     encoding: str = "utf-8",
     skip_lines: int = 0,
-) -> pl.DataFrame:
+) -> Iterator[Table]:
     """
-    Read a `.csv`, `.csv.gz` or `.parquet` file; of a CSV all are texts, for what guesses types may guess wrongly.
+    Open a `.csv`, `.csv.gz` or `.parquet` file; of a CSV all are texts, for what guesses types may guess wrongly.
 
     Parameters
     ----------
@@ -46,7 +82,7 @@ def read_table(
     columns
         The columns wanted.
     others
-        Whether to read the other columns too.
+        Whether to take the other columns too.
     encoding
         How a CSV writes its texts, such as "latin-1" or "utf-16".
     skip_lines
@@ -70,13 +106,37 @@ def read_table(
         raise ConfigError(f"skip_lines={skip_lines}: must be 0 or more")
     try:
         if path.suffix.lower() == ".parquet":
-            return _parquet(path, columns, others)
-        if not path.name.lower().endswith((".csv", ".csv.gz")):
+            yield Table(_parquet(path, columns, others))
+        elif path.name.lower().endswith((".csv", ".csv.gz")):
+            with TemporaryDirectory() as folder:
+                yield Table(_csv(path, columns, others, encoding, skip_lines, Path(folder)), blank=True)
+        else:
             raise DataError(f"{path}: must end in .csv, .csv.gz or .parquet")
-        return _csv(path, columns, others, encoding, skip_lines)
+    except pl.exceptions.NoDataError:
+        raise DataError(f"{path}: has no rows") from None
     except pl.exceptions.PolarsError as error:
-        words = str(error).splitlines()[0][:200]
-        raise DataError(f"{path}: cannot be read: {words}") from None
+        raise DataError(f"{path}: {_words(str(error))}") from None
+
+
+def read_table(
+    path: str | os.PathLike[str],
+    columns: Sequence[str],
+    others: bool = False,
+    encoding: str = "utf-8",
+    skip_lines: int = 0,
+) -> pl.DataFrame:
+    """Read at once what `open_table` opens."""
+    with open_table(path, columns, others, encoding, skip_lines) as table:
+        return table.take(pl.all())
+
+
+def _words(error: str) -> str:
+    """Say what polars says of a file, with the mend where there is one."""
+    if "utf-8" in error.lower():
+        return "is no UTF-8: say how it is written with encoding (--encoding latin-1)"
+    if "more fields" in error:
+        return "a row has more fields than the header, as where a decimal comma also separates"
+    return f"cannot be read: {error.splitlines()[0][:200]}"
 
 
 def need_columns(wanted: Sequence[str], known: Sequence[str], where: str, mend: str = "") -> None:
@@ -86,7 +146,7 @@ def need_columns(wanted: Sequence[str], known: Sequence[str], where: str, mend: 
         raise DataError(f"{where}no column {missing[0]!r}; the columns are {', '.join(known)[:400]}{mend}")
 
 
-def _parquet(path: Path, columns: list[str], others: bool) -> pl.DataFrame:
+def _parquet(path: Path, columns: list[str], others: bool) -> pl.LazyFrame:
     known = list(pl.read_parquet_schema(path))
     names = _named(columns, known, path, "")
     rows = pl.scan_parquet(path).select(pl.len()).collect().item()  # of the file's own count: nothing is unpacked
@@ -94,29 +154,29 @@ def _parquet(path: Path, columns: list[str], others: bool) -> pl.DataFrame:
     size = path.stat().st_size
     if values > max(_ALWAYS_FINE // 8, _MOST_VALUES * size):
         raise DataError(f"{path}: its {size:,} bytes claim to hold {values:,} values, as a bomb would")
-    return pl.read_parquet(path, columns=None if others else list(names)).rename(names)
+    return pl.scan_parquet(path).select(pl.all() if others else pl.col(list(names))).rename(names)
 
 
-def _csv(path: Path, columns: list[str], others: bool, encoding: str, skip_lines: int) -> pl.DataFrame:
-    with TemporaryDirectory() as folder:
-        lines = _first_lines(path, encoding)
-        told = _SEP_LINE.fullmatch(lines[skip_lines]) if skip_lines < len(lines) else None
-        skip = skip_lines + (told is not None)
-        plain = Path(folder, "table.csv")
-        with path.open("rb") as stream:
-            packed = stream.read(2) == _GZIP
-        if packed or skip or codecs.lookup(encoding).name != "utf-8":
-            _rewritten(path, plain, encoding, skip)
-        else:
-            plain = path
-        marks = (told[1],) if told else _SEPARATORS
-        headers = {mark: _header(plain, mark) for mark in marks}
-        wanted = set(columns)
-        best = max(
-            marks, key=lambda mark: (wanted <= {name.strip() for name in headers[mark]}, len(headers[mark]))
-        )
-        names = _named(columns, headers[best], path, _where_else(lines, wanted, skip))
-        return _texts(plain, path, best, names, others)
+def _csv(
+    path: Path, columns: list[str], others: bool, encoding: str, skip_lines: int, folder: Path
+) -> pl.LazyFrame:
+    lines = _first_lines(path, encoding)
+    told = _SEP_LINE.fullmatch(lines[skip_lines]) if skip_lines < len(lines) else None
+    skip = skip_lines + (told is not None)
+    plain = folder / "table.csv"
+    with path.open("rb") as stream:
+        packed = stream.read(2) == _GZIP
+    if packed or skip or codecs.lookup(encoding).name != "utf-8":
+        _rewritten(path, plain, encoding, skip)
+    else:
+        plain = path
+    marks = (told[1],) if told else _SEPARATORS
+    headers = {mark: _header(plain, mark) for mark in marks}
+    wanted = set(columns)
+    best = max(marks, key=lambda mark: (wanted <= {name.strip() for name in headers[mark]}, len(headers[mark])))
+    names = _named(columns, headers[best], path, _where_else(lines, wanted, skip))
+    found = pl.scan_csv(plain, separator=best, infer_schema=False)
+    return found.select(pl.all() if others else pl.col(list(names))).rename(names)
 
 
 def _header(plain: Path, mark: str) -> list[str]:
@@ -124,25 +184,6 @@ def _header(plain: Path, mark: str) -> list[str]:
         return pl.read_csv(plain, separator=mark, infer_schema=False, n_rows=0, truncate_ragged_lines=True).columns
     except pl.exceptions.NoDataError:
         return []
-
-
-def _texts(plain: Path, path: Path, mark: str, names: dict[str, str], others: bool) -> pl.DataFrame:
-    try:
-        found = pl.read_csv(plain, separator=mark, infer_schema=False, columns=None if others else list(names))
-    except pl.exceptions.ComputeError as error:
-        if "utf-8" in str(error):
-            raise DataError(
-                f"{path}: is no UTF-8: say how it is written with encoding (--encoding latin-1)"
-            ) from None
-        if "more fields" in str(error):
-            raise DataError(
-                f"{path}: a row has more fields than the header, as where a decimal comma also separates"
-            ) from None
-        raise
-    except pl.exceptions.NoDataError:
-        raise DataError(f"{path}: has no rows") from None
-    found = found.rename(names)
-    return found.filter(pl.any_horizontal(pl.all().is_not_null()))
 
 
 def _named(columns: list[str], known: Sequence[str], path: Path, mend: str) -> dict[str, str]:
