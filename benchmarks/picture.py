@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cutplane._install import install_command
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -39,7 +41,7 @@ def draw(out: Path | None, name: str, size: tuple[float, float], paint: Callable
         from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
-        print(f"{name}.png is left out: it needs matplotlib (pip install 'cutplane[plot]')")
+        print(f"{name}.png is left out: it needs matplotlib ({install_command('plot')})")
         return
     out.mkdir(parents=True, exist_ok=True)
     with rc_context(_STYLE):

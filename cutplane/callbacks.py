@@ -7,6 +7,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Any, TextIO
 
+from cutplane._install import install_command
 from cutplane.errors import CutplaneError
 from cutplane.history import Record
 
@@ -29,7 +30,7 @@ class ProgressBar:
         try:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
         except ModuleNotFoundError:
-            raise CutplaneError("ProgressBar needs rich: pip install 'cutplane[plot]'") from None
+            raise CutplaneError(f"ProgressBar needs rich: {install_command('plot')}") from None
         text = TextColumn("F {task.fields[fun]}  gap {task.fields[gap]}  planes {task.fields[planes]}")
         self._progress = Progress(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), text, transient=False)
         self._task = self._progress.add_task("", total=max_iterations, fun="-", gap="-", planes=0)

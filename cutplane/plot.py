@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cutplane._install import install_command
 from cutplane.errors import CutplaneError
 from cutplane.history import History
 
@@ -37,7 +38,7 @@ def plot_history(history: History, epsilon: float | None = None) -> "Figure":
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
-        raise CutplaneError("plot_history needs matplotlib: pip install 'cutplane[plot]'") from None
+        raise CutplaneError(f"plot_history needs matplotlib: {install_command('plot')}") from None
     if len(history) == 0:
         raise CutplaneError("the history is empty: there is nothing to draw")
     h = history.to_dict()

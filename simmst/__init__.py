@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from simmst.reports.backtest import write_backtest
     from simmst.traffic.dataset import TrafficData
     from simmst.traffic.gap import Gap
+    from simmst.traffic.pm.read import read_pm
     from simmst.traffic.table.read import read_table
 
 __version__ = _version("cutplane")  # one distribution holds both packages
@@ -24,6 +25,7 @@ __version__ = _version("cutplane")  # one distribution holds both packages
 _HOMES = {
     "ConfigError": "errors", "DataError": "errors", "SimmstError": "errors",
     "TrafficData": "traffic.dataset", "Gap": "traffic.gap", "read_table": "traffic.table.read",
+    "read_pm": "traffic.pm.read",
     "Forecast": "forecasting.forecast", "Forecaster": "forecasting.forecaster",
     "Naive": "forecasting.closed_form", "Ridge": "forecasting.closed_form",
     "Network": "experiments.network", "SimMSTNet": "experiments.sim_mst", "load": "experiments.load",
@@ -44,6 +46,7 @@ __all__ = [
     "TrafficData",
     "backtest",
     "load",
+    "read_pm",
     "read_table",
     "write_backtest",
 ]

@@ -10,7 +10,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in ("simmst", "cutplane"):
             raise
-        sys.stderr.write(f"simmst: error: {error.name} is missing; install by: pip install 'cutplane[simmst]'\n")
+        from cutplane._install import install_command
+
+        sys.stderr.write(f"simmst: error: {error.name} is missing; install by: {install_command('simmst')}\n")
         raise SystemExit(2) from None
     run()
 

@@ -142,7 +142,7 @@ def test_the_wheel_in_a_clean_environment(wheel, tmp_path):
     assert " 0 missed" in run(python, "-m", "cutplane", "zoo", "--name", "bard*", cwd=tmp_path)
     simmst = tmp_path / "venv" / "bin" / "simmst"
     bare = subprocess.run([simmst, "--help"], capture_output=True, text=True, timeout=60)
-    assert bare.returncode == 2 and "pip install 'cutplane[simmst]'" in bare.stderr
+    assert bare.returncode == 2 and "[simmst] @ file:" in bare.stderr
     if os.environ.get("CI"):
         return  # torch once more is too much to fetch there
     run(*install, f"{wheel}[simmst]")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from cutplane._arrays import Array
+from cutplane._install import install_command
 from cutplane.errors import OracleError
 
 
@@ -14,7 +15,7 @@ def cvxpy() -> Any:
     try:
         import cvxpy
     except ImportError:
-        raise ModuleNotFoundError("CvxpyLevel needs cvxpy: pip install 'cutplane[reference]'") from None
+        raise ModuleNotFoundError(f"CvxpyLevel needs cvxpy: {install_command('reference')}") from None
     return cvxpy
 
 

@@ -1,4 +1,4 @@
-"""The command line's `simmst data`: download, ingest, table, describe."""
+"""The command line's `simmst data`: download, ingest, pm, table, describe."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from rich.progress import DownloadColumn, MofNCompleteColumn, TimeRemainingColum
 from rich.table import Table
 
 from simmst.cli._console import announce, disk, progress, say
-from simmst.errors import ConfigError, DataError
+from simmst.cli.own_table import table
+from simmst.cli.pm import pm
+from simmst.errors import ConfigError
 
 if TYPE_CHECKING:
     from simmst.traffic.describe import Statistic
 
 data_app = typer.Typer(no_args_is_help=True, help="Real traffic: download it, turn it into one file, describe it.")
 
+data_app.command()(pm)
+data_app.command()(table)
 # pooch, polars, numba and matplotlib take a while to import: each command imports what it needs.
 
 
@@ -92,75 +96,6 @@ def ingest(
         f"{report.steps} steps of {resolution} minutes x {report.squares} squares x 3 services; "
         f"{report.silent} ten-minute values are 0 for want of a record",
     )
-
-
-@data_app.command()
-def table(
-    export: Annotated[Path, typer.Argument(help="Table (.csv or .parquet): a row a time and node.")],
-    time: Annotated[str, typer.Option(help="Column of the times.")],
-    node: Annotated[str, typer.Option(help="Column of the nodes (cells).")],
-    services: Annotated[str, typer.Option(help="Columns of traffic, by commas.")],
-    units: Annotated[str, typer.Option(help="What the values are in, such as MB.")],
-    out: Annotated[Path, typer.Option(help="Traffic file (npz) to write; must not exist.")],
-    mean: Annotated[
-        str | None,
-        typer.Option(
-            help="Services that are intensities (Erlang, Mbit/s, %), by commas, or none: finer steps are averaged "
-            "to hours, not summed. Needed where steps are finer than the hour."
-        ),
-    ] = None,
-    coordinates: Annotated[
-        Path | None,
-        typer.Option(help="Table of the nodes: the column of the nodes, longitude (or lon), latitude (or lat)."),
-    ] = None,
-    timezone: Annotated[
-        str | None,
-        typer.Option(help="Where local time is of, such as Europe/Rome; needed for times with an offset."),
-    ] = None,
-    utc: Annotated[bool, typer.Option("--utc", help="Times without an offset are UTC.")] = False,
-    time_format: Annotated[str | None, typer.Option(help="How times are written: '%d.%m.%Y %H:%M'.")] = None,
-    decimal_comma: Annotated[bool, typer.Option("--decimal-comma", help="Numbers are written 0,55.")] = False,
-    step: Annotated[int | None, typer.Option(help="Minutes between two times; default: as the table has.")] = None,
-    max_missing: Annotated[
-        float, typer.Option(help="Nodes that lack more than this share of their values are left out.")
-    ] = 0.05,
-    gap_share: Annotated[
-        float, typer.Option(help="A step that more than this share of the nodes lack is a gap.")
-    ] = 0.1,
-) -> None:
-    """Turn a table of your own into one traffic file, and say what was missing and what was done."""
-    from simmst.traffic.table.build import from_table
-    from simmst.traffic.table.columns import read_table
-
-    if out.exists():
-        raise DataError(f"--out {out}: exists already; remove it or choose another name")
-    names = _listed(services)
-    with disk():
-        data, report = from_table(
-            read_table(export, (time, node, *names)),
-            time,
-            node,
-            names,
-            units,
-            mean=None if mean is None else () if mean == "none" else _listed(mean),
-            coordinates=None if coordinates is None else read_table(coordinates, (node,), others=True),
-            timezone=timezone,
-            utc=utc,
-            time_format=time_format,
-            decimal_comma=decimal_comma,
-            step_minutes=step,
-            max_missing=max_missing,
-            gap_share=gap_share,
-        )
-        data.save(out)
-    console = Console()
-    for sentence in report.sentences:
-        say(console, sentence)
-    say(console, f"{out}: written")
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))
 
 
 @data_app.command()

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution, requires, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from cutplane._install import install_command
 from simmst.cli._console import say
 
 #: What each extra is for; the packages come from the distribution's own metadata.
@@ -47,17 +44,7 @@ class Part:
     @property
     def remedy(self) -> str:
         """The command that installs what is missing, from any folder."""
-        edit, place = source()
-        return f"pip install {edit}{shlex.quote(f'{place}[{self.extra}]' if self.extra else place)}"
-
-
-def source() -> tuple[str, str]:
-    """Where pip finds the distribution: ("-e " or "", the folder it was installed from or else its name)."""
-    origin = json.loads(distribution("cutplane").read_text("direct_url.json") or "{}")
-    folder = url2pathname(urlsplit(origin.get("url", "")).path)
-    if "dir_info" not in origin or not Path(folder).is_dir():
-        return "", "cutplane"
-    return "-e " * bool(origin["dir_info"].get("editable")), folder
+        return install_command(self.extra)
 
 
 def parts() -> list[Part]:

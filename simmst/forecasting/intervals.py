@@ -26,9 +26,7 @@ class Intervals:
     residuals: npt.NDArray[np.float32]
 
     @classmethod
-    def of(
-        cls, scaler: NodeScaler, forecast: npt.NDArray[np.floating], actual: npt.NDArray[np.floating]
-    ) -> Self:
+    def of(cls, scaler: NodeScaler, forecast: npt.NDArray[np.floating], actual: npt.NDArray[np.floating]) -> Self:
         """Collect the errors of forecasts.
 
         Parameters

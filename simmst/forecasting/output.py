@@ -9,6 +9,7 @@ import polars as pl
 from simmst.errors import ConfigError
 from simmst.forecasting.forecast import Forecast
 from simmst.io.atomic import atomically
+from simmst.io.spreadsheet import guarded
 
 _SUFFIXES = (".csv", ".parquet")
 
@@ -25,6 +26,6 @@ def write_forecast(forecast: Forecast, path: Path) -> None:
     table = forecast.to_polars()
     if path.suffix.lower() == ".csv":
         rounded = table.with_columns(pl.col(pl.Float64).round_sig_figs(6))  # more than float32 inputs can mean
-        atomically(path, lambda target: rounded.write_csv(target, datetime_format="%Y-%m-%dT%H:%M"))
+        atomically(path, lambda target: guarded(rounded).write_csv(target, datetime_format="%Y-%m-%dT%H:%M"))
     else:
         atomically(path, lambda target: table.write_parquet(target))

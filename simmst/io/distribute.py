@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cutplane._install import install_command
 from simmst.errors import ConfigError, SimmstError
 from simmst.io.processes import WorkerLost, in_processes
 
@@ -120,7 +121,7 @@ def _on_ray(
     try:
         import ray
     except ModuleNotFoundError:
-        raise ConfigError("ray: ray is missing; install by: pip install 'cutplane[ray]'") from None
+        raise ConfigError(f"ray: ray is missing; install by: {install_command('ray')}") from None
     if not ray.is_initialized():
         try:
             ray.init(address=address, runtime_env={"env_vars": _THREADS}, log_to_driver=False)

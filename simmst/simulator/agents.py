@@ -42,8 +42,7 @@ _KM_PER_DEGREE = 111.32
 
 
 def pseudo_reality(seed: int, days: int = 28, nodes: int = 64, people: int = 40_000) -> TrafficData:
-    """
-    Simulate a town of people who sleep, work, move about, call, write and use apps.
+    """Simulate a town of people who sleep, work, move about, call, write and use apps.
 
     It shares neither equations nor code with the worlds of `city.py`: there are no profiles, no log-normal
     residuals and no radio here; rhythm and noise come from what people do. Internet is counted in records by the
@@ -52,13 +51,13 @@ def pseudo_reality(seed: int, days: int = 28, nodes: int = 64, people: int = 40_
 
     Parameters
     ----------
-    seed
+    seed : int
         Seed of everything.
-    days
+    days : int
         Whole days, from a Monday.
-    nodes
+    nodes : int
         Number of places, each a node, at least 2.
-    people
+    people : int
         Number of people.
 
     Returns

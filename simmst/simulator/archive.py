@@ -22,17 +22,16 @@ _KEYS = ("format", "services", "names", "theta", "first_site", "sites", "spread"
 
 
 def save_worlds(worlds: SimulatedWorlds, path: str | os.PathLike[str]) -> None:
-    """
-    Write worlds to an npz file; it appears whole or not at all.
+    """Write worlds to an npz file; it appears whole or not at all.
 
     The file keeps sites, not squares: `sites` `[T, sum of B, S]`, `spread` `[Q, sum of B]`, where world `i` has
     the sites `first_site[i] .. first_site[i + 1] - 1`, and `theta` `[W, n]` under `names`.
 
     Parameters
     ----------
-    worlds
+    worlds : SimulatedWorlds
         The worlds.
-    path
+    path : path-like
         The file.
 
     Raises
@@ -60,12 +59,11 @@ def save_worlds(worlds: SimulatedWorlds, path: str | os.PathLike[str]) -> None:
 
 
 def load_worlds(path: str | os.PathLike[str]) -> SimulatedWorlds:
-    """
-    Read the worlds of `save_worlds`.
+    """Read the worlds of `save_worlds`.
 
     Parameters
     ----------
-    path
+    path : path-like
         The file.
 
     Raises

@@ -16,16 +16,15 @@ LONGEST_BREAK = 8
 def break_days(
     scenario: Scenario, days: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.bool_], FloatArray]:
-    """
-    Draw which days are in a break, and how near a break is ahead.
+    """Draw which days are in a break, and how near a break is ahead.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Rate and mean length of breaks, and length of the run-up.
-    days
+    days : int
         Number of days.
-    rng
+    rng : Generator
         Source of breaks.
 
     Returns
@@ -58,23 +57,22 @@ def take_breaks(
     first_hour: int,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """
-    Put breaks into the rhythm of land uses; other days stay as they are, to the bit.
+    """Put breaks into the rhythm of land uses; other days stay as they are, to the bit.
 
     In a break the rhythm lies between the usual one and a holiday's (by the geometric mean with weight
     `break_strength`), times a factor of the service and one of land use and day.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Parameters.
-    rhythm
-        Demand by service, hour and land use relative to its mean, `[S, T, 5]`.
-    holiday
-        Profiles of a holiday, `[S, 24, 5]`.
-    first_hour
+    rhythm : float64 array `[S, T, 5]`
+        Demand by service, hour and land use relative to its mean.
+    holiday : float64 array `[S, 24, 5]`
+        Profiles of a holiday.
+    first_hour : int
         Hour of day of the first step.
-    rng
+    rng : Generator
         Source of breaks.
 
     Returns

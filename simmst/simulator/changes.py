@@ -27,25 +27,24 @@ def change_levels(
     first_hour: int,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """
-    Put steps, ramps and regimes into demand; each begins at a midnight, at one site or at all.
+    """Put steps, ramps and regimes into demand; each begins at a midnight, at one site or at all.
 
     A step multiplies the level for good, at once or by a ramp. A regime multiplies it for `REGIME_DAYS` and
     mixes the daily shape with that of another mix of land uses.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Rates, sizes and the share of changes that all sites have in common.
-    demand
-        Demand at sites, `[T, B, S]`; changed in place.
-    level
-        Mean demand of sites, `[B, S]`.
-    rhythm
-        Demand by service, hour and land use relative to its mean, `[S, T, 5]`.
-    first_hour
+    demand : float64 array `[T, B, S]`
+        Demand at sites; changed in place.
+    level : float64 array `[B, S]`
+        Mean demand of sites.
+    rhythm : float64 array `[S, T, 5]`
+        Demand by service, hour and land use relative to its mean.
+    first_hour : int
         Hour of day of the first step.
-    rng
+    rng : Generator
         Source of changes.
 
     Returns
@@ -85,16 +84,15 @@ def _places(expected: float, common: float, n_sites: int, rng: np.random.Generat
 def lifetimes(
     scenario: Scenario, hours: int, n_sites: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """
-    Draw when cells are born and die.
+    """Draw when cells are born and die.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Rates of births and deaths, a site and day.
-    hours, n_sites
+    hours, n_sites : int
         Number of steps and of sites.
-    rng
+    rng : Generator
         Source of both.
 
     Returns
@@ -115,18 +113,17 @@ def lifetimes(
 def apply_lifetimes(
     scenario: Scenario, demand: FloatArray, share: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
-    """
-    Take cells off the air before their birth and after their death; sites that stay take over their demand.
+    """Take cells off the air before their birth and after their death; sites that stay take over their demand.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Rates of births and deaths.
-    demand
-        Demand at sites, `[T, B, S]`; changed in place.
-    share
-        Shares in which squares are served, `[Q, B]`.
-    rng
+    demand : float64 array `[T, B, S]`
+        Demand at sites; changed in place.
+    share : float64 array `[Q, B]`
+        Shares in which squares are served.
+    rng : Generator
         Source of births and deaths.
 
     Returns

@@ -48,23 +48,22 @@ def simulate_world(
     gain_map: int = 0,
     step_minutes: int = 60,
 ) -> World:
-    """
-    Simulate one city part: layout, coverage, demand in space and time, and what is recorded of it.
+    """Simulate one city part: layout, coverage, demand in space and time, and what is recorded of it.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Parameters, from `Prior.sample`.
-    hours
+    hours : int
         Length of the series.
-    seed
+    seed : SeedSequence or int
         Seed of everything that the scenario leaves open.
-    side
+    side : int
         Nodes in a row; the world has `side * side` nodes.
-    path_gain, gain_map
+    path_gain, gain_map : PathGain, optional, int
         Path gains from outside, and which of their maps to take. They fix the squares and sites, so that `side`
         and the scenario's layout, environment, path loss and cells play no part.
-    step_minutes
+    step_minutes : int
         Length of a record: 60, or 30 or 15, whose records sum to those of 60.
 
     Raises
@@ -129,12 +128,11 @@ def _rhythm(
 
 @dataclass(frozen=True, slots=True)
 class SimulatedWorlds:
-    """
-    Many simulated city parts with the same services, length and grid.
+    """Many simulated city parts with the same services, length and grid.
 
     Parameters
     ----------
-    worlds
+    worlds : tuple of World
         The worlds.
     """
 
@@ -151,24 +149,23 @@ class SimulatedWorlds:
         progress: Callable[[int, int], None] | None = None,
         step_minutes: int = 60,
     ) -> SimulatedWorlds:
-        """
-        Draw worlds from a prior.
+        """Draw worlds from a prior.
 
         World `i` depends on `(seed, i)` alone, not on the number of worlds nor on the order of work.
 
         Parameters
         ----------
-        n_worlds, hours
+        n_worlds, hours : int
             Number of worlds and their length.
-        services
+        services : sequence of str
             Names of the services; `service_kind` says what each is taken for.
-        seed
+        seed : int
             Seed of the set.
-        prior
+        prior : Prior, optional
             Distribution of the scenarios; `informed_prior()` by default.
-        progress
+        progress : callable, optional
             Called after each world with the number done and the total.
-        step_minutes
+        step_minutes : int
             Length of a record, as in `simulate_world`.
         """
         if n_worlds < 1:
@@ -198,31 +195,29 @@ class SimulatedWorlds:
     def windows(
         self, lookback: int, horizon: int, per_world: int, patch: int = 3, seed: int = 0
     ) -> SimulatedWindows:
-        """
-        Windows of all worlds, cut when asked for.
+        """Windows of all worlds, cut when asked for.
 
         Parameters
         ----------
-        lookback, horizon
+        lookback, horizon : int
             Hours of history L and of target H.
-        per_world
+        per_world : int
             Windows of each world, drawn at random over its nodes and hours.
-        patch
+        patch : int
             Side of the neighbour patch, 1, 3 or 5.
-        seed
+        seed : int
             Seed of the draw.
         """
         return SimulatedWindows.cut(self.worlds, lookback, horizon, per_world, patch, seed)
 
     def with_bad_worlds(self, share: float, seed: int) -> tuple[SimulatedWorlds, NDArray[np.bool_]]:
-        """
-        Replace some worlds by structurally wrong ones, to test whether re-weighting finds them.
+        """Replace some worlds by structurally wrong ones, to test whether re-weighting finds them.
 
         Parameters
         ----------
-        share
+        share : float
             Part of the worlds, in [0, 1].
-        seed
+        seed : int
             Seed of the choice.
 
         Returns
@@ -247,22 +242,21 @@ def draw_world(
     path_gain: PathGain | None = None,
     step_minutes: int = 60,
 ) -> World:
-    """
-    Draw one world of a set, the same whoever draws it and when.
+    """Draw one world of a set, the same whoever draws it and when.
 
     Parameters
     ----------
-    prior
+    prior : Prior
         Distribution of the scenario.
-    hours, services, seed
+    hours, services, seed : int, sequence of str, int
         As in `SimulatedWorlds.generate`.
-    world
+    world : int
         Number of the world in the set.
-    side
+    side : int
         Nodes in a row.
-    path_gain
+    path_gain : PathGain, optional
         Path gains from outside, if any; the worlds take their maps in turn.
-    step_minutes
+    step_minutes : int
         Length of a record, as in `simulate_world`.
     """
     of_scenario, of_world = np.random.SeedSequence(seed, spawn_key=(world,)).spawn(2)
@@ -272,21 +266,20 @@ def draw_world(
 
 
 def synthetic_target(seed: int, days: int, services: Sequence[str], nodes: int) -> TrafficData:
-    """
-    Traffic of a city that the training prior does not cover, for use where no real traffic is at hand.
+    """Traffic of a city that the training prior does not cover, for use where no real traffic is at hand.
 
     Its parameters come from `Prior.sample_beyond`: the shape of its day and its noise lie beyond the ranges.
     It starts on a Monday at midnight, local time.
 
     Parameters
     ----------
-    seed
+    seed : int
         Seed of the city. It never meets a training world of the same seed.
-    days
+    days : int
         Whole days.
-    services
+    services : sequence of str
         Names of the services.
-    nodes
+    nodes : int
         Number of nodes: the first of the smallest square grid that has as many.
 
     Raises

@@ -38,22 +38,21 @@ _CONFIG, _PRIOR, _GAIN, _WORLDS = "config.json", "prior.yaml", "path_gain.npz", 
 
 @dataclass(frozen=True, slots=True)
 class CollectionConfig:
-    """
-    What a collection holds; with the prior and the path gains, it fixes every number in it.
+    """What a collection holds; with the prior and the path gains, it fixes every number in it.
 
     Parameters
     ----------
-    windows
+    windows : int
         Number of windows.
-    seed
+    seed : int
         Seed of the worlds and of the choice of windows.
-    fresh
+    fresh : bool
         Whether each window has a world of its own; otherwise 16 share one.
-    services
+    services : tuple of str
         Names of the services; `service_kind` says what each is taken for.
-    hours
+    hours : int
         Length of a world.
-    lookback, horizon
+    lookback, horizon : int
         Hours of history and of target of a window.
 
     Raises
@@ -105,8 +104,7 @@ def make_collection(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """
-    Simulate the worlds of a collection that are not there yet.
+    """Simulate the worlds of a collection that are not there yet.
 
     The folder holds `config.json`, `prior.yaml`, `path_gain.npz` (if any) and `worlds/`, files of 128 worlds with
     their parameters (`save_worlds`), each written whole or not at all. Called again after a stop, it goes on; the
@@ -114,18 +112,18 @@ def make_collection(
 
     Parameters
     ----------
-    config
+    config : CollectionConfig
         What to make.
-    path
+    path : path-like
         The folder: new, empty, or one of the same collection.
-    prior
+    prior : Prior, optional
         Distribution of the scenarios; `informed_prior()` by default.
-    path_gain
+    path_gain : PathGain, optional
         Path gains from outside, if any.
-    workers
+    workers : int
         Number of processes. With more than one, a script must guard its main part by
         `if __name__ == "__main__":`, because they are spawned.
-    progress
+    progress : callable, optional
         Called with the number of worlds that are there and the total, at the start and after each file.
 
     Raises
@@ -166,14 +164,13 @@ def _make_missing(
 
 
 def load_collection(path: str | os.PathLike[str], patch: int = 3) -> SimulatedWindows:
-    """
-    Open a complete collection as windows, cut when asked for.
+    """Open a complete collection as windows, cut when asked for.
 
     Parameters
     ----------
-    path
+    path : path-like
         The folder.
-    patch
+    patch : int
         Side of the neighbour patch, 1, 3 or 5.
 
     Returns

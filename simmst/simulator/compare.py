@@ -30,16 +30,15 @@ _NODES_OF_A_CORRELATION = 8
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """
-    One statistic of a real city beside simulated ones.
+    """One statistic of a real city beside simulated ones.
 
     Parameters
     ----------
-    statistic, service
+    statistic, service : str
         What was measured, and of which service (or pair of them, or "").
-    real
+    real : float
         Value of the real city.
-    low, high
+    low, high : float
         5 % and 95 % points over simulated cities.
     """
 
@@ -57,16 +56,15 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class DayDistance:
-    """
-    A distance between whole days of real and simulated traffic, beside the one between real halves.
+    """A distance between whole days of real and simulated traffic, beside the one between real halves.
 
     Parameters
     ----------
-    statistic, service
+    statistic, service : str
         Which distance, and of which service.
-    simulated
+    simulated : float
         Between real and simulated days.
-    baseline
+    baseline : float
         Between the days of one half of the real nodes and of the other.
     """
 
@@ -77,18 +75,17 @@ class DayDistance:
 
 
 def compare_in_time(real: TrafficData, worlds: SimulatedWorlds) -> list[Comparison]:
-    """
-    Statistics 4 to 8: autocorrelation, shape of the day, weekly residual, Hurst exponent, services.
+    """Statistics 4 to 8: autocorrelation, shape of the day, weekly residual, Hurst exponent, services.
 
     A city's value is the median over its nodes; the simulated band is over worlds. Simulated nodes that carry
     nothing of a service at all have no shape, and are left out.
 
     Parameters
     ----------
-    real
+    real : TrafficData
         Real traffic, at least a week; hourly sums are compared. The weekly residual takes two weeks, and the
         correlation of services in space eight nodes: with less they are left out.
-    worlds
+    worlds : SimulatedWorlds
         Simulated worlds of the same services and as many hours, since the autocorrelation's bias depends on
         the length.
 
@@ -173,22 +170,21 @@ def compare_in_space(
     prior: Prior | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Comparison]:
-    """
-    Statistics 1 to 3: log-normality, Moran's I and correlogram, and neighbours that agree.
+    """Statistics 1 to 3: log-normality, Moran's I and correlogram, and neighbours that agree.
 
     Parameters
     ----------
-    totals
-        Totals of the squares of a real grid, `[side, side]`, all positive. Simulated cities have as many
-        squares, so the band is that of grids of this extent; their time grows with the square of the area.
-    n_cities
+    totals : float64 array `[side, side]`
+        Totals of the squares of a real grid, all positive. Simulated cities have as many squares, so the band is
+        that of grids of this extent; their time grows with the square of the area.
+    n_cities : int
         Number of simulated cities.
-    seed
+    seed : int
         Seed of the set.
-    prior
+    prior : Prior, optional
         Distribution of the scenarios; `informed_prior()` by default. Only urban squares of 235 m are drawn,
         with the city's centre in the middle.
-    progress
+    progress : callable, optional
         Called after each city with the number done and the total.
     """
     if totals.ndim != 2 or totals.shape[0] != totals.shape[1] or not (totals > 0).all():
@@ -229,16 +225,15 @@ def _in_space(grid: FloatArray) -> dict[str, float]:
 
 
 def compare_days(real: TrafficData, worlds: SimulatedWorlds, seed: int) -> list[DayDistance]:
-    """
-    Statistics 9 and 10: distances between standardised days, and a classifier's area under the curve.
+    """Statistics 9 and 10: distances between standardised days, and a classifier's area under the curve.
 
     Parameters
     ----------
-    real
+    real : TrafficData
         Real traffic of at least four nodes.
-    worlds
+    worlds : SimulatedWorlds
         Simulated worlds of the same services.
-    seed
+    seed : int
         Seed of the choice of days, directions and halves.
     """
     real = real.hourly()

@@ -17,18 +17,17 @@ _MANY = 1e16
 def apply_outages(
     scenario: Scenario, demand: FloatArray, share: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
-    """
-    Switch sites off for some hours; their demand moves to the sites that cover the same squares.
+    """Switch sites off for some hours; their demand moves to the sites that cover the same squares.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Rate per site and hour.
-    demand
-        Demand at sites, `[T, B, S]`.
-    share
-        Shares in which squares are served, `[Q, B]`.
-    rng
+    demand : float64 array `[T, B, S]`
+        Demand at sites.
+    share : float64 array `[Q, B]`
+        Shares in which squares are served.
+    rng : Generator
         Source of outages.
 
     Returns
@@ -52,17 +51,16 @@ def apply_outages(
 
 
 def carried(demand: FloatArray, capacity: FloatArray) -> FloatArray:
-    """
-    Traffic that cells of limited capacity carry; what does not fit waits.
+    """Traffic that cells of limited capacity carry; what does not fit waits.
 
     The backlog follows Lindley's recursion `q' = max(0, q + demand - capacity)`, solved by running minima.
 
     Parameters
     ----------
-    demand
-        Offered traffic, `[T, ...]`.
-    capacity
-        Largest carried traffic a step, `[...]`.
+    demand : float64 array `[T, ...]`
+        Offered traffic.
+    capacity : float64 array `[...]`
+        Largest carried traffic a step.
 
     Returns
     -------
@@ -76,19 +74,18 @@ def carried(demand: FloatArray, capacity: FloatArray) -> FloatArray:
 
 
 def limit_data_services(scenario: Scenario, demand: FloatArray, efficiency: FloatArray) -> FloatArray:
-    """
-    Let data services wait where cells are full; calls and messages pass first.
+    """Let data services wait where cells are full; calls and messages pass first.
 
     A cell's capacity is its own peak over its load, and cells with poor links are loaded more.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         The switch and the peak load.
-    demand
-        Demand at sites, `[T, B, S]`.
-    efficiency
-        Spectral efficiency of the sites, `[B]`.
+    demand : float64 array `[T, B, S]`
+        Demand at sites.
+    efficiency : float64 array `[B]`
+        Spectral efficiency of the sites.
 
     Returns
     -------
@@ -106,19 +103,18 @@ def limit_data_services(scenario: Scenario, demand: FloatArray, efficiency: Floa
 
 
 def few_users(scenario: Scenario, demand: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """
-    Let demand come from few users: a compound Poisson-gamma (Tweedie) amount with the same mean.
+    """Let demand come from few users: a compound Poisson-gamma (Tweedie) amount with the same mean.
 
     An hour has a Poisson number of active users, each with a gamma amount of squared coefficient of variation
     `burst`; without users there is nothing. Large sites stay smooth, small ones have bursts and zeros.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         The switch `small_nodes`, mean users of a site and hour, and the services' bursts.
-    demand
-        Demand at sites, `[T, B, S]`.
-    rng
+    demand : float64 array `[T, B, S]`
+        Demand at sites.
+    rng : Generator
         Source of randomness.
 
     Returns
@@ -137,17 +133,16 @@ def few_users(scenario: Scenario, demand: FloatArray, rng: np.random.Generator) 
 
 
 def ceilings(scenario: Scenario, counts: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """
-    Draw which counters saturate, and at which count.
+    """Draw which counters saturate, and at which count.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Share of sites and services whose counter saturates, and its ceiling relative to the 99 % point of what it
         would count.
-    counts
-        Traffic of the sites, float32 `[T, B, S]`.
-    rng
+    counts : float32 array `[T, B, S]`
+        Traffic of the sites.
+    rng : Generator
         Source of the choice.
 
     Returns
@@ -164,19 +159,18 @@ def ceilings(scenario: Scenario, counts: NDArray[np.float32], rng: np.random.Gen
 
 
 def record(scenario: Scenario, demand: FloatArray, rng: np.random.Generator) -> NDArray[np.float32]:
-    """
-    Draw what is recorded: gamma-Poisson counts in records of a hidden size, some of them missing.
+    """Draw what is recorded: gamma-Poisson counts in records of a hidden size, some of them missing.
 
     A count is `Poisson(k * demand * G) / k`, where `k` records make a unit, and `G` is gamma with mean 1 and
     variance `1 / dispersion` (1 for services without one). Missing records are zeros at all services.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Scales, dispersions and the share of missing records.
-    demand
-        Demand at sites, `[T, B, S]`.
-    rng
+    demand : float64 array `[T, B, S]`
+        Demand at sites.
+    rng : Generator
         Source of randomness.
 
     Returns

@@ -20,17 +20,16 @@ _CHOLESKY_SQUARES = 1024
 
 @dataclass(frozen=True, slots=True)
 class SpatialDemand:
-    """
-    Mean demand of squares.
+    """Mean demand of squares.
 
     Parameters
     ----------
-    level
-        Mean traffic per hour of each service, `[Q, S]`.
-    density
-        What the services share: demand without level and own field, `[Q]`.
-    land_use
-        Mix of the five land uses, `[Q, 5]`; rows sum to one.
+    level : float64 array `[Q, S]`
+        Mean traffic per hour of each service.
+    density : float64 array `[Q]`
+        What the services share: demand without level and own field.
+    land_use : float64 array `[Q, 5]`
+        Mix of the five land uses; rows sum to one.
     """
 
     level: FloatArray
@@ -39,21 +38,20 @@ class SpatialDemand:
 
 
 def gaussian_fields(side: int, length: float, count: int, rng: np.random.Generator) -> FloatArray:
-    """
-    Unit Gaussian fields on a square grid with covariance `exp(-distance / length)`.
+    """Unit Gaussian fields on a square grid with covariance `exp(-distance / length)`.
 
     Small grids use the exact Cholesky factor. Large ones use circulant embedding (Dietrich and Newsam 1997),
     padded by four lengths; what little is negative in the spectrum is cut off, and the variance put right.
 
     Parameters
     ----------
-    side
+    side : int
         Squares in a row.
-    length
+    length : float
         Correlation length in squares.
-    count
+    count : int
         Number of independent fields.
-    rng
+    rng : Generator
         Source of randomness.
 
     Returns
@@ -82,8 +80,7 @@ def gaussian_fields(side: int, length: float, count: int, rng: np.random.Generat
 def spatial_demand(
     scenario: Scenario, squares: FloatArray, square_km: float, rng: np.random.Generator
 ) -> SpatialDemand:
-    """
-    Draw the demand of squares on a grid.
+    """Draw the demand of squares on a grid.
 
     The logarithm of density is a field plus a nugget, less the distance from the city's centre over its
     radius (the squares' mean taken off). A service follows it with its own exponent and adds a field of
@@ -92,13 +89,13 @@ def spatial_demand(
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Parameters.
-    squares
-        Centres in km, `[Q, 2]`, a full square grid row by row.
-    square_km
+    squares : float64 array `[Q, 2]`
+        Centres in km, a full square grid row by row.
+    square_km : float
         Side of a square.
-    rng
+    rng : Generator
         Source of randomness.
     """
     side = round(np.sqrt(len(squares)))

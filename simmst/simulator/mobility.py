@@ -23,15 +23,14 @@ _BEGIN_H, _END_H, _ABSENT = 8.8, 17.5, 0.08
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """
-    Places and what draws people to them.
+    """Places and what draws people to them.
 
     Parameters
     ----------
-    places
-        East and north in km, `[B, 2]`.
-    homes, work, leisure
-        Weight of each place, `[B]`.
+    places : float64 array `[B, 2]`
+        East and north in km.
+    homes, work, leisure : float64 array `[B]`
+        Weight of each place.
     """
 
     places: FloatArray
@@ -41,14 +40,13 @@ class Town:
 
 
 def draw_town(n_places: int, rng: np.random.Generator) -> Town:
-    """
-    Draw places around a centre, with weights that are log-normal and fall off from it.
+    """Draw places around a centre, with weights that are log-normal and fall off from it.
 
     Parameters
     ----------
-    n_places
+    n_places : int
         Number of places B.
-    rng
+    rng : Generator
         Source of randomness.
     """
     # A sunflower's seeds, jittered: even, but without a grid's rows. Some 1 km2 each.
@@ -68,22 +66,21 @@ def draw_town(n_places: int, rng: np.random.Generator) -> Town:
 def presence(
     town: Town, rate: FloatArray, activity: FloatArray, workers: float, hours: int, rng: np.random.Generator
 ) -> FloatArray:
-    """
-    Let people live, and add up what those at each place are expected to do in each hour.
+    """Let people live, and add up what those at each place are expected to do in each hour.
 
     Parameters
     ----------
-    town
+    town : Town
         The places.
-    rate
-        Activity of each person, `[n]`.
-    activity
-        Relative activity by state (asleep, at work, free) and service, `[3, S]`.
-    workers
+    rate : float64 array `[n]`
+        Activity of each person.
+    activity : float64 array `[3, S]`
+        Relative activity by state (asleep, at work, free) and service.
+    workers : float
         Share of people with work, on weekdays.
-    hours
+    hours : int
         Number of hours, from a Monday's first.
-    rng
+    rng : Generator
         Source of randomness.
 
     Returns

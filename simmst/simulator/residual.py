@@ -21,14 +21,13 @@ _EVENT_HOURS_SD = 0.6
 
 
 def noise_weights(acf1: float) -> FloatArray:
-    """
-    Shares of variance of the three AR(1) parts, so that the noise has a given autocorrelation at 1 h.
+    """Shares of variance of the three AR(1) parts, so that the noise has a given autocorrelation at 1 h.
 
     The shares are in the ratio 1 : x : x^2, and x solves a quadratic equation [D].
 
     Parameters
     ----------
-    acf1
+    acf1 : float
         Autocorrelation at 1 h, between those of the parts (0.435 and 0.975).
 
     Raises
@@ -48,18 +47,17 @@ def noise_weights(acf1: float) -> FloatArray:
 def coloured_noise(
     acf1: float, steps: int, series: int, rng: np.random.Generator, stretch: float = 1.0
 ) -> FloatArray:
-    """
-    Stationary noise of unit variance with short and long memory.
+    """Stationary noise of unit variance with short and long memory.
 
     Parameters
     ----------
-    acf1
+    acf1 : float
         Autocorrelation at 1 h.
-    steps, series
+    steps, series : int
         Hours and number of independent series.
-    rng
+    rng : Generator
         Source of randomness.
-    stretch
+    stretch : float
         Factor on the memory of all parts; `acf1` is then the autocorrelation at so many hours.
 
     Returns
@@ -84,20 +82,19 @@ def _autoregression(phi: float, white: FloatArray) -> FloatArray:
 
 
 def changing_pattern(memory_days: float, first_hour: int, hours: int, rng: np.random.Generator) -> FloatArray:
-    """
-    Slow change of the daily shape: unit variance, smooth over the day, an AR(1) from day to day.
+    """Slow change of the daily shape: unit variance, smooth over the day, an AR(1) from day to day.
 
     It is what makes the residual of an hour resemble the residual of the same hour a day earlier.
 
     Parameters
     ----------
-    memory_days
+    memory_days : float
         Memory from day to day.
-    first_hour
+    first_hour : int
         Hour of day of the first step.
-    hours
+    hours : int
         Number of steps.
-    rng
+    rng : Generator
         Source of randomness.
 
     Returns
@@ -116,23 +113,22 @@ def changing_pattern(memory_days: float, first_hour: int, hours: int, rng: np.ra
 def log_residual(
     scenario: Scenario, first_hour: int, hours: int, sites: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
-    """
-    Draw the residual of log demand at sites.
+    """Draw the residual of log demand at sites.
 
     It adds noise of the city, of its regions, of each site and of each site's services; a changing daily
     pattern of the city and of each region; a factor a day; and a drift of each site.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Parameters.
-    first_hour
+    first_hour : int
         Hour of day of the first step.
-    hours
+    hours : int
         Number of steps.
-    sites
-        Positions in km, `[B, 2]`.
-    rng
+    sites : float64 array `[B, 2]`
+        Positions in km.
+    rng : Generator
         Source of randomness.
 
     Returns
@@ -177,20 +173,19 @@ def log_residual(
 def events(
     scenario: Scenario, hours: int, sites: FloatArray, extent_km: float, rng: np.random.Generator
 ) -> FloatArray:
-    """
-    Rise of log demand by events: crowds at a place for some hours.
+    """Rise of log demand by events: crowds at a place for some hours.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Rate per day and 10 km2, and mean size.
-    hours
+    hours : int
         Number of steps.
-    sites
-        Positions in km, `[B, 2]`.
-    extent_km
+    sites : float64 array `[B, 2]`
+        Positions in km.
+    extent_km : float
         Side of the region in which events happen.
-    rng
+    rng : Generator
         Source of randomness.
 
     Returns

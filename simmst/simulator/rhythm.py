@@ -30,8 +30,7 @@ _SHARPNESS_SD, _WEIGHT_SD, _BASE_SD = 0.25, 0.35, 0.3
 
 
 def daily_profiles(scenario: Scenario, rng: np.random.Generator) -> FloatArray:
-    """
-    Profiles by service, kind of day, hour and land use, with a weekly mean of one.
+    """Profiles by service, kind of day, hour and land use, with a weekly mean of one.
 
     A profile is `base + (1 - base) * shape`, where the shape is a sum of von Mises bumps scaled to a peak of
     one, less the night; hours, sharpness and weights of the bumps differ from world to world, and Saturday's
@@ -39,9 +38,9 @@ def daily_profiles(scenario: Scenario, rng: np.random.Generator) -> FloatArray:
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Parameters.
-    rng
+    rng : Generator
         Source of the differences between worlds.
 
     Returns
@@ -96,18 +95,17 @@ def _night(scenario: Scenario, clock: FloatArray, rng: np.random.Generator) -> F
 def day_kinds(
     scenario: Scenario, start_hour: int, hours: int, rng: np.random.Generator
 ) -> tuple[IntArray, IntArray]:
-    """
-    Kind of day and hour of day of each step.
+    """Kind of day and hour of day of each step.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Rate and mean length of holidays, and the shift of the clock.
-    start_hour
+    start_hour : int
         Hour of the week of the first step; 0 is Monday's first.
-    hours
+    hours : int
         Number of steps.
-    rng
+    rng : Generator
         Source of holidays.
 
     Returns

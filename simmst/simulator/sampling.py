@@ -23,8 +23,7 @@ def check_step(step_minutes: int) -> None:
 def refine(
     scenario: Scenario, counts: NDArray[np.float32], step_minutes: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """
-    Split hourly traffic into shorter steps.
+    """Split hourly traffic into shorter steps.
 
     The expected parts follow the slope between the neighbouring hours; a Dirichlet draw with concentration
     `fine_dispersion` makes them noisy, and an hour's records (`record_scale` to a unit) fall into them one by one,
@@ -32,13 +31,13 @@ def refine(
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Concentration and record scales.
-    counts
-        Hourly traffic, float32 `[T, B, S]`.
-    step_minutes
+    counts : float32 array `[T, B, S]`
+        Hourly traffic.
+    step_minutes : int
         15, 30 or 60.
-    rng
+    rng : Generator
         Source of randomness.
 
     Returns

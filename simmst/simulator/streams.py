@@ -8,14 +8,13 @@ import numpy as np
 
 
 def stream(seed: np.random.SeedSequence | int, name: str) -> np.random.Generator:
-    """
-    Generator of a stream of its own: a function of seed and name alone.
+    """Generator of a stream of its own: a function of seed and name alone.
 
     Parameters
     ----------
-    seed
+    seed : SeedSequence or int
         Seed of a world or of its scenario; it is left as it is.
-    name
+    name : str
         What is drawn, such as the name of a parameter.
     """
     parent = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)

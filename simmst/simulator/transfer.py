@@ -19,16 +19,15 @@ _BATCH = 512
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """
-    Mean absolute errors on real test windows in scaled units, one a service, `[S]` each.
+    """Mean absolute errors on real test windows in scaled units, one a service, `[S]` each.
 
     Parameters
     ----------
-    simulated
+    simulated : float64 array
         Of the ridge trained on simulated windows.
-    real
+    real : float64 array
         Of the ridge trained on real windows.
-    yesterday
+    yesterday : float64 array
         Of the same hour yesterday.
     """
 
@@ -45,8 +44,7 @@ class Transfer:
 def compare_transfer(
     simulated: WindowSource, train: WindowSource, test: WindowSource, seed: int, limit: int = 30_000
 ) -> Transfer:
-    """
-    Train a ridge on simulated and on real windows, and test both on real ones (statistic 11).
+    """Train a ridge on simulated and on real windows, and test both on real ones (statistic 11).
 
     Inputs are the lags 1 to 48 and 168 of all services of the node itself, as far as the history reaches,
     and a constant; the penalty on all of them is 10. Errors are in z-scores of log(1 + traffic), so that each
@@ -54,11 +52,11 @@ def compare_transfer(
 
     Parameters
     ----------
-    simulated, train, test
+    simulated, train, test : WindowSource
         Hourly windows with the same history, horizon and services.
-    seed
+    seed : int
         Seed of the choice of windows where there are more than `limit`.
-    limit
+    limit : int
         Largest number of windows of each of the three.
 
     Raises

@@ -10,12 +10,11 @@ FloatArray = NDArray[np.float64]
 
 
 def day_vectors(series: FloatArray) -> FloatArray:
-    """
-    Days as vectors of 24 hours with mean 0 and deviation 1 (a constant day is all 0).
+    """Days as vectors of 24 hours with mean 0 and deviation 1 (a constant day is all 0).
 
     Parameters
     ----------
-    series
+    series : float64 array
         Hourly series `[T, N]` that begins at midnight; what is left of the last day is dropped.
 
     Returns
@@ -30,12 +29,11 @@ def day_vectors(series: FloatArray) -> FloatArray:
 
 
 def maximum_mean_discrepancy(x: FloatArray, y: FloatArray) -> float:
-    """
-    Squared maximum mean discrepancy, unbiased, with a Gaussian kernel at the median distance (Gretton 2012).
+    """Squared maximum mean discrepancy, unbiased, with a Gaussian kernel at the median distance (Gretton 2012).
 
     Parameters
     ----------
-    x, y
+    x, y : float64 array
         Samples `[n, d]` and `[m, d]`, at least two each.
 
     Returns
@@ -54,16 +52,15 @@ def maximum_mean_discrepancy(x: FloatArray, y: FloatArray) -> float:
 
 
 def sliced_wasserstein(x: FloatArray, y: FloatArray, rng: np.random.Generator, slices: int = 64) -> float:
-    """
-    Mean distance of order 1 between projections on random directions.
+    """Mean distance of order 1 between projections on random directions.
 
     Parameters
     ----------
-    x, y
+    x, y : float64 array
         Samples `[n, d]` and `[m, d]`.
-    rng
+    rng : Generator
         Source of directions.
-    slices
+    slices : int
         Number of directions.
     """
     direction = rng.standard_normal((x.shape[1], slices))
@@ -76,16 +73,15 @@ def sliced_wasserstein(x: FloatArray, y: FloatArray, rng: np.random.Generator, s
 
 
 def two_sample_auc(x: FloatArray, y: FloatArray, rng: np.random.Generator) -> float:
-    """
-    How well a classifier tells two samples apart: area under the ROC curve on held-out halves.
+    """How well a classifier tells two samples apart: area under the ROC curve on held-out halves.
 
     The classifier is a ridge regression of the label on the variables, their squares and products.
 
     Parameters
     ----------
-    x, y
+    x, y : float64 array
         Samples `[n, d]` and `[m, d]`, at least four each.
-    rng
+    rng : Generator
         Source of the halves.
 
     Returns

@@ -42,18 +42,17 @@ _FEWEST_NODES_OF_DAYS = 4
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """
-    One set of real data against the prior.
+    """One set of real data against the prior.
 
     Parameters
     ----------
-    name
+    name : str
         The file, and which part of it.
-    real, simulated
+    real, simulated : str
         What was compared, in words.
-    comparisons
+    comparisons : tuple of Comparison
         Statistics inside or outside the band.
-    days
+    days : tuple of DayDistance
         Distances between whole days; empty where there are too few nodes, or no days.
     """
 
@@ -70,12 +69,11 @@ class Validation:
 
 
 def find_files(places: Sequence[Path]) -> list[Path]:
-    """
-    Files that are named, and the known ones (`KNOWN_FILES`) of folders.
+    """Files that are named, and the known ones (`KNOWN_FILES`) of folders.
 
     Parameters
     ----------
-    places
+    places : sequence of Path
         Files and folders.
 
     Raises
@@ -104,20 +102,19 @@ def validate_file(
     prior: Prior | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Validation]:
-    """
-    Hold a file of traffic, or one of totals on a square grid, against the prior.
+    """Hold a file of traffic, or one of totals on a square grid, against the prior.
 
     Parameters
     ----------
-    path
+    path : Path
         A traffic file (`TrafficData.load`), or an npz file with totals of squares `[side, side]`.
-    n_worlds
+    n_worlds : int
         Simulated worlds of the band; a tenth of it, at least 10, of large grids.
-    seed
+    seed : int
         Seed of the worlds.
-    prior
+    prior : Prior, optional
         Distribution of the scenarios; `informed_prior()` by default.
-    progress
+    progress : callable, optional
         Called after each world with the number done and the total.
 
     Raises
@@ -151,16 +148,15 @@ def validate_traffic(
     prior: Prior | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Validation:
-    """
-    Hold traffic against the prior, in time and day by day.
+    """Hold traffic against the prior, in time and day by day.
 
     Parameters
     ----------
-    name
+    name : str
         What to call it.
-    data
+    data : TrafficData
         Traffic of at least a week, with steps that divide the hour.
-    n_worlds, seed, prior, progress
+    n_worlds, seed, prior, progress : int, int, Prior, optional, callable, optional
         As in `validate_file`.
 
     Raises
@@ -195,16 +191,15 @@ def _grids(path: Path) -> dict[str, FloatArray]:
 
 
 def write_report(validations: Sequence[Validation], folder: Path, seed: int) -> list[Path]:
-    """
-    Write `validation.json`, `validation.csv` and `validation.png`, each whole or not at all.
+    """Write `validation.json`, `validation.csv` and `validation.png`, each whole or not at all.
 
     Parameters
     ----------
-    validations
+    validations : sequence of Validation
         What to write.
-    folder
+    folder : Path
         Where; it is made if it is not there.
-    seed
+    seed : int
         Seed of the worlds, for the record.
     """
     content = {"seed": seed, "sets": [_record(validation) for validation in validations]}

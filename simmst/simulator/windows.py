@@ -18,8 +18,7 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class SimulatedWindows:
-    """
-    Windows of simulated worlds, cut when asked for; sample `i` belongs to world `i // per_world`.
+    """Windows of simulated worlds, cut when asked for; sample `i` belongs to world `i // per_world`.
 
     A cell's traffic is scaled as a real node's is: z-scores of log(1 + traffic), here with the mean and the
     deviation of the cell's own first half (or first `lookback` hours, if that is more), so that, as with real
@@ -27,18 +26,18 @@ class SimulatedWindows:
 
     Parameters
     ----------
-    worlds
+    worlds : tuple of World
         The worlds.
-    lookback, horizon
+    lookback, horizon : int
         Hours of history L and of target H.
-    patches
-        Squares of each square's patch, int64 `[Q, P]`.
-    mean, scale
-        Of each square of each world, float32 `[W, Q, S]`.
-    world, node, origin
-        World, node and first target hour of each window, int64 `[n]`.
-    week_marks
-        Calendar marks of the hours of a week, float32 `[168, M]`.
+    patches : int64 array `[Q, P]`
+        Squares of each square's patch.
+    mean, scale : float32 array `[W, Q, S]`
+        Of each square of each world.
+    world, node, origin : int64 array `[n]`
+        World, node and first target hour of each window.
+    week_marks : float32 array `[168, M]`
+        Calendar marks of the hours of a week.
     """
 
     worlds: tuple[World, ...]
@@ -56,12 +55,11 @@ class SimulatedWindows:
     def cut(
         cls, worlds: Sequence[World], lookback: int, horizon: int, per_world: int, patch: int, seed: int
     ) -> SimulatedWindows:
-        """
-        Draw the windows of each world without repeats, from a seed of the world's own.
+        """Draw the windows of each world without repeats, from a seed of the world's own.
 
         Parameters
         ----------
-        worlds, lookback, horizon, per_world, patch, seed
+        worlds, lookback, horizon, per_world, patch, seed : sequence of World, int, int, int, int, int
             As in `SimulatedWorlds.windows`.
 
         Raises
@@ -150,8 +148,7 @@ def _log_statistics(world: World, fit: int) -> tuple[NDArray[np.float32], NDArra
 def plant_bad_worlds(
     series: Sequence[NDArray[np.float32]], share: float, seed: int
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_]]:
-    """
-    Make some worlds structurally wrong, while each keeps its levels, variances and services.
+    """Make some worlds structurally wrong, while each keeps its levels, variances and services.
 
     In every second bad world the hours of the day are permuted, the same way each day: its day repeats, but
     nothing in it is smooth. In the others the clock runs at 0.65 to 0.8 of its speed, so that the day has 30
@@ -159,11 +156,11 @@ def plant_bad_worlds(
 
     Parameters
     ----------
-    series
+    series : sequence of float32 array
         Traffic of the sites of each world, float32 `[T, B, S]` each.
-    share
+    share : float
         Part of the worlds to spoil, in [0, 1].
-    seed
+    seed : int
         Seed of the choice.
 
     Returns

@@ -20,20 +20,19 @@ _KM_PER_DEGREE = 111.32
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """
-    One simulated city part.
+    """One simulated city part.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         The parameters it was drawn with.
-    sites
-        Traffic of the sites in each step, float32 `[T, B, S]`.
-    spread
-        Part of each site's traffic that each square is given, float32 `[Q, B]`.
-    squares
-        Centres of the squares in km, `[Q, 2]`, a full square grid row by row from the south-west.
-    step_minutes
+    sites : float32 array `[T, B, S]`
+        Traffic of the sites in each step.
+    spread : float32 array `[Q, B]`
+        Part of each site's traffic that each square is given.
+    squares : float64 array `[Q, 2]`
+        Centres of the squares in km, a full square grid row by row from the south-west.
+    step_minutes : int
         Length of a step: 15, 30 or 60.
     """
 

@@ -17,6 +17,7 @@ from simmst.io.atomic import atomic_file
 from simmst.io.npz import read_npz
 from simmst.traffic.file_fields import fields_of
 from simmst.traffic.gap import Gap
+from simmst.traffic.units import by_service, joined_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class TrafficData:
     coordinates : float64 array `[N, 2]`, optional
         Longitude and latitude in degrees, or None where they are not known.
     units : str
-        Unit of the values, "unknown" where the file does not say.
+        Unit of the values, "unknown" where the file does not say; "dl=MB, users=users" where services differ.
     gaps : tuple of Gap
         Times that were not recorded; the values there were filled.
     fill : str
@@ -86,6 +87,10 @@ class TrafficData:
             overlap = (self.times < gap.stop) & (self.times + step > gap.start)
             filled[overlap, self.services.index(gap.service)] = True
         return filled
+
+    def unit_of(self, service: str) -> str:
+        """Return the unit of one service's values."""
+        return by_service(self.units, self.services).get(service, self.units)
 
     @property
     def hours_per_step(self) -> float:
@@ -172,7 +177,7 @@ class TrafficData:
             services=tuple(self.services[i] for i in service_at),
             node_ids=tuple(self.node_ids[i] for i in node_at),
             coordinates=None if self.coordinates is None else self.coordinates[node_at],
-            units=self.units,
+            units=joined_units({self.services[i]: self.unit_of(self.services[i]) for i in service_at}),
             gaps=tuple(gap for gap in self.gaps if gap.service in {self.services[i] for i in service_at}),
             fill=self.fill,
         )
@@ -272,8 +277,9 @@ def _check(data: TrafficData) -> None:
             raise DataError(f"{name}: a name occurs twice")
     if not isinstance(data.start, np.datetime64) or np.isnat(data.start):
         raise DataError(f"start: must be a local time (datetime64), not {data.start!r}")
-    if data.step_minutes < 1 or 1440 % data.step_minutes:
-        raise DataError(f"step_minutes: must divide the 1440 minutes of a day, not {data.step_minutes}")
+    step = data.step_minutes
+    if not isinstance(step, (int, np.integer)) or step < 1 or 1440 % step:
+        raise DataError(f"step_minutes: must be whole, and divide the 1440 minutes of a day, not {step!r}")
     if data.coordinates is not None and (
         data.coordinates.shape != (values.shape[1], 2) or not np.isfinite(data.coordinates).all()
     ):

@@ -102,7 +102,7 @@ def describe(data: TrafficData) -> Description:
     found: list[Statistic] = []
     for s, service in enumerate(data.services):
         series = data.values[:, :, s].astype(np.float64)
-        found += _level(series, service, f"{_units(data)} per hour", filled[:, s])
+        found += _level(series, service, f"{_units(data, service)} per hour", filled[:, s])
         found += _in_time(series, service, data.start_hour)
         found += _in_space(series.sum(axis=0), service, order)
     if hours >= 2 * _WEEK and len(data.services) > 1:
@@ -127,8 +127,10 @@ def grid_order(data: TrafficData) -> NDArray[np.int64] | None:
     return order.reshape(len(rows), len(columns)) if full else None
 
 
-def _units(data: TrafficData) -> str:
-    return "units of the file" if data.units == "unknown" else data.units
+def _units(data: TrafficData, service: str | None = None) -> str:
+    """Units of one service, or of all of them."""
+    units = data.units if service is None else data.unit_of(service)
+    return "units of the file" if units == "unknown" else units
 
 
 def _over_nodes(name: str, service: str, values: FloatArray, unit: str = "") -> Statistic:

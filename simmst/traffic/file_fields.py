@@ -27,6 +27,8 @@ def fields_of(keys: dict[str, NDArray[Any]]) -> dict[str, Any]:
     try:
         start = np.datetime64(str(keys["start"]), "m")
         step = int(keys["step_minutes"])
+        if step != keys["step_minutes"]:
+            raise ValueError
     except (ValueError, TypeError):
         raise DataError("start, step_minutes: must be one local time and one whole number") from None
     try:

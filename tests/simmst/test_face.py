@@ -312,7 +312,7 @@ def test_a_table_is_read_from_a_file_or_a_frame(traffic, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"services": {"call": "calls", "net": "MB"}}, "services: have the units MB, calls"),
+        ({"services": {"call": "calls", "net": "MB"}, "units": "MB"}, "units: the services say theirs"),
         ({"services": ["call"]}, "units: say what the values are in"),
         ({"services": "call", "units": "MB"}, "services: must be a list"),
         ({"services": ["call"], "units": "MB", "max_missing": 2}, "max_missing=2: must be a share"),

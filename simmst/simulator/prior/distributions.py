@@ -12,16 +12,15 @@ from simmst.errors import ConfigError, short
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
-    """
-    Uniform on [low, high].
+    """Uniform on [low, high].
 
     Parameters
     ----------
-    low, high
+    low, high : float
         The range.
-    nominal
+    nominal : float
         The usual value.
-    floor, ceiling
+    floor, ceiling : float
         Limits that the wide range may not pass, outside of the range.
     """
 
@@ -56,16 +55,15 @@ class Uniform:
 
 @dataclass(frozen=True, slots=True)
 class LogUniform:
-    """
-    Uniform in the logarithm on [low, high], both positive.
+    """Uniform in the logarithm on [low, high], both positive.
 
     Parameters
     ----------
-    low, high
+    low, high : float
         The range.
-    nominal
+    nominal : float
         The usual value.
-    ceiling
+    ceiling : float
         Limit that the wide range may not pass, outside of the range.
     """
 
@@ -106,12 +104,11 @@ class LogUniform:
 
 @dataclass(frozen=True, slots=True)
 class Normal:
-    """
-    Normal with mean `nominal` and deviation `sd`.
+    """Normal with mean `nominal` and deviation `sd`.
 
     Parameters
     ----------
-    nominal, sd
+    nominal, sd : float
         Mean and standard deviation.
     """
 
@@ -141,14 +138,13 @@ class Normal:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """
-    One of a few values.
+    """One of a few values.
 
     Parameters
     ----------
-    values, weights
+    values, weights : tuple of float
         The values and their probabilities, which sum to one.
-    nominal
+    nominal : float
         The usual value, one of `values`.
     """
 

@@ -13,14 +13,13 @@ _REACH = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """
-    All numbers in [low, high], or the whole ones alone.
+    """All numbers in [low, high], or the whole ones alone.
 
     Parameters
     ----------
-    low, high
+    low, high : float
         The smallest and the largest value.
-    whole
+    whole : bool
         Whether only whole numbers have a meaning, as for a switch or the hour of a week.
     """
 
@@ -38,14 +37,13 @@ class Domain:
         return f"a whole number, {self.low:g} {between} {self.high:g}"
 
     def check(self, name: str, distribution: Distribution) -> None:
-        """
-        Refuse a distribution with values outside.
+        """Refuse a distribution with values outside.
 
         Parameters
         ----------
-        name
+        name : str
             Of the parameter, for the message.
-        distribution
+        distribution : Distribution
             Its distribution. Of a normal one, six deviations (widened ones) on both sides must lie inside.
 
         Raises

@@ -35,14 +35,13 @@ class _Loader(yaml.SafeLoader):
 
 
 def save_prior(prior: Prior, path: str | os.PathLike[str]) -> None:
-    """
-    Write a prior in full; the file appears whole or not at all.
+    """Write a prior in full; the file appears whole or not at all.
 
     Parameters
     ----------
-    prior
+    prior : Prior
         The prior.
-    path
+    path : path-like
         The YAML file.
     """
     with atomic_file(Path(path)) as stream:
@@ -61,8 +60,7 @@ def prior_yaml(prior: Prior) -> str:
 
 
 def load_prior(path: str | os.PathLike[str]) -> Prior:
-    """
-    Read a prior; what the file does not name is as in the prior that its `base` names, `informed` without one.
+    """Read a prior; what the file does not name is as in the prior that its `base` names, `informed` without one.
 
     Each parameter is a mapping with its distribution and nominal value, for example
     `isd_km: {log_uniform: [0.35, 1.2], nominal: 0.5}`; the others are `uniform: [low, high]` and
@@ -71,7 +69,7 @@ def load_prior(path: str | os.PathLike[str]) -> Prior:
 
     Parameters
     ----------
-    path
+    path : path-like
         The YAML file.
 
     Raises

@@ -156,8 +156,7 @@ EVERY_SERVICE: dict[str, Distribution] = {
 
 
 def informed_prior() -> Prior:
-    """
-    Prior whose ranges were widened until statistics of Milano and Jinan lay inside.
+    """Prior whose ranges were widened until statistics of Milano and Jinan lay inside.
 
     Worlds of it say nothing about transfer to these two cities; `literature_prior` does.
     """

@@ -154,8 +154,7 @@ EVERY_SERVICE: dict[str, Distribution] = {
 
 
 def literature_prior() -> Prior:
-    """
-    Prior with ranges from publications and reasoning alone, for claims of transfer to any city.
+    """Prior with ranges from publications and reasoning alone, for claims of transfer to any city.
 
     No number of it was set with statistics of Milano or Jinan; it is wider than `informed_prior`.
     """

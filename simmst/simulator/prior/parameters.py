@@ -145,12 +145,11 @@ def has_own_stream(name: str) -> bool:
 
 
 def domain(name: str) -> Domain:
-    """
-    Values that a parameter may have in any prior.
+    """Values that a parameter may have in any prior.
 
     Parameters
     ----------
-    name
+    name : str
         Of a city's parameter, or of a service's, with or without the service in front ("call.lag_h").
     """
     if name in CITY_DOMAINS:

@@ -34,8 +34,7 @@ _TARGET_PARAMETERS = (
 
 
 def service_kind(name: str) -> Kind:
-    """
-    Kind of process that a service's name stands for.
+    """Kind of process that a service's name stands for.
 
     The name is cut into words at everything but letters and digits. With "sms" or "mms" among them it is
     "sms"; with "call", "calls" or "voice", "call"; with "up", "down", "ul", "dl", "uplink", "downlink",
@@ -44,7 +43,7 @@ def service_kind(name: str) -> Kind:
 
     Parameters
     ----------
-    name
+    name : str
         The service, such as "sms", "internet" or "5g_down".
     """
     words = set(re.split(r"[^a-z0-9]+", name.lower()))
@@ -59,14 +58,13 @@ def service_kind(name: str) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """
-    Parameters of one world: named numbers, those of a service as "service.name".
+    """Parameters of one world: named numbers, those of a service as "service.name".
 
     Parameters
     ----------
-    services
+    services : tuple of str
         The services, in order.
-    values
+    values : mapping of str to float
         The numbers.
     """
 
@@ -94,18 +92,17 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """
-    Distribution over scenarios: 70 % of the worlds from the ranges, 20 % near nominal, 10 % from wide ranges.
+    """Distribution over scenarios: 70 % of the worlds from the ranges, 20 % near nominal, 10 % from wide ranges.
 
     Parameters
     ----------
-    city
+    city : mapping of str to Distribution
         Distributions of the city-wide parameters.
-    service
+    service : mapping of Kind to mapping of str to Distribution
         Distributions of a service's parameters by its kind, those shared by all kinds included.
-    mixture
+    mixture : tuple of 3 float
         Weights of the three parts.
-    base
+    base : Base
         Name of the prior that this one is or started from: "informed" or "literature".
 
     Raises
@@ -139,14 +136,13 @@ class Prior:
         return named
 
     def sample(self, seed: np.random.SeedSequence | int, services: Sequence[str]) -> Scenario:
-        """
-        Draw the parameters of one world.
+        """Draw the parameters of one world.
 
         Parameters
         ----------
-        seed
+        seed : SeedSequence or int
             Seed of this world.
-        services
+        services : sequence of str
             Names of its services; `service_kind` maps them to kinds.
         """
         rng = np.random.default_rng(seed)
@@ -156,8 +152,7 @@ class Prior:
         return Scenario(tuple(services), values)
 
     def sample_beyond(self, seed: np.random.SeedSequence | int, services: Sequence[str]) -> Scenario:
-        """
-        Draw a city outside the ranges, for a target that training has not covered.
+        """Draw a city outside the ranges, for a target that training has not covered.
 
         Eight parameters of the daily shape and of the noise lie between the range's end and the widened
         range's (a side with no room is not used); the others come from the ranges. Of the training mixture
@@ -165,9 +160,9 @@ class Prior:
 
         Parameters
         ----------
-        seed
+        seed : SeedSequence or int
             Seed of this city.
-        services
+        services : sequence of str
             Names of its services.
         """
         rng = np.random.default_rng(seed)
@@ -183,12 +178,11 @@ class Prior:
         return Scenario(tuple(services), {name: d.nominal for name, d in named.items()})
 
     def log_prob(self, scenario: Scenario) -> float:
-        """
-        Log of the mixture's density at a scenario; -inf outside it.
+        """Log of the mixture's density at a scenario; -inf outside it.
 
         Parameters
         ----------
-        scenario
+        scenario : Scenario
             The scenario; its names must be those of this prior.
         """
         named = self.distributions(scenario.services)

@@ -1,5 +1,4 @@
-"""
-Ray tracing with sionna-rt, as a program of its own: a wrong libLLVM aborts the process that it is loaded into.
+"""Ray tracing with sionna-rt, as a program of its own: a wrong libLLVM aborts the process that it is loaded into.
 
     python _sionna_program.py --probe          print the version, after one ray has been traced
     python _sionna_program.py JOB.json OUT.npz trace a city of boxes

@@ -30,17 +30,16 @@ _INTERFERENCE_LOAD = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """
-    Which sites serve which squares.
+    """Which sites serve which squares.
 
     Parameters
     ----------
-    share
-        Part of each square's demand that each site takes, `[Q, B]`; rows sum to one.
-    area
-        Part of each square that the operator's coverage map gives to each site, `[Q, B]`; rows sum to one.
-    efficiency
-        Mean spectral efficiency of each site over what it serves, in bit/s/Hz, `[B]`.
+    share : float64 array `[Q, B]`
+        Part of each square's demand that each site takes; rows sum to one.
+    area : float64 array `[Q, B]`
+        Part of each square that the operator's coverage map gives to each site; rows sum to one.
+    efficiency : float64 array `[B]`
+        Mean spectral efficiency of each site over what it serves, in bit/s/Hz.
     """
 
     share: FloatArray
@@ -48,8 +47,7 @@ class Coverage:
     efficiency: FloatArray
 
     def spread(self) -> FloatArray:
-        """
-        Part of each site's traffic that each square is given, `[Q, B]`; columns sum to one.
+        """Part of each site's traffic that each square is given, `[Q, B]`; columns sum to one.
 
         A site's counts are spread evenly over its area on the coverage map, which is how the Telecom Italia
         grids were made (Barlacchi et al., Scientific Data 2015). A site without area keeps nothing: all zero.
@@ -58,8 +56,7 @@ class Coverage:
         return np.asarray(np.divide(self.area, total, out=np.zeros_like(self.area), where=total > 0))
 
     def cells(self) -> tuple[NDArray[np.int64], FloatArray]:
-        """
-        Give each square one cell: the nodes are then cells, not squares of a map.
+        """Give each square one cell: the nodes are then cells, not squares of a map.
 
         Cells are shared out so that the squares' demand for them is largest, each to one square while there are
         cells enough; then a square takes the one that serves it best.
@@ -78,14 +75,13 @@ class Coverage:
 
 
 def square_centres(side: int, square_km: float) -> FloatArray:
-    """
-    Centres of `side * side` squares around the origin, row by row from the south-west.
+    """Centres of `side * side` squares around the origin, row by row from the south-west.
 
     Parameters
     ----------
-    side
+    side : int
         Squares in a row.
-    square_km
+    square_km : float
         Side of a square.
 
     Returns
@@ -99,18 +95,17 @@ def square_centres(side: int, square_km: float) -> FloatArray:
 
 
 def place_sites(distance_km: float, jitter: float, extent_km: float, rng: np.random.Generator) -> FloatArray:
-    """
-    Sites on a hexagonal grid, turned, shifted and jittered at random.
+    """Sites on a hexagonal grid, turned, shifted and jittered at random.
 
     Parameters
     ----------
-    distance_km
+    distance_km : float
         Distance between neighbouring sites.
-    jitter
+    jitter : float
         Deviation of each coordinate from the grid, in units of the distance.
-    extent_km
+    extent_km : float
         Side of the square region to cover; half a distance is added around it.
-    rng
+    rng : Generator
         Source of randomness.
 
     Returns
@@ -135,18 +130,17 @@ def place_sites(distance_km: float, jitter: float, extent_km: float, rng: np.ran
 def cover(
     scenario: Scenario, squares: FloatArray, sites: FloatArray, square_km: float, rng: np.random.Generator
 ) -> Coverage:
-    """
-    Serve squares by their best sites.
+    """Serve squares by their best sites.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Radio parameters.
-    squares, sites
+    squares, sites : float64 array
         Positions in km, `[Q, 2]` and `[B, 2]`.
-    square_km
+    square_km : float
         Side of a square.
-    rng
+    rng : Generator
         Source of shadowing and of power differences between sites.
     """
     n_candidates = min(_CANDIDATES, len(sites))
@@ -162,18 +156,17 @@ def cover(
 
 
 def cover_by_gain(scenario: Scenario, gain: FloatArray, square_km: float, rng: np.random.Generator) -> Coverage:
-    """
-    Serve squares by given path gains: they hold what is common to a square, so no shadowing of it is drawn.
+    """Serve squares by given path gains: they hold what is common to a square, so no shadowing of it is drawn.
 
     Parameters
     ----------
-    scenario
+    scenario : Scenario
         Radio parameters; layout and environment play no part (indoors is as in UMa), frequency only indoors.
-    gain
-        Path gains in dB, `[Q, B]`.
-    square_km
+    gain : float64 array `[Q, B]`
+        Path gains in dB.
+    square_km : float
         Side of a square.
-    rng
+    rng : Generator
         Source of power differences between sites.
     """
     n_sites = gain.shape[1]

@@ -35,20 +35,19 @@ def path_loss(
     line_of_sight: bool,
     height_ut: float = HEIGHT_UT,
 ) -> FloatArray:
-    """
-    Median path loss in dB, TR 38.901 Table 7.4.1-1.
+    """Median path loss in dB, TR 38.901 Table 7.4.1-1.
 
     Parameters
     ----------
-    environment
+    environment : Environment
         "UMa", "UMi" or "RMa", with the base station heights of `HEIGHT_BS`.
-    distance
+    distance : ArrayLike
         Ground distance in metres, any shape, at least 1.
-    frequency
+    frequency : float
         Carrier in GHz.
-    line_of_sight
+    line_of_sight : bool
         Whether the site is seen.
-    height_ut
+    height_ut : float
         Height of the terminal in metres; below 13, where the environment height of UMa is exactly 1 m.
 
     Returns
@@ -123,14 +122,13 @@ def _blocked(environment: Environment, slant: FloatArray, frequency: float, heig
 
 
 def line_of_sight_probability(environment: Environment, distance: ArrayLike) -> FloatArray:
-    """
-    Probability that a terminal below 13 m sees the site, TR 38.901 Table 7.4.2-1.
+    """Probability that a terminal below 13 m sees the site, TR 38.901 Table 7.4.2-1.
 
     Parameters
     ----------
-    environment
+    environment : Environment
         "UMa", "UMi" or "RMa".
-    distance
+    distance : ArrayLike
         Ground distance in metres, any shape.
     """
     d = np.asarray(distance, dtype=np.float64)
@@ -142,28 +140,26 @@ def line_of_sight_probability(environment: Environment, distance: ArrayLike) -> 
 
 
 def mean_indoor_depth(environment: Environment) -> float:
-    """
-    Mean depth in metres of indoor terminals, TR 38.901 section 7.4.3.1.
+    """Mean depth in metres of indoor terminals, TR 38.901 section 7.4.3.1.
 
     The depth is the smaller of two independent uniform draws from 0 to a, whose mean is a / 3 [D].
 
     Parameters
     ----------
-    environment
+    environment : Environment
         "UMa", "UMi" or "RMa".
     """
     return INDOOR_REACH[environment] / 3
 
 
 def penetration_loss(frequency: float, depth: float) -> float:
-    """
-    Mean loss in dB into a low-loss building, TR 38.901 Table 7.4.3-2.
+    """Mean loss in dB into a low-loss building, TR 38.901 Table 7.4.3-2.
 
     Parameters
     ----------
-    frequency
+    frequency : float
         Carrier in GHz.
-    depth
+    depth : float
         Metres indoors.
     """
     glass, concrete = 2 + 0.2 * frequency, 5 + 4 * frequency
@@ -174,8 +170,7 @@ def penetration_loss(frequency: float, depth: float) -> float:
 def serving_shares(
     gain: FloatArray, offset: FloatArray, softness: float, map_softness: float
 ) -> tuple[FloatArray, FloatArray]:
-    """
-    Best-server shares of each square, averaged over its ground in closed form.
+    """Best-server shares of each square, averaged over its ground in closed form.
 
     Shadowing decorrelates in some 50 m, far less than a square's 235 m, so each point of a square draws its
     own best server. If the shadowing were Gumbel with the same deviation, the share of a site would be
@@ -183,11 +178,11 @@ def serving_shares(
 
     Parameters
     ----------
-    gain
-        Median path gain plus power in dB, `[Q, K]`.
-    offset
-        Part of the shadowing that is common to a square, in dB, `[Q, K]`.
-    softness, map_softness
+    gain : float64 array `[Q, K]`
+        Median path gain plus power in dB.
+    offset : float64 array `[Q, K]`
+        Part of the shadowing that is common to a square, in dB.
+    softness, map_softness : float
         Scale in dB of the true shares, and of the operator's (unshadowed) coverage map.
 
     Returns
@@ -199,18 +194,17 @@ def serving_shares(
 
 
 def spectral_efficiency(gain: FloatArray, load: float, noise: float, peak: float = 4.4) -> FloatArray:
-    """
-    Attenuated Shannon capacity of each link in bit/s/Hz, after 3GPP TR 36.942 Annex A.
+    """Attenuated Shannon capacity of each link in bit/s/Hz, after 3GPP TR 36.942 Annex A.
 
     Parameters
     ----------
-    gain
-        Received power in dB up to a constant, `[Q, K]`.
-    load
+    gain : float64 array `[Q, K]`
+        Received power in dB up to a constant.
+    load : float
         Part of the time in which the other sites transmit, in [0, 1].
-    noise
+    noise : float
         Noise in dB on the scale of `gain`.
-    peak
+    peak : float
         Largest efficiency of the modulation.
     """
     power: FloatArray = 10 ** (gain / 10)
@@ -220,8 +214,7 @@ def spectral_efficiency(gain: FloatArray, load: float, noise: float, peak: float
 
 
 def shadow_split(sigma: float, correlation: float, side: float) -> tuple[float, float]:
-    """
-    Split shadowing into a part common to a square and a part inside it.
+    """Split shadowing into a part common to a square and a part inside it.
 
     The variance of the mean over a square is `sigma^2` times the mean over pairs of its points of
     Gudmundson's correlation `exp(-r / d)`, by quadrature of `4 (1 - u) (1 - v) exp(-side hypot(u, v) / d)`
@@ -229,11 +222,11 @@ def shadow_split(sigma: float, correlation: float, side: float) -> tuple[float, 
 
     Parameters
     ----------
-    sigma
+    sigma : float
         Deviation of shadowing in dB.
-    correlation
+    correlation : float
         Correlation distance in metres.
-    side
+    side : float
         Side of the square in metres.
 
     Returns

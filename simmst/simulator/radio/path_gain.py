@@ -25,18 +25,17 @@ _FEWEST_SQUARES = 25  # one node and two rings around it
 
 @dataclass(frozen=True, slots=True)
 class PathGain:
-    """
-    Path gains between the sites and the squares of `M` maps; world `i` of a set takes map `i % M`.
+    """Path gains between the sites and the squares of `M` maps; world `i` of a set takes map `i % M`.
 
     Parameters
     ----------
-    gain_db
-        Path gain in dB (minus path loss, antenna gains included), float64 `[M, Q, B]`, finite, from -300 to 0.
-        The `Q` squares are a full square grid, row by row from the south-west, at least 5 in a row: nodes, and
-        two rings of squares around them.
-    sites_km
-        East and north of the sites in km, the grid's centre at the origin, float64 `[M, B, 2]`.
-    square_km
+    gain_db : float64 array `[M, Q, B]`
+        Path gain in dB (minus path loss, antenna gains included), finite, from -300 to 0. The `Q` squares are a
+        full square grid, row by row from the south-west, at least 5 in a row: nodes, and two rings of squares
+        around them.
+    sites_km : float64 array `[M, B, 2]`
+        East and north of the sites in km, the grid's centre at the origin.
+    square_km : float
         Side of a square in km.
 
     Raises
@@ -84,14 +83,13 @@ class PathGain:
 
 
 def save_path_gain(gain: PathGain, path: str | os.PathLike[str]) -> None:
-    """
-    Write path gains to an npz file; it appears whole or not at all.
+    """Write path gains to an npz file; it appears whole or not at all.
 
     Parameters
     ----------
-    gain
+    gain : PathGain
         The path gains.
-    path
+    path : path-like
         The file.
     """
     with atomic_file(Path(path)) as stream:
@@ -105,15 +103,14 @@ def save_path_gain(gain: PathGain, path: str | os.PathLike[str]) -> None:
 
 
 def load_path_gain(path: str | os.PathLike[str]) -> PathGain:
-    """
-    Read path gains from an npz file.
+    """Read path gains from an npz file.
 
     Its keys are `gain_db` `[M, Q, B]` (or `[Q, B]` for one map), `sites_km` `[M, B, 2]` (or `[B, 2]`), `units`,
     which must be "dB", and optionally `square_km` (0.235, the Milano grid's, where it is missing).
 
     Parameters
     ----------
-    path
+    path : path-like
         The file.
 
     Raises

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cutplane._install import install_command
 from simmst.errors import ConfigError, DataError, SimmstError
 from simmst.io.atomic import atomic_file
 from simmst.io.npz import read_npz
@@ -38,14 +39,13 @@ _RAYS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class RayTracer:
-    """
-    The program that traces, and the interpreter that runs it.
+    """The program that traces, and the interpreter that runs it.
 
     Parameters
     ----------
-    python
+    python : str
         Interpreter that has sionna-rt.
-    program
+    program : Path
         The program; see `_sionna_program.py` for what it reads and writes.
     """
 
@@ -53,8 +53,7 @@ class RayTracer:
     program: Path = PROGRAM
 
     def probe(self) -> str:
-        """
-        Trace one ray.
+        """Trace one ray.
 
         Returns
         -------
@@ -71,7 +70,7 @@ class RayTracer:
             return done.stdout.split()[-1]
         if "No module named" in done.stderr:
             raise SimmstError(
-                "sionna-rt is not installed; pip install 'cutplane[rt]', or give path gains as a file"
+                f"sionna-rt is not installed: {install_command('rt')}, or give path gains as a file"
             )
         raise SimmstError(
             f"sionna-rt cannot trace ({_why(done)}); it needs LLVM 17 or later (Debian: libllvm19), and "
@@ -79,14 +78,13 @@ class RayTracer:
         )
 
     def trace(self, job: dict[str, Any], cache: Path) -> FloatArray:
-        """
-        Trace a city of boxes, or take the result of an earlier trace.
+        """Trace a city of boxes, or take the result of an earlier trace.
 
         Parameters
         ----------
-        job
+        job : dict of str to object
             What the program reads.
-        cache
+        cache : Path
             Folder of earlier results, by the hash of job and program.
 
         Returns
@@ -133,22 +131,21 @@ def traced_cities(
     tracer: RayTracer | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> PathGain:
-    """
-    Path gains of random cities of boxes.
+    """Path gains of random cities of boxes.
 
     Parameters
     ----------
-    n_maps
+    n_maps : int
         Number of cities.
-    seed
+    seed : int
         Seed of layouts and houses; city `i` is a function of `(seed, i)`.
-    cache
+    cache : path-like
         Folder of earlier results; an interrupted call goes on there.
-    row
+    row : int
         Squares in a row, at least 5.
-    tracer
+    tracer : RayTracer, optional
         Program and interpreter; sionna-rt of this interpreter by default.
-    progress
+    progress : callable, optional
         Called after each city with the number done and the total.
 
     Raises

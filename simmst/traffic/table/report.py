@@ -37,6 +37,12 @@ class TableReport:
         Missing values outside the gaps; they were filled, and the file does not declare them.
     filled_nodes : tuple of tuple of str, int
         The nodes with most of these, and how many.
+    summed : int
+        Rows that were added to another of the same time and node.
+    too_large : int
+        Values above `max_value`; they were taken as missing.
+    oddities : tuple of str
+        What is to be looked at, see `simmst.traffic.table.oddities.oddities`; nothing was changed.
     sentences : tuple of str
         All of it in words, a line each.
     """
@@ -47,11 +53,14 @@ class TableReport:
     repeated_once: int
     negative: int
     non_finite: int
-    left_out: tuple[tuple[str, float], ...]
-    cut: int
-    gap_steps: int
-    filled: int
-    filled_nodes: tuple[tuple[str, int], ...]
+    left_out: tuple[tuple[str, float], ...] = ()
+    cut: int = 0
+    gap_steps: int = 0
+    filled: int = 0
+    filled_nodes: tuple[tuple[str, int], ...] = ()
+    summed: int = 0
+    too_large: int = 0
+    oddities: tuple[str, ...] = ()
     sentences: tuple[str, ...] = ()
 
 
@@ -95,19 +104,23 @@ def sentences(
         )
     if found.duplicates:
         yield f"{found.duplicates} rows repeat another and count once"
+    if found.summed:
+        yield f"{found.summed} rows were added to another of their time and node (averaged where to hours, too)"
     if found.negative or found.non_finite:
         yield f"{found.negative} negative and {found.non_finite} infinite or NaN values were taken as missing"
+    if found.too_large:
+        yield f"{found.too_large} values above max_value were taken as missing"
     if found.left_out:
         yield (
             f"left out: {len(found.left_out)} nodes that lack more than {max_missing:.3g} of their values: "
-            + _few([f"{name} ({share:.1%})" for name, share in found.left_out])
+            + few([f"{name} ({share:.1%})" for name, share in found.left_out])
         )
     if found.cut:
         yield f"left out: {found.cut} steps at the ends, which more than {gap_share:.3g} of the nodes lack"
     if data.gaps:
         yield (
             f"gaps: {found.gap_steps} steps of a service that more than {gap_share:.3g} of the nodes lack, filled "
-            f"by the days before and declared: {_few(_spans(data))}"
+            f"by the days before and declared: {few(_spans(data))}"
         )
     if found.filled:
         share = found.filled / data.values.size
@@ -133,6 +146,7 @@ def sentences(
         f"made: {steps} hours from {hourly.times[0]} to {hourly.times[-1]} ({steps / 24:.4g} days) x {nodes} "
         f"nodes x {services} services, in {hourly.units}"
     )
+    yield from (f"look at this: {odd}" for odd in found.oddities)
 
 
 def _spans(data: TrafficData) -> list[str]:
@@ -147,5 +161,6 @@ def _spans(data: TrafficData) -> list[str]:
     ]
 
 
-def _few(texts: Sequence[str]) -> str:
+def few(texts: Sequence[str]) -> str:
+    """Join the first six, and say how many more there are."""
     return "; ".join(texts[:6]) + (f" and {len(texts) - 6} more" if len(texts) > 6 else "")

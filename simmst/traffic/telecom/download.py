@@ -6,13 +6,14 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pooch
 import requests
+import urllib3
 
 from simmst.errors import ConfigError, DataError
 from simmst.io.atomic import atomic_file
@@ -26,7 +27,7 @@ REGISTRY = "registry.txt"
 _HASH_LENGTHS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
 _PARTIAL, _RANGE_REFUSED, _TOO_MANY = 206, 416, 429
 _TIMEOUT = 30  # seconds without a byte
-_CHUNK = 1 << 16
+_CHUNK, _SMALL = 1 << 16, 1 << 10
 # Attempts in a row that bring nothing new before giving up.
 _ATTEMPTS = 5
 _PAUSE = 1.0  # seconds before the second attempt; doubles
@@ -87,7 +88,7 @@ def list_files(city: str, server: str = SERVER) -> list[RemoteFile]:
         raise DataError(f"{url}: {_words(error)}") from None
     except DataError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise DataError(f"{url}: not a list of files ({error}); is {server} a Dataverse server?") from None
     if not files:
         raise DataError(f"{url}: the list holds no daily file of {city}")
@@ -106,7 +107,10 @@ def _remote_file(entry: dict[str, Any], server: str) -> RemoteFile:
     if not re.fullmatch(rf"[0-9a-f]{{{_HASH_LENGTHS.get(kind, 1)}}}", value) or kind not in _HASH_LENGTHS:
         raise DataError(f"{server}: lists {name} without a hash that can be checked ({kind}: {value})")
     url = f"{server.rstrip('/')}/api/access/datafile/{int(entry['id'])}"
-    return RemoteFile(name, url, f"{kind}:{value}", int(entry["filesize"]))
+    size = int(entry["filesize"])
+    if size < 0:
+        raise DataError(f"{server}: lists {name} with {size} bytes")
+    return RemoteFile(name, url, f"{kind}:{value}", size)
 
 
 def download(
@@ -226,12 +230,28 @@ class _Resuming:
                     raise DataError(f"{url}: asked for bytes from {here} on, the server sent {told}")
             # A server that does not know ranges begins again, and so does the file.
             with self._part.open("ab" if answer.status_code == _PARTIAL else "wb") as stream:
-                for chunk in answer.iter_content(_CHUNK):
+                for chunk in _as_it_comes(answer):
                     stream.write(chunk)
                     if self._progress is not None:
                         self._progress(self._file.name, stream.tell(), self._file.size)
                     if stream.tell() > self._file.size:
                         break  # more than was listed: the hash will be wrong
+
+
+def _as_it_comes(answer: requests.Response) -> Iterator[bytes]:
+    """Yield bytes as soon as they are there: of a connection that drops nothing is lost that had come.
+
+    `iter_content` waits for whole pieces, and what had come of one is gone with the connection.
+    """
+    # urllib3 before 2 has no read1
+    read = getattr(answer.raw, "read1", None) or (lambda _: answer.raw.read(_SMALL))
+    try:
+        while chunk := read(_CHUNK):
+            yield chunk
+    except urllib3.exceptions.ReadTimeoutError as error:
+        raise requests.exceptions.ReadTimeout(error) from None
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from None
 
 
 def _words(error: requests.RequestException) -> str:

@@ -22,6 +22,7 @@ RESOLUTIONS = (10, 30, 60)
 #: A daily file's name: which set it is of, and its local day.
 FILE_NAME = re.compile(r"(?P<set>sms-call-internet-(?:mi|tn))-(?P<day>\d{4}-\d{2}-\d{2})\.txt")
 _SHOWN = 20
+_FIRST, _AFTER = np.datetime64("1970-01-02", "D"), np.datetime64("2100-01-01", "D")
 # Days read at once; each takes about 150 MB.
 _WORKERS = 4
 
@@ -158,9 +159,12 @@ def _daily_files(raw_dir: Path, fill: Fill) -> tuple[str, dict[np.datetime64, Pa
         match = FILE_NAME.fullmatch(path.name)
         if match and path.is_file():
             try:
-                found[np.datetime64(match["day"], "D")] = path
+                day = np.datetime64(match["day"], "D")
             except ValueError:
                 raise DataError(f"{path}: its name holds no day of the calendar") from None
+            if not _FIRST <= day < _AFTER:
+                raise DataError(f"{path}: its name holds no day of traffic")
+            found[day] = path
             sets.add(match["set"])
     if len(sets) != 1:
         listed = " and ".join(sorted(sets)) or "no file such as sms-call-internet-mi-2013-11-01.txt"

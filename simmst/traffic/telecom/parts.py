@@ -68,11 +68,20 @@ class DayParts:
             if str(part["source"]) != self.source(path):
                 return None
             numbers = json.loads(str(part["numbers"]))
-            numbers["malformed"] = tuple(numbers["malformed"])
+            numbers["malformed"] = tuple(map(str, numbers["malformed"]))
             summary = DaySummary(part["squares"], part["recorded"], **numbers)
-            fits = self.values(day).shape == (len(summary.squares), STEPS, len(SERVICES))
+            counts = (summary.silent, summary.repeated, summary.lines)
+            fits = (
+                all(type(count) is int and count >= 0 for count in counts)
+                and summary.squares.dtype == np.int64
+                and summary.squares.ndim == 1
+                and bool((np.diff(summary.squares) > 0).all())
+                and summary.recorded.dtype == np.bool_
+                and summary.recorded.shape == (STEPS, len(SERVICES))
+                and self.values(day).shape == (len(summary.squares), STEPS, len(SERVICES))
+            )
             return summary if fits else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
     def save(self, day: np.datetime64, source: str, traffic: DayTraffic) -> DaySummary:

@@ -102,7 +102,7 @@ def test_impossible_workers_are_refused(count, ray):
 
 def test_without_ray_the_error_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"cutplane\[ray\]"):
+    with pytest.raises(ConfigError, match=r"\[ray\]"):
         distribute(print, [(1,)], Workers(ray="auto"), tmp_path, print)
 
 

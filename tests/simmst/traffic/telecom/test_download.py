@@ -114,8 +114,18 @@ def test_dropped_connections_are_resumed_where_they_broke(server, tmp_path):
     server.drop_after = 100_000
     paths = download("milano", tmp_path, server.url)
     assert [path.read_bytes() for path in paths] == list(server.content.values())
-    # Whole chunks of 16 KiB are kept, so 98,304 of the first 100,000 bytes.
-    assert server.requests[:3] == [(0, None), (0, "bytes=98304-"), (0, "bytes=196608-")]
+    # All that came is kept.
+    assert server.requests[:4] == [(0, None), (0, "bytes=100000-"), (0, "bytes=200000-"), (1, None)]
+
+
+def test_a_line_that_drops_every_few_bytes_brings_the_file_all_the_same(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("simmst.traffic.telecom.download._CHUNK", 1 << 20)
+    server.drop_after = 9_999
+    server.content = {number: content[:60_000] for number, content in server.content.items()}
+    server.listing = [server.entry(i, name) for i, name in enumerate(NAMES)]
+    paths = download("milano", tmp_path, server.url)
+    assert [path.read_bytes() for path in paths] == list(server.content.values())
+    assert server.requests[1] == (0, "bytes=9999-")
 
 
 def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, tmp_path):
@@ -190,6 +200,13 @@ def test_what_goes_wrong_is_said_in_one_line(server, tmp_path):
         list_files("milano", server.url)
     server.listing = [{"label": "x"}]
     with pytest.raises(DataError, match=r"not a list of files \('dataFile'\)"):
+        list_files("milano", server.url)
+    for size in (float("inf"), "x", []):
+        server.listing = [server.entry(0, NAMES[0], filesize=size)]
+        with pytest.raises(DataError, match="not a list of files"):
+            list_files("milano", server.url)
+    server.listing = [server.entry(0, NAMES[0], filesize=-1)]
+    with pytest.raises(DataError, match="with -1 bytes"):
         list_files("milano", server.url)
     server.listing = [server.entry(0, NAMES[0], filesize=10**18)]
     with pytest.raises(DataError, match="GB are still to come"):

@@ -311,6 +311,34 @@ def test_a_damaged_part_is_read_again(raw, tmp_path):
     assert not parts.exists()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"recorded": np.ones((3, 3), dtype=bool)},
+        {"recorded": np.ones((144, 3))},
+        {"squares": np.array([[1, 2]])},
+        {"squares": np.array([2, 1])},
+        {"squares": np.array([1.0, 2.0])},
+        {"numbers": np.array('{"silent": 1e400, "repeated": 0, "lines": 1, "malformed": []}')},
+        {"numbers": np.array('{"silent": -1, "repeated": 0, "lines": 1, "malformed": []}')},
+        {"numbers": np.array("[" * 100_000)},
+    ],
+)
+def test_a_part_of_another_shape_is_read_again(raw, tmp_path, monkeypatch, change):
+    write_day(raw)
+    parts = DayParts(tmp_path / "city.npz.parts")
+    monkeypatch.setattr(DayParts, "remove", lambda self: None)
+    whole = ingest(raw, tmp_path / "city.npz")
+    (part,) = parts.folder.glob("*.npz")
+    kept = dict(np.load(part))
+    np.savez(part, **kept | change)
+    (tmp_path / "city.npz").unlink()
+    again = ingest(raw, tmp_path / "city.npz")
+    assert again.days_kept == 0 and again == whole
+    (tmp_path / "city.npz").unlink()
+    assert ingest(raw, tmp_path / "city.npz").days_kept == 1
+
+
 # The door
 
 
@@ -331,6 +359,11 @@ def test_what_cannot_be_ingested_is_said_in_one_line(raw, tmp_path):
     with pytest.raises(DataError, match="no day of the calendar"):
         ingest(raw, out)
     (raw / "sms-call-internet-mi-2013-02-30.txt").unlink()
+    for year in ("0001", "9999"):
+        file = write_day(raw, f"{year}-12-31")
+        with pytest.raises(DataError, match="no day of traffic"):
+            ingest(raw, out)
+        file.unlink()
     write_day(raw, "2013-11-01")
     write_day(raw, "2013-11-09")
     with pytest.raises(DataError, match="most days are missing"):

@@ -1,0 +1,1 @@
+"""From performance-measurement files of 3GPP to traffic data."""
