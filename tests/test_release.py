@@ -75,6 +75,7 @@ def test_the_wheel_holds_both_packages_typed_and_nothing_else(wheel):
     inside = names(wheel)
     assert {name.partition("/")[0] for name in inside} == {"cutplane", "simmst", "cutplane-0.1.0.dist-info"}
     assert {"cutplane/py.typed", "simmst/py.typed", "simmst/reports/report.css"} <= inside
+    assert "simmst/reports/templates/base.html.j2" in inside
     sources = {
         path.relative_to(ROOT).as_posix()
         for part in ("cutplane", "simmst")

@@ -32,7 +32,7 @@ def forecast(
     from simmst.experiments.load import load
     from simmst.forecasting.folder import NOTE
     from simmst.forecasting.from_run import forecast_file
-    from simmst.forecasting.output import check_suffix, draw_forecast, write_forecast
+    from simmst.forecasting.output import check_suffix, write_forecast
     from simmst.traffic.dataset import TrafficData
 
     check_suffix(out)
@@ -48,7 +48,7 @@ def forecast(
     else:
         found = forecast_file(checkpoint, data, horizon, level)
     write_forecast(found, out)
-    draw_forecast(found, drawn)
+    found.plot(drawn)
     for notice in found.notices:
         say(Console(stderr=True), f"warning: {notice}")
     hours, nodes, services = found.values.shape

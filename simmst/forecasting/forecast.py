@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +14,10 @@ import numpy.typing as npt
 import polars as pl
 
 from simmst.errors import ConfigError
+from simmst.io.atomic import atomically
 from simmst.traffic.dataset import TrafficData
+
+_PICTURES = (".png", ".svg", ".pdf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,41 @@ class Forecast:
     def to_pandas(self) -> Any:
         """Return `to_polars` as a frame of pandas, which must be installed."""
         return to_pandas(self.to_polars())
+
+    def plot(self, path: str | PathLike[str], nodes: str | Sequence[str] | None = None, days: int = 3) -> None:
+        """
+        Draw the last days of history, the forecast and its interval, a row of axes a service.
+
+        The first column is the sum over all nodes, where there are several. It has no interval: the sum of ends is
+        not the end of a sum. The others are single nodes.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write, whole or not at all: .png, .svg or .pdf.
+        nodes : str or sequence of str, optional
+            Names of the single nodes; none with ``()``. By default the busiest, the median and the quietest of the
+            days that are drawn.
+        days : int
+            Days of history to draw.
+
+        Raises
+        ------
+        ConfigError
+            If matplotlib is missing, the file's kind or a node is unknown, or `days` is below 1.
+        """
+        target = Path(path)
+        if target.suffix.lower() not in _PICTURES:
+            raise ConfigError(f"path {target}: must end in {', '.join(_PICTURES[:-1])} or {_PICTURES[-1]}")
+        try:
+            import matplotlib  # noqa: F401
+        except ModuleNotFoundError:
+            raise ConfigError("matplotlib is missing; install it by: pip install 'cutplane[plot]'") from None
+        from simmst.forecasting.picture import forecast_figure
+
+        ends = self.values, self.lower, self.upper
+        figure = forecast_figure(self.history, self.times, ends, self.level, nodes, days)
+        atomically(target, lambda part: figure.savefig(part, format=target.suffix[1:].lower(), dpi=120))
 
 
 def to_pandas(frame: pl.DataFrame) -> Any:

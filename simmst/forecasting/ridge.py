@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import solve
 
 from simmst.errors import SimmstError
+from simmst.traffic.ridge import NormalEquations
 from simmst.traffic.scaling import NodeScaler
 
 Array = npt.NDArray[np.float64]
@@ -104,15 +104,13 @@ def fit_ridge(
         )
     scaler = NodeScaler.fit(values[scale_steps], None if filled is None else filled[scale_steps])
     scaled = scaler.transform(values)
-    width = len(lags) * scaled.shape[2] + 1
-    gram = penalty * np.eye(width)
-    moment = np.zeros((width, horizon * scaled.shape[2]))
+    services = scaled.shape[2]
+    equations = NormalEquations(len(lags) * services + 1, horizon * services)
     for part in _chunks(origins):
         inputs = _features(scaled, part, lags)
         targets = scaled[part[:, None] + np.arange(horizon)].transpose(0, 2, 1, 3).reshape(len(inputs), -1)
-        gram += inputs.T @ inputs
-        moment += inputs.T @ targets
-    return RidgeFit(lags, scaler, solve(gram, moment, assume_a="pos"))
+        equations.add(inputs, targets)
+    return RidgeFit(lags, scaler, equations.solve(penalty))
 
 
 def _chunks(origins: npt.NDArray[np.integer]) -> list[npt.NDArray[np.integer]]:

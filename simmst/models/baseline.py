@@ -1,10 +1,11 @@
 """What every baseline shares: one convention of shapes, checked at the door."""
 
-import torch
 from torch import Tensor, nn
 
 from simmst.errors import ConfigError
 from simmst.traffic.windows import N_MARKS
+
+EPSILON = 1e-5  # of `window_scale` where a network normalises its windows: RevIN's (Kim et al., ICLR 2022)
 
 
 class BaselineNetwork(nn.Module):
@@ -66,9 +67,3 @@ def split_nodes(x: Tensor) -> Tensor:
 def join_nodes(y: Tensor, nodes: int) -> Tensor:
     """`[B * N, H, S]` -> `[B, H, N, S]`: the way back from `split_nodes`."""
     return y.reshape(-1, nodes, *y.shape[1:]).transpose(1, 2)
-
-
-def window_scale(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation over the steps of each series of `[B, L, ...]`, both `[B, 1, ...]`, no gradient."""
-    variance, mean = torch.var_mean(x.detach(), dim=1, correction=0, keepdim=True)
-    return mean, torch.sqrt(variance + 1e-5)

@@ -4,11 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from simmst.errors import ConfigError
-from simmst.models.baseline import BaselineNetwork, join_nodes, split_nodes, window_scale
+from simmst.models.baseline import EPSILON, BaselineNetwork, join_nodes, split_nodes
 from simmst.nn.attention import Distilling, MultiHeadAttention
 from simmst.nn.causal_sparse import CausalSparseAttention
 from simmst.nn.dropout import Dropout
 from simmst.nn.series import SeriesEmbedding, start_token
+from simmst.nn.window_scale import window_scale
 from simmst.traffic.windows import N_MARKS
 
 
@@ -80,7 +81,7 @@ class Informer(BaselineNetwork):
         values = split_nodes(history)  # [B * N, L, S]
         past, ahead = (marks.repeat_interleave(nodes, dim=0) for marks in (history_marks, future_marks))
         if self.normalise:
-            mean, scale = window_scale(values)
+            mean, scale = window_scale(values, EPSILON)
             values = (values - mean) / scale
         forecast = self._decode(values, past, ahead, self._encode(values, past))
         if self.normalise:

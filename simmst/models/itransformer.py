@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from simmst.models.baseline import BaselineNetwork, window_scale
+from simmst.models.baseline import EPSILON, BaselineNetwork
 from simmst.nn.dropout import Dropout
 from simmst.nn.token_encoder import TokenEncoderLayer
+from simmst.nn.window_scale import window_scale
 
 
 class ITransformer(BaselineNetwork):
@@ -47,7 +48,7 @@ class ITransformer(BaselineNetwork):
     def forecast(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> Tensor:
         """Forecast `[B, H, N, S]`; the future marks are not read."""
         series = history.flatten(2)  # [B, L, N * S]
-        mean, scale = window_scale(series)
+        mean, scale = window_scale(series, EPSILON)
         tokens = torch.cat([(series - mean) / scale, history_marks], dim=2).transpose(1, 2)  # [B, N * S + M, L]
         x = self.dropout(self.token(tokens))  # [B, N * S + M, D]
         for layer in self.layers:

@@ -2,7 +2,8 @@
 
 from torch import Tensor, nn
 
-from simmst.models.baseline import BaselineNetwork, join_nodes, split_nodes, window_scale
+from simmst.models.baseline import EPSILON, BaselineNetwork, join_nodes, split_nodes
+from simmst.nn.window_scale import window_scale
 
 
 class LSTM(BaselineNetwork):
@@ -45,7 +46,7 @@ class LSTM(BaselineNetwork):
         """Forecast `[B, H, N, S]`; the marks are not read."""
         values = split_nodes(history)  # [B * N, L, S]
         if self.normalise:
-            mean, scale = window_scale(values)
+            mean, scale = window_scale(values, EPSILON)
             values = (values - mean) / scale
         states, _ = self.lstm(values)  # [B * N, L, hidden]
         forecast = self.head(states[:, -1]).unflatten(-1, (self.horizon, self.services))

@@ -14,6 +14,7 @@ from simmst.nn.embedding import Embedding
 from simmst.nn.highway import LinearHighway
 from simmst.nn.interaction import Interaction
 from simmst.nn.spatial import SpatialAttention
+from simmst.nn.window_scale import window_scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +151,6 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-# A series whose history deviates less than this from its mean (in the units of the history) is only shifted.
-_CONSTANT = 1e-3
-
-
-def normalised(history: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Window-wise z-scores of `[B, L, ...]`, with the mean and the deviation `[B, 1, ...]` they are taken by."""
-    mean = history.mean(1, keepdim=True)
-    variance = (history - mean).square().mean(1, keepdim=True)
-    deviation = torch.where(variance > _CONSTANT**2, variance, torch.ones_like(variance)).sqrt()
-    return (history - mean) / deviation, mean, deviation
-
-
 class SimMSTNet(nn.Module):
     """Forecast all services of a cell from its own past and its neighbours' (equations (9) to (12)).
 
@@ -216,7 +205,8 @@ class SimMSTNet(nn.Module):
         self._check(history, history_marks, future_marks)
         centre, seen = self.config.patch // 2, self.config.seen
         if self.config.normalise:
-            history, mean, deviation = normalised(history)
+            mean, deviation = window_scale(history)
+            history = (history - mean) / deviation
         patches = history.permute(3, 0, 1, 2)  # [S, B, L, P]
         own = patches[..., centre]  # [S, B, L]
         marks = history_marks[:, -seen:]

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from simmst.errors import ConfigError
-from simmst.models.baseline import BaselineNetwork, join_nodes, split_nodes, window_scale
+from simmst.models.baseline import EPSILON, BaselineNetwork, join_nodes, split_nodes
 from simmst.nn.series import SeriesEmbedding, start_token
+from simmst.nn.window_scale import window_scale
 from simmst.traffic.windows import N_MARKS
 
 
@@ -73,7 +74,7 @@ class Transformer(BaselineNetwork):
         values = split_nodes(history)  # [B * N, L, S]
         past, ahead = (marks.repeat_interleave(nodes, dim=0) for marks in (history_marks, future_marks))
         if self.normalise:
-            mean, scale = window_scale(values)
+            mean, scale = window_scale(values, EPSILON)
             values = (values - mean) / scale
         forecast = self._decode(values, past, ahead, self._encode(values, past))
         if self.normalise:

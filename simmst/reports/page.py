@@ -1,43 +1,46 @@
-"""The frame of every page: one file that refers to nothing outside, in the style of report.css."""
+"""Pages from the templates beside this file: each is one file that refers to nothing outside."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from html import escape
+from functools import cache
 from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
-def page(title: str, parts: Sequence[str]) -> str:
-    """
-    Wrap parts in a page.
+def page(template: str, **content: Any) -> str:
+    """Fill a template in.
 
     Parameters
     ----------
-    title
-        Text; it is escaped here.
-    parts
-        HTML, one after the other.
+    template : str
+        Name of a file in ``templates/``.
+    **content
+        What it names; strings are escaped there. Pictures are SVG elements, and go in as they are.
+
+    Returns
+    -------
+    str
+        HTML, in the style of ``report.css``.
+
+    Raises
+    ------
+    jinja2.UndefinedError
+        If the template names something that is not given.
     """
-    css = files(__package__).joinpath("report.css").read_text(encoding="utf-8")
-    head = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{css}</style></head><body><h1>{escape(title)}</h1>"
+    return _environment().get_template(template).render(content)
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    return "\n".join([head, *parts, "</body></html>\n"])
-
-
-def notice(text: str) -> str:
-    """Return a line that a reader must see first."""
-    return f'<p class="notice">{escape(text)}</p>'
-
-
-def quiet(text: str) -> str:
-    """Return a line for who wants to know more."""
-    return f'<p class="quiet">{escape(text)}</p>'
-
-
-def definitions(facts: Mapping[str, object]) -> str:
-    """Return names and what they are."""
-    items = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(str(v))}</dd></div>" for k, v in facts.items())
-    return f"<dl>{items}</dl>"
+    made.globals["css"] = files(__package__).joinpath("report.css").read_text(encoding="utf-8")
+    return made

@@ -87,15 +87,16 @@ def _between_gaps(line: Array) -> npt.NDArray[np.bool_]:
     return lone
 
 
-def forecast_legend(names: Sequence[str]) -> str:
-    """Return the legend that a page's forecast figures share, as HTML."""
-    entries = [
-        f'<span><svg aria-hidden="true" viewBox="0 0 34 10"><path d="M0 5H34" fill="none" '
-        f'style="stroke:var({_CSS_COLOURS[colour]})" stroke-width="{width + 0.6}" {_SVG_DASH[dash]}/></svg> '
-        f"{escape(name)}</span>"
+def forecast_legend(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the legend that a page's forecast figures share: a line as an <svg> element, and its name, each."""
+    return [
+        (
+            f'<svg aria-hidden="true" viewBox="0 0 34 10"><path d="M0 5H34" fill="none" '
+            f'style="stroke:var({_CSS_COLOURS[colour]})" stroke-width="{width + 0.6}" {_SVG_DASH[dash]}/></svg>',
+            name,
+        )
         for name, (colour, dash, width) in zip(names, _LOOKS, strict=False)
     ]
-    return f'<p class="legend">{" ".join(entries)}</p>'
 
 
 def iteration_figure(

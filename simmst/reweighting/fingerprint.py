@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import re
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +42,42 @@ def fingerprint(task: Sim2Real, solver: BilevelSolver) -> Answers:
     task
         Whose start and answers are taken.
     solver
-        Whose options are taken, but for those that only say when to stop.
+        Whose options are taken, but for those that only say when to stop; what is no dataclass, such as a method
+        of one's own, by its class and `repr`.
+
+    Raises
+    ------
+    ConfigError
+        If an option's `repr` is its address in memory.
     """
     value, _, gradient = task.problem.upper(task.x0, task.y0)
-    options = {name: option for name, option in asdict(solver).items() if name not in _STOPPING}
+    options = {name: option for name, option in _fields(solver).items() if name not in _STOPPING}
     return {
         "start of the weights": np.asarray(task.x0, dtype=np.float64),
         "lower level": np.asarray(task.y0, dtype=np.float64),
         "upper value": np.asarray(value, dtype=np.float64),
         "upper level": np.asarray(gradient, dtype=np.float64),
-        "options": np.array(json.dumps(options, sort_keys=True, default=float)),
+        "options": np.array(json.dumps(options, sort_keys=True, default=_told)),
     }
+
+
+def _fields(owner: Any) -> dict[str, Any]:
+    return {one.name: getattr(owner, one.name) for one in fields(owner)}
+
+
+def _told(option: Any) -> Any:
+    """Say an option that JSON has no word for, such as a method: the same text whenever it is the same option."""
+    if is_dataclass(option):
+        return _fields(option)
+    if isinstance(option, np.ndarray | np.generic):
+        return option.tolist()
+    said, kind = repr(option), type(option)
+    if re.search(r" at 0x[0-9a-fA-F]+", said):  # an address, which is another one the next time
+        raise ConfigError(
+            f"solver: {said} cannot be known again on resuming; make {kind.__name__} a frozen dataclass, or give "
+            "it a __repr__ that names its options, or leave out state_path"
+        )
+    return f"{kind.__module__}.{kind.__qualname__} {said}"
 
 
 def keep(state: Path, answers: Answers) -> None:

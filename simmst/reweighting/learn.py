@@ -105,8 +105,9 @@ def reweight(
     else:
         state = solver.init(task.problem, task.x0, task.y0)
         if path is not None:
+            answers = fingerprint(task, solver)
             path.unlink(missing_ok=True)  # an older state never stands beside this problem's answers
-            keep(path, fingerprint(task, solver))
+            keep(path, answers)
     with DeferredInterrupt() as interrupt:
 
         def watch(record: Record) -> bool:

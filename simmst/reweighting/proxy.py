@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy import linalg
 
 from cutplane import SolutionMap
 from simmst.errors import ConfigError
+from simmst.nn.window_scale import window_scale
 from simmst.reweighting.weights import SampleWeights
+from simmst.traffic.ridge import NormalEquations, solved
 from simmst.traffic.windows import WindowBatch, WindowSource, iterate_batches
 
 Array = NDArray[np.floating]
@@ -53,8 +55,7 @@ def _features(
     if steps is not None:
         own = own[:, -steps:]
     if rescale:
-        mean, deviation = own.mean(1, keepdims=True), own.std(1, keepdims=True)
-        deviation = np.where(deviation > 1e-3, deviation, np.float32(1))
+        mean, deviation = (part.numpy() for part in window_scale(torch.from_numpy(own)))
         own, target = (own - mean) / deviation, (target - mean) / deviation
     count = len(own)
     ones = np.ones((count, 1), dtype=np.float32)
@@ -86,7 +87,7 @@ class RidgeLevel(SolutionMap):
         self.shape = samples.features.shape[1], samples.targets.shape[1]
         self._penalty = np.full(self.shape[0], float(penalty))
         self._penalty[-1] = 1e-9 * penalty  # only to keep G definite where every weight is 0
-        self._solved: tuple[Array, Array, tuple[Array, bool]] | None = None
+        self._solved: tuple[Array, Array, Array] | None = None
         super().__init__(self._forward, self._pull_back, norm="squared")
 
     def _forward(self, x: Array) -> Array:
@@ -95,21 +96,20 @@ class RidgeLevel(SolutionMap):
     def _pull_back(self, x: Array, v: Array) -> Array:
         """(∂Θ*/∂x)ᵀ v by one adjoint solve."""
         _, theta, factor = self._solve(x)
-        adjoint = linalg.cho_solve(factor, v.astype(np.float64).reshape(self.shape))
+        adjoint = solved(factor, v.astype(np.float64).reshape(self.shape))
         a, y = self.samples.features, self.samples.targets
         dtype = a.dtype
         residual = y - a @ theta.astype(dtype)
         in_samples = np.einsum("jm,jm->j", a @ adjoint.astype(dtype), residual, dtype=np.float64) / len(a)
         return self.weights.pull_back(x, in_samples).astype(x.dtype)
 
-    def _solve(self, x: Array) -> tuple[Array, Array, tuple[Array, bool]]:
+    def _solve(self, x: Array) -> tuple[Array, Array, Array]:
         if self._solved is None or not np.array_equal(self._solved[0], x):
+            equations = NormalEquations(*self.shape)
             a, y = self.samples.features, self.samples.targets
-            weighted = a * (self.weights.of(x) / len(a)).astype(a.dtype)[:, None]
-            normal = (a.T @ weighted).astype(np.float64)
-            normal[np.diag_indices_from(normal)] += self._penalty
-            factor = linalg.cho_factor(normal, lower=True)
-            self._solved = x.copy(), linalg.cho_solve(factor, (weighted.T @ y).astype(np.float64)), factor
+            equations.add(a, y, self.weights.of(x) / len(a))
+            factor = equations.factor(self._penalty)
+            self._solved = x.copy(), solved(factor, equations.moment), factor
         return self._solved
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.errors import ConfigError
+from simmst.traffic.ridge import NormalEquations
 from simmst.traffic.windows import WindowSource
 
 FloatArray = NDArray[np.float64]
@@ -103,6 +104,7 @@ def _load(
 
 def _ridge(x: FloatArray, y: FloatArray, at: FloatArray) -> FloatArray:
     """Forecast `[n, H, S]` at new inputs."""
-    gram = x.T @ x + _PENALTY * np.eye(x.shape[1])
-    weights = np.linalg.solve(gram, x.T @ y.reshape(len(y), -1))
-    return np.asarray((at @ weights).reshape(len(at), *y.shape[1:]))
+    targets = y.reshape(len(y), -1)
+    equations = NormalEquations(x.shape[1], targets.shape[1])
+    equations.add(x, targets)
+    return np.asarray((at @ equations.solve(_PENALTY)).reshape(len(at), *y.shape[1:]))

@@ -5,7 +5,9 @@ import torch
 from numpy.typing import NDArray
 
 from simmst.errors import ConfigError
-from simmst.models.simmstnet import SimMSTNet, normalised
+from simmst.models.simmstnet import SimMSTNet
+from simmst.nn.window_scale import window_scale
+from simmst.traffic.ridge import NormalEquations
 from simmst.traffic.windows import WindowSource, iterate_batches
 
 _BATCH = 1024
@@ -45,8 +47,7 @@ def start_highway(
     if not penalty > 0:
         raise ConfigError(f"penalty must be positive, got {penalty}")
     c = model.config
-    normal = torch.zeros(c.services, c.history, c.history, dtype=torch.float64)
-    moment = torch.zeros(c.services, c.history, c.horizon, dtype=torch.float64)
+    equations = [NormalEquations(c.history, c.horizon) for _ in range(c.services)]
     for index, batch in iterate_batches(windows, _BATCH):
         shapes = batch.history.shape[1:], batch.target.shape[1:]
         if shapes != ((c.history, c.patch, c.services), (c.horizon, c.services)):
@@ -56,12 +57,11 @@ def start_highway(
             )
         own, target = torch.from_numpy(batch.history[:, :, c.patch // 2]), torch.from_numpy(batch.target)
         if c.normalise:
-            own, mean, deviation = normalised(own)
-            target = (target - mean) / deviation
-        past, future = (x.permute(2, 0, 1).double() for x in (own, target))  # [S, B, L], [S, B, H]
-        weighted = past * torch.from_numpy(s[index])[:, None]
-        normal += weighted.mT @ past
-        moment += weighted.mT @ future
-    normal.diagonal(dim1=1, dim2=2).add_(penalty * s.sum())
+            mean, deviation = window_scale(own)
+            own, target = (own - mean) / deviation, (target - mean) / deviation
+        past, future = (x.permute(2, 0, 1).double().numpy() for x in (own, target))  # [S, B, L], [S, B, H]
+        for service, one in enumerate(equations):
+            one.add(past[service], future[service], s[index])
+    maps = np.stack([one.solve(penalty * s.sum()) for one in equations])
     with torch.no_grad():
-        model.highway.weight.copy_(torch.cholesky_solve(moment, torch.linalg.cholesky(normal)))
+        model.highway.weight.copy_(torch.from_numpy(maps))

@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simmst.errors import SimmstError
-from simmst.forecasting.forecast import Forecast
 from simmst.forecasting.from_run import forecast_file
-from simmst.forecasting.output import draw_forecast, write_forecast
+from simmst.forecasting.output import write_forecast
 from simmst.forecasting.saved import CHECKPOINT, SERVING, Serving
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.traffic.dataset import TrafficData
@@ -214,21 +213,6 @@ def test_the_table_has_a_line_an_hour_node_and_service(run, tmp_path):
     assert all(len(text.replace(".", "").lstrip("0")) <= 6 for text in texts)
     with pytest.raises(SimmstError, match=r"must end in \.csv or \.parquet"):
         write_forecast(found, tmp_path / "f.xlsx")
-
-
-def test_the_picture_is_a_png(run, tmp_path):
-    draw_forecast(forecast_file(run, saved(traffic(48), tmp_path)), tmp_path / "f.png")
-    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_node_without_a_name_in_the_plan_of_mathematics_is_drawn(run, tmp_path):
-    found = forecast_file(run, saved(traffic(48), tmp_path))
-    names = ("$a$", "b_c", "\\alpha", "d")
-    odd = Forecast(
-        replace(found.history, node_ids=names), found.times, found.values, found.lower, found.upper, 0.9
-    )
-    draw_forecast(odd, tmp_path / "f.png")
-    assert (tmp_path / "f.png").stat().st_size > 1000
 
 
 def test_a_network_forecasts_the_same_from_its_directory_twice(run, tmp_path):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from simmst.errors import ConfigError
 from simmst.models.ast_mtl import ASTMTL, TaskAttention
-from simmst.models.baseline import join_nodes, split_nodes, window_scale
+from simmst.models.baseline import join_nodes, split_nodes
 from simmst.models.convlstm import ConvLSTM
 from simmst.models.cslsl import CSLSL
 from simmst.models.dcrnn import DCRNN
@@ -64,11 +64,6 @@ def test_without_normalising_it_does_not(make) -> None:
     model, x = make(1, 24, 3, normalise=False).eval(), normal(2, 24, 5, 1)
     calendar = marks(2, 24, 3)
     assert not torch.allclose(model(3.0 * x + 7.0, *calendar), 3.0 * model(x, *calendar) + 7.0, atol=0.1)
-
-
-def test_the_scale_of_a_constant_window_is_not_zero() -> None:
-    mean, scale = window_scale(torch.full((1, 8, 2), 5.0))
-    assert (mean == 5).all() and (scale > 0).all()
 
 
 @pytest.mark.parametrize("make", [Informer, Transformer])

@@ -1,6 +1,7 @@
 """Re-weighting from end to end: it finds the bad worlds, stops and resumes, and says what it did."""
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 import torch
 
 from cutplane import BilevelSolver, Record
+from cutplane.methods.base import Move, offer
 from simmst.errors import ConfigError, DataError, SimmstError
 from simmst.reweighting.diagnostics import diagnose
+from simmst.reweighting.fingerprint import fingerprint
 from simmst.reweighting.learn import default_solver, reweight
 from simmst.reweighting.problems import MeanLoss, Sim2Real, network_problem, proxy_problem
 from simmst.reweighting.unrolled import UnrollConfig
@@ -228,6 +231,57 @@ def test_to_begin_anew_is_not_to_resume(tmp_path: Path) -> None:
 
     reweight(other, default_solver(other, 2), state_path=path, callback=press)
     assert reweight(other, default_solver(other, 4), state_path=path, resume=True).result.nit == 4
+
+
+class Mine:
+    """A method of one's own that is no dataclass: projected steps of one length."""
+
+    name, convex_only = "mine", False
+
+    def __init__(self, step: float) -> None:
+        self.step = step
+
+    def start(self, model, state, options) -> None:
+        offer(state, state.point, model.objective(state.point)[0], 0.0)
+
+    def move(self, model, state, options) -> Move:
+        fun, gradient = model.objective(state.point)
+        state.point = model.project(state.point - self.step * gradient)
+        offer(state, state.point, model.objective(state.point)[0], 0.0)
+        return Move(fun, 0.0, 0.0, 1.0)
+
+
+class Named(Mine):
+    def __repr__(self) -> str:
+        return f"Named({self.step})"
+
+
+def test_a_method_of_ones_own_is_known_again_by_its_class_and_repr(tmp_path: Path) -> None:
+    task, path = proxy(SampleWeights.per_world(WORLD)), tmp_path / "state.npz"
+    solvers = [replace(default_solver(task, count), method=Named(0.5)) for count in (2, 4)]
+    reweight(task, solvers[0], state_path=path)
+    assert reweight(task, solvers[1], state_path=path, resume=True).result.nit == 4
+    with pytest.raises(ConfigError, match="other options"):
+        reweight(task, replace(solvers[1], method=Named(0.25)), state_path=path, resume=True)
+
+
+def test_a_method_that_nothing_tells_from_another_is_refused_before_the_old_state_goes(tmp_path: Path) -> None:
+    task, path = proxy(SampleWeights.per_world(WORLD)), tmp_path / "state.npz"
+    reweight(task, default_solver(task, 2), state_path=path)
+    with pytest.raises(ConfigError, match="make Mine a frozen dataclass, or give it a __repr__"):
+        reweight(task, replace(default_solver(task, 2), method=Mine(0.5)), state_path=path)
+    assert path.is_file()
+    assert reweight(task, default_solver(task, 4), state_path=path, resume=True).result.nit == 4
+    reweight(task, replace(default_solver(task, 2), method=Mine(0.5)))  # without a state it needs no name
+
+
+def test_options_are_kept_as_states_of_before_have_them() -> None:
+    # The text that `json.dumps(asdict(solver))` gave: a state of before must still be known again.
+    task = proxy(SampleWeights.per_world(WORLD))
+    solver = default_solver(task, method="linear")
+    wanted = {k: v for k, v in asdict(solver).items() if k not in ("max_iterations", "tolerance", "patience")}
+    kept = str(fingerprint(task, solver)["options"])
+    assert kept == json.dumps(wanted, sort_keys=True, default=float)
 
 
 def test_an_answer_that_is_not_finite_is_one_clear_error() -> None:
