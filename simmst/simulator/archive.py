@@ -34,7 +34,14 @@ def save_worlds(worlds: SimulatedWorlds, path: str | os.PathLike[str]) -> None:
         The worlds.
     path
         The file.
+
+    Raises
+    ------
+    ConfigError
+        If the worlds are not hourly.
     """
+    for world in worlds.worlds:
+        world.check_hourly("a file holds")
     names, theta = worlds.parameters()
     counts = [world.sites.shape[1] for world in worlds.worlds]
     with atomic_file(Path(path)) as stream:

@@ -80,7 +80,8 @@ def compare_in_time(real: TrafficData, worlds: SimulatedWorlds) -> list[Comparis
     """
     Statistics 4 to 8: autocorrelation, shape of the day, weekly residual, Hurst exponent, services.
 
-    A city's value is the median over its nodes; the simulated band is over worlds.
+    A city's value is the median over its nodes; the simulated band is over worlds. Simulated nodes that carry
+    nothing of a service at all have no shape, and are left out.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def compare_in_time(real: TrafficData, worlds: SimulatedWorlds) -> list[Comparis
     Raises
     ------
     ConfigError
-        If services or lengths differ.
+        If services or lengths differ, or no simulated node carries traffic.
     """
     real = real.hourly()
     hours = len(worlds.worlds[0].sites)
@@ -104,11 +105,21 @@ def compare_in_time(real: TrafficData, worlds: SimulatedWorlds) -> list[Comparis
             f"{len(real.values)} hours of {', '.join(real.services)}"
         )
     of_real = _in_time(real)
-    of_worlds = [_in_time(world.traffic()) for world in worlds.worlds]
+    on_air = [_on_air(world.traffic()) for world in worlds.worlds]
+    of_worlds = [_in_time(traffic) for traffic in on_air if traffic is not None]
+    if not of_worlds:
+        raise ConfigError(f"worlds: in none of the {len(on_air)} does any node carry all services")
     return [
         _compare(statistic, service, value, [found[statistic, service] for found in of_worlds])
         for (statistic, service), value in of_real.items()
     ]
+
+
+def _on_air(data: TrafficData) -> TrafficData | None:
+    """Nodes that carry something of every service, if there are any."""
+    carries = (data.values > 0).any(axis=0)  # [N, S]
+    nodes = tuple(name for name, some in zip(data.node_ids, carries, strict=True) if some.all())
+    return data.select(nodes=nodes) if nodes else None
 
 
 def _in_time(data: TrafficData) -> dict[tuple[str, str], float]:
@@ -186,7 +197,7 @@ def compare_in_space(
     if n_cities < 2:
         raise ConfigError(f"n_cities={n_cities}: a band needs at least 2")
     prior = informed_prior() if prior is None else prior
-    middle = {name: Choice((0.0,), (1.0,), 0.0) for name in ("rural", "centre_distance_km")}
+    middle = {name: Choice((0.0,), (1.0,), 0.0) for name in ("rural", "cells", "centre_distance_km")}
     prior = replace(prior, city={**prior.city, **middle})
     found = []
     for city in range(n_cities):
@@ -239,7 +250,7 @@ def compare_days(real: TrafficData, worlds: SimulatedWorlds, seed: int) -> list[
     rng = np.random.default_rng(seed)
     nodes = rng.permutation(len(real.node_ids))
     midnight = -real.start_hour % 24
-    traffic = [(world.traffic(), -world.start_hour % 24) for world in worlds.worlds]
+    traffic = [(world.traffic().hourly(), -world.start_hour % 24) for world in worlds.worlds]
     found = []
     for s, service in enumerate(real.services):
         halves = [

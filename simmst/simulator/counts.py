@@ -1,4 +1,4 @@
-"""From demand to what an operator records: outages, full cells, random counts and missing records."""
+"""From demand to what an operator records: outages, full cells, few users, counts, and counters that fail."""
 
 from __future__ import annotations
 
@@ -103,6 +103,64 @@ def limit_data_services(scenario: Scenario, demand: FloatArray, efficiency: Floa
     demand = demand.copy()
     demand[:, :, data] = carried(demand[:, :, data], peak / load[:, None])
     return demand
+
+
+def few_users(scenario: Scenario, demand: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """
+    Let demand come from few users: a compound Poisson-gamma (Tweedie) amount with the same mean.
+
+    An hour has a Poisson number of active users, each with a gamma amount of squared coefficient of variation
+    `burst`; without users there is nothing. Large sites stay smooth, small ones have bursts and zeros.
+
+    Parameters
+    ----------
+    scenario
+        The switch `small_nodes`, mean users of a site and hour, and the services' bursts.
+    demand
+        Demand at sites, `[T, B, S]`.
+    rng
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray
+        Demand, `[T, B, S]`; the argument itself if the switch is off.
+    """
+    if not scenario["small_nodes"]:
+        return demand
+    a_user = demand.mean(axis=(0, 1)) / scenario["users"]  # [S]
+    if not (a_user > 0).all():
+        return demand
+    burst = scenario.of_services("burst")
+    active = rng.poisson(np.minimum(demand / a_user, _MANY))
+    return np.asarray(rng.standard_gamma(active / burst) * burst * a_user)
+
+
+def ceilings(scenario: Scenario, counts: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """
+    Draw which counters saturate, and at which count.
+
+    Parameters
+    ----------
+    scenario
+        Share of sites and services whose counter saturates, and its ceiling relative to the 99 % point of what it
+        would count.
+    counts
+        Traffic of the sites, float32 `[T, B, S]`.
+    rng
+        Source of the choice.
+
+    Returns
+    -------
+    ndarray
+        Largest count, float32 `[B, S]`; infinite for most.
+    """
+    highest = np.full(counts.shape[1:], np.inf, dtype=np.float32)
+    capped = rng.random(highest.shape) < scenario["capped_share"]
+    if capped.any():
+        busy = np.quantile(counts[:, capped], 0.99, axis=0)
+        highest[capped] = np.where(busy > 0, scenario["cap_level"] * busy, np.inf)
+    return highest
 
 
 def record(scenario: Scenario, demand: FloatArray, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -45,7 +45,9 @@ def noise_weights(acf1: float) -> FloatArray:
     return np.asarray(shares / shares.sum())
 
 
-def coloured_noise(acf1: float, steps: int, series: int, rng: np.random.Generator) -> FloatArray:
+def coloured_noise(
+    acf1: float, steps: int, series: int, rng: np.random.Generator, stretch: float = 1.0
+) -> FloatArray:
     """
     Stationary noise of unit variance with short and long memory.
 
@@ -57,6 +59,8 @@ def coloured_noise(acf1: float, steps: int, series: int, rng: np.random.Generato
         Hours and number of independent series.
     rng
         Source of randomness.
+    stretch
+        Factor on the memory of all parts; `acf1` is then the autocorrelation at so many hours.
 
     Returns
     -------
@@ -64,7 +68,7 @@ def coloured_noise(acf1: float, steps: int, series: int, rng: np.random.Generato
         `[steps, series]`.
     """
     total = np.zeros((steps, series))
-    for memory, share in zip(_MEMORY, noise_weights(acf1), strict=True):
+    for memory, share in zip(stretch * _MEMORY, noise_weights(acf1), strict=True):
         total += np.sqrt(share) * _autoregression(np.exp(-1 / memory), rng.standard_normal((steps, series)))
     return total
 
@@ -140,7 +144,9 @@ def log_residual(
     region = _region_weights(sites, rng)  # [R, B]
     n_regions = len(region)
     sizes = np.cumsum([1, n_regions, n_sites])
-    noise = coloured_noise(scenario["residual_acf1"], hours, int(sizes[-1]) + n_sites * n_services, rng)
+    noise = coloured_noise(
+        scenario["residual_acf1"], hours, int(sizes[-1]) + n_sites * n_services, rng, scenario["memory_factor"]
+    )
     city, regional, own, services = np.split(noise, sizes, axis=1)
     common = (
         scenario["residual_city"] * city

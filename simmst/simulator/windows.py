@@ -69,6 +69,8 @@ class SimulatedWindows:
         ConfigError
             If the worlds are too short, hold fewer windows than asked for, or the patch is too wide.
         """
+        for world in worlds:
+            world.check_hourly("windows are cut from")
         hours, n_nodes = len(worlds[0].sites), len(worlds[0].nodes)
         n_origins = hours - lookback - horizon + 1
         if lookback < 1 or horizon < 1 or n_origins < 1:

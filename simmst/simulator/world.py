@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from simmst.errors import ConfigError
 from simmst.simulator.prior.scenario import Scenario
 from simmst.traffic.dataset import TrafficData
 
@@ -27,17 +28,20 @@ class World:
     scenario
         The parameters it was drawn with.
     sites
-        Traffic of the sites in each hour, float32 `[T, B, S]`.
+        Traffic of the sites in each step, float32 `[T, B, S]`.
     spread
         Part of each site's traffic that each square is given, float32 `[Q, B]`.
     squares
         Centres of the squares in km, `[Q, 2]`, a full square grid row by row from the south-west.
+    step_minutes
+        Length of a step: 15, 30 or 60.
     """
 
     scenario: Scenario
     sites: NDArray[np.float32]
     spread: NDArray[np.float32]
     squares: NDArray[np.float64]
+    step_minutes: int = 60
 
     @property
     def nodes(self) -> NDArray[np.int64]:
@@ -51,13 +55,18 @@ class World:
         """Hour of the week of the first step; 0 is Monday's first."""
         return int(self.scenario["start_hour"])
 
+    def check_hourly(self, what: str) -> None:
+        """Refuse a world of finer steps where hours are counted."""
+        if self.step_minutes != 60:
+            raise ConfigError(f"worlds: {what} hourly worlds, not of steps of {self.step_minutes} minutes")
+
     def traffic(self) -> TrafficData:
         """Traffic of the nodes, `[T, N, S]`; their coordinates lie around longitude 0, latitude 0."""
         nodes = self.nodes
         return TrafficData(
             values=np.matmul(self.spread[nodes], self.sites),
             start=_MONDAY + np.timedelta64(self.start_hour * 60, "m"),
-            step_minutes=60,
+            step_minutes=self.step_minutes,
             services=self.scenario.services,
             node_ids=tuple(f"square-{q}" for q in nodes),
             coordinates=self.squares[nodes] / _KM_PER_DEGREE,

@@ -81,6 +81,30 @@ CITY: dict[str, Distribution] = {
     "event_size": Uniform(0.3, 1.5, 0.8, floor=0.05),
     "outage_rate": LogUniform(1e-6, 1e-4, 1e-5),  # [own]
     "missing_share": LogUniform(1e-6, 1e-3, 1e-4),
+    # [own] What follows is moderate: in most weeks of most nodes nothing of it happens.
+    "break_rate": LogUniform(0.0005, 0.01, 0.003),
+    "break_days": Uniform(1.0, 6.0, 3.0, floor=1.0),
+    "break_strength": Uniform(0.2, 1.0, 0.7, floor=0.0, ceiling=1.0),
+    "break_spread": LogUniform(0.02, 0.2, 0.06),
+    "run_up_days": Choice((0.0, 1.0, 2.0, 3.0), (0.4, 0.2, 0.2, 0.2), 0.0),
+    "run_up": Uniform(-0.15, 0.15, 0.0),
+    "step_rate": LogUniform(0.0001, 0.003, 0.0007),
+    "step_size": Uniform(0.05, 0.4, 0.2, floor=0.0),
+    "ramp_days": Uniform(1.0, 14.0, 5.0, floor=0.0),
+    "regime_rate": LogUniform(0.0005, 0.01, 0.002),
+    "regime_size": Uniform(0.2, 0.5, 0.35, floor=0.0),
+    "regime_mix": Uniform(0.0, 0.8, 0.4, floor=0.0, ceiling=1.0),
+    "common_share": Uniform(0.0, 0.6, 0.3, floor=0.0),
+    "birth_rate": LogUniform(2e-5, 1e-3, 2e-4),
+    "death_rate": LogUniform(2e-5, 1e-3, 2e-4),
+    "capped_share": LogUniform(0.0005, 0.05, 0.005),
+    "cap_level": Uniform(0.6, 1.1, 0.9),
+    "cells": Choice((0.0, 1.0), (0.9, 0.1), 0.0),
+    "small_nodes": Choice((0.0, 1.0), (0.9, 0.1), 0.0),
+    "users": LogUniform(10.0, 10000.0, 300.0),
+    "fine_dispersion": LogUniform(30.0, 3000.0, 300.0),
+    # The noise has the memory that squares of Milano have (`residual.py`).
+    "memory_factor": Choice((1.0,), (1.0,), 1.0),
 }
 
 SERVICE: dict[Kind, dict[str, Distribution]] = {
@@ -126,6 +150,8 @@ EVERY_SERVICE: dict[str, Distribution] = {
     "field_sigma": Uniform(0.05, 0.35, 0.2, floor=0.0),
     # [own] Services differ in how noisy they are by themselves (Jinan: 5G downlink least).
     "residual_factor": LogUniform(0.25, 2.5, 0.8, ceiling=2.5),
+    "break_factor": LogUniform(0.7, 1.3, 1.0),
+    "burst": LogUniform(0.5, 10.0, 2.0),
 }
 
 

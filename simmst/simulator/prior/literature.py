@@ -11,9 +11,9 @@ from simmst.simulator.prior.scenario import Prior
 # quantity can be at all, or what holds in any country. The order is that of the draws (`Prior.sample`).
 CITY: dict[str, Distribution] = {
     # Layout: in TR 38.901, Tables 7.2-1 and 7.2-3, sites are 200 m (UMi), 500 m (UMa), 1,732 m or 5,000 m (RMa)
-    # apart. From 250 m here: the work grows with the inverse square.
+    # apart. From 300 m here: the work grows with the inverse square.
     "rural": Choice((0.0, 1.0), (0.7, 0.3), 0.0),  # [R] cities first, since most traffic is theirs
-    "isd_km": LogUniform(0.25, 1.732, 0.5),
+    "isd_km": LogUniform(0.3, 1.732, 0.5),
     "rural_isd_km": LogUniform(1.732, 5.0, 1.732),
     # Real layouts lie between a lattice and Poisson points (Zhou et al. 2015): 0 is a lattice, 0.6 nearly Poisson.
     "site_jitter": Uniform(0.0, 0.6, 0.3, floor=0.0),
@@ -78,6 +78,32 @@ CITY: dict[str, Distribution] = {
     "event_size": Uniform(0.2, 1.6, 0.8, floor=0.05),  # [R] a full stadium has five times its usual traffic
     "outage_rate": LogUniform(1e-6, 3e-4, 1e-5),  # [R] 6 h each: availability of 99.8 to 99.999 %
     "missing_share": LogUniform(1e-6, 1e-2, 1e-4),  # [R]
+    # Breaks [R]: golden weeks, Christmas, spring festivals, school holidays: one or two in 42 days at the most.
+    "break_rate": LogUniform(0.001, 0.03, 0.008),
+    "break_days": Uniform(1.0, 8.0, 4.0, floor=1.0, ceiling=8.0),
+    "break_strength": Uniform(0.1, 1.0, 0.7, floor=0.0, ceiling=1.0),
+    "break_spread": LogUniform(0.02, 0.3, 0.08, ceiling=0.5),
+    "run_up_days": Choice((0.0, 1.0, 2.0, 3.0, 5.0), (0.2, 0.2, 0.2, 0.2, 0.2), 2.0),
+    "run_up": Uniform(-0.25, 0.25, 0.0),
+    # Levels [R]: neighbours rebuilt, tariffs, students who come and go. Regimes: when people stayed away, places
+    # changed by -58 to +120 % (EE 2020), logarithms of -.87 and .79; these are the ends, not the usual.
+    "step_rate": LogUniform(0.0002, 0.01, 0.002),
+    "step_size": Uniform(0.05, 0.55, 0.25, floor=0.0),
+    "ramp_days": Uniform(1.0, 20.0, 5.0, floor=0.0),
+    "regime_rate": LogUniform(0.001, 0.03, 0.006),
+    "regime_size": Uniform(0.15, 0.55, 0.35, floor=0.0),
+    "regime_mix": Uniform(0.0, 1.0, 0.5, floor=0.0, ceiling=1.0),
+    "common_share": Uniform(0.0, 0.8, 0.4, floor=0.0),
+    "birth_rate": LogUniform(5e-5, 3e-3, 4e-4),  # [R] .15 to 9 % a month
+    "death_rate": LogUniform(5e-5, 3e-3, 4e-4),
+    "capped_share": LogUniform(0.001, 0.2, 0.01),  # [R]
+    "cap_level": Uniform(0.4, 1.1, 0.85),  # [R]
+    # Nodes [R]: public data have squares, sectors, sites, streets and towns; a cell serves from a few users up.
+    "cells": Choice((0.0, 1.0), (0.8, 0.2), 0.0),
+    "small_nodes": Choice((0.0, 1.0), (0.7, 0.3), 0.0),
+    "users": LogUniform(3.0, 100000.0, 300.0),
+    "fine_dispersion": LogUniform(10.0, 10000.0, 300.0),  # [R]
+    "memory_factor": LogUniform(0.5, 3.0, 1.0, ceiling=4.0),  # [R] shortest memories of some 40 minutes to 4 hours
 }
 
 # Levels [R]: a node is anything from a cell with few users to a town, in whatever unit. Operators scale records of
@@ -97,8 +123,8 @@ SERVICE: dict[Kind, dict[str, Distribution]] = {
         "weekend_factor": LogUniform(0.5, 1.4, 0.9),
         "record_scale": LogUniform(0.3, 100.0, 5.0),
     },
-    # Dispersion: what a session moves has a deviation of the logarithm of some 2.2 (Zanella et al. 2023), so that n
-    # sessions an hour have one of n / exp(2.2 ** 2) [D]: 20 to 5,000 for 2,500 to 630,000 of them.
+    # Dispersion: what a session moves has a deviation of the logarithm of some 2.2 (Zanella et al. 2023), so that
+    # n sessions an hour have one of n / exp(2.2 ** 2) [D]: 20 to 5,000 for 2,500 to 630,000 of them.
     "internet": {
         "ln_mean": Normal(5.0, 2.0),
         "lag_h": Uniform(-1.0, 2.0, 0.5),
@@ -121,6 +147,9 @@ EVERY_SERVICE: dict[str, Distribution] = {
     "field_exponent": Uniform(0.7, 1.3, 1.0, floor=0.3, ceiling=1.5),
     "field_sigma": Uniform(0.05, 0.9, 0.3, floor=0.0),
     "residual_factor": LogUniform(0.25, 2.5, 0.8, ceiling=2.5),
+    "break_factor": LogUniform(0.6, 1.6, 1.0),  # voice rose by 45 % where data fell (EE 2020)
+    # A session's own is exp(2.2 ** 2) = 126 (Zanella et al. 2023), less where a user has many in an hour.
+    "burst": LogUniform(0.5, 60.0, 4.0),
 }
 
 

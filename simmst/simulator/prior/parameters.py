@@ -88,6 +88,35 @@ CITY_DOMAINS: dict[str, Domain] = {
     "event_size": Domain(0.0, 3.0),
     "outage_rate": Domain(0.0, 0.1),  # a site and hour
     "missing_share": Domain(0.0, 0.9),  # so that something is left
+    # Breaks: weeks off of 1 to 8 days.
+    "break_rate": SHARE,  # that begin, a day
+    "break_days": Domain(1.0, 8.0),  # mean length
+    "break_strength": SHARE,  # 0: as usual; 1: as on a holiday
+    "break_spread": NOISE,  # between its days and land uses
+    "run_up_days": Domain(0.0, 14.0, whole=True),
+    "run_up": Domain(-1.0, 1.0),  # log change on the last day before
+    # Changes of the level, a site and day: steps and ramps for good, regimes of 1 to 13 days.
+    "step_rate": Domain(0.0, 0.1),
+    "step_size": Domain(0.0, 0.7),  # deviation of the logarithm
+    "ramp_days": Domain(0.0, 60.0),  # the longest ramp; half of the steps are sudden
+    "regime_rate": Domain(0.0, 0.2),
+    "regime_size": Domain(0.0, 0.7),  # deviation of the logarithm
+    "regime_mix": SHARE,  # the most that another daily shape takes
+    "common_share": SHARE,  # of the changes that a site sees, those of all sites
+    # Cells that are born or die, a site and day.
+    "birth_rate": Domain(0.0, 0.1),
+    "death_rate": Domain(0.0, 0.1),
+    # Counters that saturate: their share of sites and services, and the ceiling relative to the 99 % point.
+    "capped_share": SHARE,
+    "cap_level": Domain(0.05, 5.0),
+    # Nodes: cells rather than squares of a map; few users, and how many a site and hour.
+    "cells": SWITCH,
+    "small_nodes": SWITCH,
+    "users": Domain(0.1, 1e9),
+    # How evenly an hour's traffic falls into its quarters (concentration of a Dirichlet distribution).
+    "fine_dispersion": Domain(1.0, 1e6),
+    # On the memory of the noise.
+    "memory_factor": Domain(0.25, 4.0),
 }
 
 # The domains of a service's parameters, the same for all kinds.
@@ -101,7 +130,18 @@ SERVICE_DOMAINS: dict[str, Domain] = {
     "field_exponent": Domain(0.0, 1.5),
     "field_sigma": Domain(0.0, 1.5),
     "residual_factor": Domain(0.0, 2.5),
+    "break_factor": RATIO,  # of its level in a break
+    "burst": Domain(0.05, 1000.0),  # squared coefficient of variation of what a user takes in an hour, plus 1
 }
+
+# A NEW PARAMETER MOVES NO DRAW if its name stands here: it is drawn from a stream of its own. The others share one
+# stream, in the order of the tables, the city's first, then each service's (those of all kinds before its own).
+OWN_STREAM = frozenset(list(CITY_DOMAINS)[list(CITY_DOMAINS).index("break_rate") :]) | {"break_factor", "burst"}
+
+
+def has_own_stream(name: str) -> bool:
+    """Whether a parameter, named as in `domain`, is drawn from a stream of its own."""
+    return name in OWN_STREAM or name.rpartition(".")[2] in OWN_STREAM
 
 
 def domain(name: str) -> Domain:

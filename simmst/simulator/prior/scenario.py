@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from simmst.errors import ConfigError
 from simmst.simulator.prior.distributions import Distribution, LogUniform, Uniform
-from simmst.simulator.prior.parameters import Kind, domain
+from simmst.simulator.prior.parameters import Kind, domain, has_own_stream
+from simmst.simulator.streams import stream
 
 #: Names of the priors that stand in this package.
 Base = Literal["informed", "literature"]
@@ -151,7 +152,7 @@ class Prior:
         rng = np.random.default_rng(seed)
         named = self.distributions(services)
         part = int(rng.choice(3, p=self.mixture))
-        values = {name: _part(name, d, part).sample(rng) for name, d in named.items()}
+        values = {name: _part(name, d, part).sample(_stream(seed, name, rng)) for name, d in named.items()}
         return Scenario(tuple(services), values)
 
     def sample_beyond(self, seed: np.random.SeedSequence | int, services: Sequence[str]) -> Scenario:
@@ -172,7 +173,8 @@ class Prior:
         rng = np.random.default_rng(seed)
         values = {}
         for name, d in self.distributions(services).items():
-            values[name] = _margin(name, d, rng) if name in _TARGET_PARAMETERS else d.sample(rng)
+            source = _stream(seed, name, rng)
+            values[name] = _margin(name, d, source) if name in _TARGET_PARAMETERS else d.sample(source)
         return Scenario(tuple(services), values)
 
     def nominal(self, services: Sequence[str]) -> Scenario:
@@ -199,6 +201,11 @@ class Prior:
             if weight > 0
         ]
         return float(np.logaddexp.reduce(parts))
+
+
+def _stream(seed: np.random.SeedSequence | int, name: str, shared: np.random.Generator) -> np.random.Generator:
+    """Where a parameter is drawn from."""
+    return stream(seed, name) if has_own_stream(name) else shared
 
 
 def _part(name: str, d: Distribution, k: int) -> Distribution:

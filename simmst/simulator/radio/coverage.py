@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 from scipy.spatial import KDTree
 
 from simmst.simulator.prior.scenario import Scenario
@@ -55,6 +56,25 @@ class Coverage:
         """
         total = self.area.sum(axis=0)
         return np.asarray(np.divide(self.area, total, out=np.zeros_like(self.area), where=total > 0))
+
+    def cells(self) -> tuple[NDArray[np.int64], FloatArray]:
+        """
+        Give each square one cell: the nodes are then cells, not squares of a map.
+
+        Cells are shared out so that the squares' demand for them is largest, each to one square while there are
+        cells enough; then a square takes the one that serves it best.
+
+        Returns
+        -------
+        tuple
+            Numbers of the sites that are used, int64 `[C]`, and what each square is given of them, `[Q, C]`: a one
+            in each row.
+        """
+        cell = self.share.argmax(axis=1)
+        square, site = linear_sum_assignment(self.share, maximize=True)
+        cell[square] = site
+        used, column = np.unique(cell, return_inverse=True)
+        return used, np.eye(len(used))[column]
 
 
 def square_centres(side: int, square_km: float) -> FloatArray:

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simmst.errors import ConfigError
+from simmst.simulator.archive import save_worlds
 from simmst.simulator.city import SimulatedWorlds, draw_world, simulate_world, synthetic_target
 from simmst.simulator.prior.file import PRIORS
 from simmst.simulator.prior.informed import informed_prior
+from simmst.simulator.prior.literature import literature_prior
 from simmst.traffic.neighbours import neighbour_patches
 from simmst.traffic.scaling import NodeScaler
 from simmst.traffic.windows import calendar_marks, iterate_batches
@@ -24,7 +26,7 @@ def worlds():
 
 
 def autocorrelation(x, lag):
-    x = x - x.mean(axis=0)
+    x = (x - x.mean(axis=0))[:, x.std(axis=(0, 2)) > 0]  # a cell may be dead all the time
     return (x[lag:] * x[:-lag]).sum(axis=0) / (x * x).sum(axis=0)
 
 
@@ -37,6 +39,92 @@ def test_a_world_depends_on_its_seed_and_number_alone(worlds):
     np.testing.assert_array_equal(more.worlds[1].sites, worlds.worlds[1].sites)
     other = draw_world(informed_prior(), 240, SERVICES, seed=6, world=4)
     assert other.scenario != alone.scenario
+
+
+OFF = {
+    "break_rate": 0.0,
+    "step_rate": 0.0,
+    "regime_rate": 0.0,
+    "birth_rate": 0.0,
+    "death_rate": 0.0,
+    "capped_share": 0.0,
+    "cells": 0.0,
+    "small_nodes": 0.0,
+    "memory_factor": 1.0,
+}
+
+
+# World, total of its sites over 100 hours and over the last ten, before anything of OFF was there.
+PINNED = (
+    (0, 1284844.5414421707, 208141.92629027367),
+    (1, 3838384.164828807, 140922.24713924527),
+    (5, 4272543.74984704, 575699.0234450102),
+)
+
+
+def test_without_breaks_changes_and_small_nodes_a_world_is_what_it_was():
+    for world, total, late in PINNED:
+        of_scenario, of_world = np.random.SeedSequence(11, spawn_key=(world,)).spawn(2)
+        scenario = informed_prior().sample(of_scenario, SERVICES).with_values(**OFF)
+        sites = simulate_world(scenario, 100, of_world).sites.astype(np.float64)
+        assert sites.sum() == pytest.approx(total, rel=1e-12)
+        assert sites[-10:].sum() == pytest.approx(late, rel=1e-12)
+
+
+def test_with_them_only_they_move():
+    """Layout, map and the shared stream's parameters do not depend on what has a stream of its own."""
+    of_scenario, of_world = np.random.SeedSequence(11, spawn_key=(3,)).spawn(2)
+    scenario = informed_prior().sample(of_scenario, SERVICES)
+    rates = {name: 0.05 for name in ("break_rate", "step_rate", "regime_rate", "birth_rate", "death_rate")}
+    on, off = (
+        simulate_world(scenario.with_values(**{**OFF, **more}), 240, of_world) for more in (rates, {})
+    )
+    np.testing.assert_array_equal(on.spread, off.spread)
+    assert on.sites.shape == off.sites.shape and (on.sites != off.sites).any()
+
+
+@pytest.mark.parametrize("step", [15, 30])
+def test_fine_records_sum_to_the_hourly_world(step):
+    hourly, fine = (
+        draw_world(literature_prior(), 50, SERVICES, seed=2, world=7, step_minutes=minutes)
+        for minutes in (60, step)
+    )
+    together = fine.sites.reshape(50, 60 // step, *hourly.sites.shape[1:]).sum(axis=1)
+    np.testing.assert_allclose(together, hourly.sites, rtol=1e-5)
+    traffic = fine.traffic()
+    assert traffic.step_minutes == step and len(traffic.values) == 50 * 60 // step
+    assert traffic.start == hourly.traffic().start
+
+
+def test_windows_and_files_are_of_hourly_worlds(tmp_path):
+    fine = SimulatedWorlds.generate(1, 60, SERVICES, seed=0, step_minutes=30)
+    for refused in (
+        lambda: fine.windows(24, 6, 2),
+        lambda: fine.with_bad_worlds(1.0, seed=0),
+        lambda: save_worlds(fine, tmp_path / "worlds.npz"),
+    ):
+        with pytest.raises(ConfigError, match="hourly worlds, not of steps of 30 minutes"):
+            refused()
+    with pytest.raises(ConfigError, match="step_minutes=20: must be one of 15, 30, 60"):
+        draw_world(informed_prior(), 24, SERVICES, seed=0, world=0, step_minutes=20)
+
+
+def test_saturated_counters_clip_and_change_nothing_else():
+    scenario = informed_prior().nominal(SERVICES).with_values(cap_level=0.7)
+    free, capped = (simulate_world(scenario.with_values(capped_share=s), 300, seed=4).sites for s in (0.0, 1.0))
+    ceiling = 0.7 * np.quantile(free, 0.99, axis=0)
+    np.testing.assert_allclose(capped, np.minimum(free, np.where(ceiling > 0, ceiling, np.inf)), rtol=1e-5)
+
+
+def test_nodes_may_be_cells():
+    scenario = informed_prior().nominal(SERVICES).with_values(cells=1.0)
+    world = simulate_world(scenario, 24, seed=4)
+    used = world.spread.argmax(axis=1)
+    np.testing.assert_array_equal(world.spread[np.arange(len(used)), used], 1)
+    np.testing.assert_array_equal(world.spread.sum(axis=1), 1)
+    assert len(set(used[world.nodes].tolist())) > 12, "most of 16 nodes have a cell of their own"
+    node = world.nodes[3]
+    np.testing.assert_array_equal(world.traffic().values[:, 3], world.sites[:, used[node]])
 
 
 def test_no_random_state_is_left_behind():
@@ -57,7 +145,7 @@ def test_any_world_is_traffic(prior, seed, hours, side):
 
 
 def test_squares_together_carry_what_the_sites_do(worlds):
-    for world in worlds.worlds:
+    for world in (world for world in worlds.worlds if not world.scenario["cells"]):
         used = world.spread.sum(axis=0) > 0
         all_squares = np.matmul(world.spread, world.sites).sum(axis=1)
         np.testing.assert_allclose(all_squares, world.sites[:, used].sum(axis=1), rtol=1e-4)

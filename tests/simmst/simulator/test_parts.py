@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from simmst.errors import ConfigError
-from simmst.simulator.counts import apply_outages, carried, limit_data_services, record
+from simmst.simulator.counts import apply_outages, carried, ceilings, few_users, limit_data_services, record
 from simmst.simulator.demand import gaussian_fields, spatial_demand
 from simmst.simulator.prior.informed import informed_prior
 from simmst.simulator.prior.parameters import LAND_USES
@@ -206,3 +206,46 @@ def test_missing_records_are_zero_at_all_services():
     missing = (counts == 0).any(axis=2)
     assert (counts[missing] == 0).all()
     np.testing.assert_allclose(missing.mean(), 0.1, atol=0.02)
+
+
+def test_few_users_keep_the_mean_and_bring_bursts_and_zeros():
+    demand = np.full((20_000, 1, 3), 20.0)
+    scenario = NOMINAL.with_values(small_nodes=1.0, users=4.0, **{f"{name}.burst": 3.0 for name in SERVICES})
+    amount = few_users(scenario, demand, rng())
+    np.testing.assert_allclose(amount.mean(axis=0), 20, rtol=0.03)
+    # Of Poisson(4) users with gamma amounts of mean 5 and squared coefficient of variation 3: 4 * 25 * (1 + 3).
+    np.testing.assert_allclose(amount.var(axis=0), 400, rtol=0.1)
+    np.testing.assert_allclose((amount == 0).mean(), np.exp(-4), rtol=0.2)
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=20, deadline=None)
+def test_a_large_node_is_as_smooth_as_ever(seed):
+    demand = rng(seed).gamma(3, 5, (50, 2, 3))
+    scenario = NOMINAL.with_values(small_nodes=1.0, users=1e9, **{f"{name}.burst": 1.0 for name in SERVICES})
+    np.testing.assert_allclose(few_users(scenario, demand, rng(seed)), demand, rtol=1e-2)
+    assert few_users(NOMINAL.with_values(small_nodes=0.0), demand, rng(seed)) is demand
+
+
+@given(st.integers(0, 2**32), st.floats(0.05, 1.5))
+@settings(max_examples=30, deadline=None)
+def test_a_saturated_counter_never_passes_its_ceiling(seed, level):
+    counts = rng(seed).poisson(30, (200, 5, 3)).astype(np.float32)
+    scenario = NOMINAL.with_values(capped_share=0.5, cap_level=level)
+    ceiling = ceilings(scenario, counts, rng(seed))
+    capped = np.isfinite(ceiling)
+    np.testing.assert_allclose(ceiling[capped], level * np.quantile(counts, 0.99, axis=0)[capped], rtol=1e-6)
+    assert np.isinf(ceilings(NOMINAL.with_values(capped_share=0.0), counts, rng(seed))).all()
+    assert np.isinf(ceilings(NOMINAL.with_values(capped_share=1.0), 0 * counts, rng(seed))).all()
+
+
+def test_counters_saturate_at_their_share():
+    counts = np.ones((2, 500, 3), dtype=np.float32)
+    capped = np.isfinite(ceilings(NOMINAL.with_values(capped_share=0.1), counts, rng()))
+    np.testing.assert_allclose(capped.mean(), 0.1, atol=0.03)
+
+
+def test_stretched_noise_has_the_autocorrelation_at_a_stretched_lag():
+    noise = coloured_noise(0.64, 300, 4000, rng(), stretch=3.0)
+    np.testing.assert_allclose((noise[3:] * noise[:-3]).mean(), 0.64, atol=0.02)
+    np.testing.assert_allclose(noise.var(axis=1).mean(), 1, atol=0.03)
