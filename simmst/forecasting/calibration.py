@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from simmst.errors import DataError
 from simmst.io.npz import Arrays, check_array
-from simmst.pretrained.reading import DAY, LEVELS, MEDIAN
+from simmst.pretraining.reading import DAY, LEVELS, MEDIAN
 from simmst.traffic.dataset import TrafficData
 
 Quantiles = NDArray[np.float32]

@@ -9,15 +9,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from simmst.errors import ConfigError, DataError
+from simmst.errors import ConfigError
 from simmst.forecasting.calibration import Calibration
 from simmst.forecasting.folder import new_folder, read_folder, write_folder
 from simmst.forecasting.forecast import Forecast
 from simmst.forecasting.forecaster import Forecaster
-from simmst.pretrained.network import PretrainedNet
-from simmst.pretrained.reading import DAY, HOURS, MEDIAN
-from simmst.pretrained.serve import LONGEST, quantiles
-from simmst.pretrained.weights import load_weights, save_weights, shipped
+from simmst.pretraining.network import PretrainedNet
+from simmst.pretraining.reading import DAY, HOURS, MEDIAN
+from simmst.pretraining.serve import quantiles
+from simmst.pretraining.weights import load_weights, save_weights, shipped
 from simmst.traffic.anomalies import few
 from simmst.traffic.dataset import TrafficData
 
@@ -113,9 +113,9 @@ class Pretrained(Forecaster):
 _WEIGHTS = "pretrained.safetensors"
 
 
-def pretrained() -> Pretrained:
-    """Return the pretrained forecaster with the weights that the package brings along: `pretrained().predict(traffic)`."""
-    return Pretrained()
+def pretrained(weights: str | PathLike[str] | None = None) -> Pretrained:
+    """Return the pretrained forecaster, by default with the weights that the package brings along."""
+    return Pretrained(weights)
 
 
 def known_hours(data: TrafficData) -> NDArray[np.bool_]:

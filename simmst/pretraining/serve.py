@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from simmst.errors import DataError
-from simmst.pretrained.network import PretrainedNet
-from simmst.pretrained.reading import BLOCKS, DAY, HOURS, LEVELS, MEDIAN, Scale, repeated
+from simmst.pretraining.network import PretrainedNet
+from simmst.pretraining.reading import BLOCKS, DAY, HOURS, LEVELS, MEDIAN, Scale, repeated
 
 LONGEST = BLOCKS * DAY
 _BATCH = 2048

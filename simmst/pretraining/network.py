@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from simmst.errors import ConfigError
-from simmst.pretrained.reading import BLOCKS, DAY, DAYS, HOURS, LEVELS, MEDIAN, ROWS, Scale, mean_known, rows
+from simmst.pretraining.reading import BLOCKS, DAY, DAYS, HOURS, LEVELS, MEDIAN, ROWS, Scale, rows
 
 _RECENT = 48  # hours whose masks are seen one by one
 _CLOCK, _FEATURES = 4, 6
@@ -54,14 +54,18 @@ class PretrainedNet(nn.Module):
         self.config = config = config or NetworkConfig()
         read = HOURS + DAYS + _RECENT + 7 + _CLOCK + _FEATURES
         self.enter = nn.Linear(read, config.width)
-        self.trunk = nn.Sequential(*(_Residual(config.width) for _ in range(config.depth)), nn.LayerNorm(config.width))
+        self.trunk = nn.Sequential(
+            *(_Residual(config.width) for _ in range(config.depth)), nn.LayerNorm(config.width)
+        )
         self.ask = nn.Linear(config.width + ROWS * DAY + BLOCKS + 7 + _CLOCK, config.head)
         self.head = nn.Sequential(nn.GELU(), _Residual(config.head), nn.LayerNorm(config.head))
         self.answer = nn.Linear(config.head, DAY * (len(LEVELS) + ROWS))
         nn.init.zeros_(self.answer.weight)
         nn.init.zeros_(self.answer.bias)
 
-    def forward(self, traffic: Tensor, known: Tensor, hour_of_week: Tensor, blocks: Tensor) -> tuple[Tensor, Scale]:
+    def forward(
+        self, traffic: Tensor, known: Tensor, hour_of_week: Tensor, blocks: Tensor
+    ) -> tuple[Tensor, Scale]:
         """
         Forecast days after the origin.
 
@@ -122,7 +126,8 @@ class _Residual(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.last(self.inner(x))
+        out: Tensor = x + self.last(self.inner(x))
+        return out
 
 
 def _clock(hour_of_week: Tensor) -> Tensor:

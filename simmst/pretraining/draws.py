@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simmst.pretrained.pool import Pool
-from simmst.pretrained.reading import BLOCKS, DAY, HOURS
+from simmst.pretraining.pool import Pool
+from simmst.pretraining.reading import BLOCKS, DAY, HOURS
 
 _AHEAD = BLOCKS * DAY
 _SPAN = HOURS + _AHEAD
@@ -21,7 +21,7 @@ _LEAST = 12  # known hours without which a window counts for nothing
 
 
 class Draw(NamedTuple):
-    """A batch: what `PretrainedNet.forward` takes, the truth `[B, K, 24]`, and how much each window counts `[B]`."""
+    """A batch: what `PretrainedNet.forward` takes, the truth `[B, K, 24]`, how much each window counts `[B]`."""
 
     traffic: Tensor
     known: Tensor

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from simmst.pretrained.reading import LEVELS, Scale
+from simmst.pretraining.reading import LEVELS, Scale
 
-# Both scales have the same best quantiles, since one is a rising function of the other. The first makes quiet hours
-# count, the second busy ones, which is what an error in traffic is made of.
+# Both scales have the same best quantiles, since one is a rising function of the other. The first makes quiet
+# hours count, the second busy ones, which is what an error in traffic is made of.
 _FAR, _MANY = 8.0, 30.0  # truth beyond is taken as this, so that no single hour rules a step
 
 

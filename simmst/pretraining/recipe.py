@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from simmst.errors import ConfigError
-from simmst.pretrained.network import NetworkConfig
+from simmst.pretraining.network import NetworkConfig
 
 
 @dataclass(frozen=True, slots=True)

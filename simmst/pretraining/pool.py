@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.io.processes import in_processes
-from simmst.pretrained.reading import DAY
+from simmst.pretraining.reading import DAY
 from simmst.simulator.city import draw_world
 from simmst.simulator.prior.informed import informed_prior
 from simmst.simulator.prior.literature import literature_prior

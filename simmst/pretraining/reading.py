@@ -84,8 +84,8 @@ def rows(scaled: Tensor, known: Tensor, block: Tensor) -> Tensor:
     """
     What simple rows forecast for a day after the origin: `[B, ROWS, 24]`.
 
-    They are: the last day; the same day of the week before; the means of the last 3 days, of the last 7, of all, and of
-    the same weekday. Where a row knows nothing of an hour, a plainer one stands in.
+    They are: the last day; the same day of the week before; the means of the last 3 days, of the last 7, of all,
+    and of the same weekday. Where a row knows nothing of an hour, a plainer one stands in.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from simmst.errors import ConfigError, DataError
-from simmst.pretrained.network import NetworkConfig, PretrainedNet
+from simmst.pretraining.network import NetworkConfig, PretrainedNet
 from simmst.training.checkpoint import load_checkpoint, save_checkpoint
 
 SHIPPED = Path(__file__).with_name("weights") / "pretrained.safetensors"

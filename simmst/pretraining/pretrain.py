@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from simmst.errors import ConfigError, DataError
 from simmst.io.lock import locked
-from simmst.pretrained.draws import Draws
-from simmst.pretrained.loss import quantile_loss
-from simmst.pretrained.network import PretrainedNet
-from simmst.pretrained.pool import Pool, draw_pool
-from simmst.pretrained.recipe import Recipe
-from simmst.pretrained.weights import save_weights
+from simmst.pretraining.draws import Draws
+from simmst.pretraining.loss import quantile_loss
+from simmst.pretraining.network import PretrainedNet
+from simmst.pretraining.pool import Pool, draw_pool
+from simmst.pretraining.recipe import Recipe
+from simmst.pretraining.weights import save_weights
 from simmst.training.checkpoint import load_checkpoint, save_checkpoint
 
 WEIGHTS, _STATE = "pretrained.safetensors", "state.safetensors"
@@ -111,7 +111,7 @@ class _Run:
             quantiles, scale = self.network(*batch[:4])
         loss = quantile_loss(quantiles, scale, *batch[4:])
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
         self.optimiser.step()
         self.step += 1
@@ -146,7 +146,9 @@ class _Run:
             raise ConfigError(f"folder {path.parent}: was begun with another recipe; name a new one")
 
         def part(what: str) -> dict[str, Tensor]:
-            return {name.removeprefix(f"{what}."): one for name, one in tensors.items() if name.startswith(f"{what}.")}
+            return {
+                name.removeprefix(f"{what}."): one for name, one in tensors.items() if name.startswith(f"{what}.")
+            }
 
         try:
             self.network.load_state_dict(part("network"))
