@@ -110,16 +110,15 @@ def compare_in_time(real: TrafficData, worlds: SimulatedWorlds) -> list[Comparis
     if not of_worlds:
         raise ConfigError(f"worlds: in none of the {len(on_air)} does any node carry all services")
     return [
-        _compare(statistic, service, value, [found[statistic, service] for found in of_worlds])
-        for (statistic, service), value in of_real.items()
+        _compare(*key, value, [found[key] for found in of_worlds if key in found])
+        for key, value in of_real.items()
     ]
 
 
 def _on_air(data: TrafficData) -> TrafficData | None:
     """Nodes that carry something of every service, if there are any."""
-    carries = (data.values > 0).any(axis=0)  # [N, S]
-    nodes = tuple(name for name, some in zip(data.node_ids, carries, strict=True) if some.all())
-    return data.select(nodes=nodes) if nodes else None
+    carrying = np.flatnonzero((data.values.max(axis=0) > 0).all(axis=1))
+    return data.select(nodes=[data.node_ids[n] for n in carrying]) if len(carrying) else None
 
 
 def _in_time(data: TrafficData) -> dict[tuple[str, str], float]:

@@ -42,6 +42,18 @@ def test_a_city_of_the_prior_lies_inside(worlds, city):
     assert {"residual acf 24 h", "correlation in space", "Hurst exponent"} <= {c.statistic for c in comparisons}
 
 
+def test_dead_nodes_have_no_shape_and_move_no_band(worlds, city):
+    first, *others = worlds.worlds
+    sites = first.sites.copy()
+    sites[:, first.spread[first.nodes[0]] > 0] = 0.0  # all that the first node is given
+    with_dead = SimulatedWorlds((replace(first, sites=sites), *others))
+    comparisons = compare_in_time(city, with_dead)
+    assert all(np.isfinite([c.low, c.high]).all() for c in comparisons)
+    silent = SimulatedWorlds(tuple(replace(world, sites=0 * world.sites) for world in worlds.worlds))
+    with pytest.raises(ConfigError, match="in none of the 30"):
+        compare_in_time(city, silent)
+
+
 def test_noise_is_no_city(worlds, city):
     noise = np.random.default_rng(0).gamma(2, 10, city.values.shape).astype(np.float32)
     foreign = replace(city, values=noise)
