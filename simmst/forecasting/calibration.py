@@ -123,6 +123,8 @@ class Calibration:
             If an array is missing or does not fit the others.
         """
         try:
+            if not len(arrays["node_ids"]):
+                return cls.none()
             nodes, services = len(arrays["node_ids"]), len(arrays["services"])
             for name, kinds, sides in (
                 ("node_ids", "U", (None,)), ("services", "U", (None,)), ("factors", "f", (nodes, services)),

@@ -10,7 +10,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from simmst.errors import ConfigError
-from simmst.pretraining.reading import BLOCKS, DAY, DAYS, HOURS, LEVELS, MEDIAN, ROWS, Scale, rows
+from simmst.pretraining.reading import (
+    BLOCKS,
+    DAY,
+    DAYS,
+    DEPARTURES,
+    HOURS,
+    LEVELS,
+    MEDIAN,
+    ROWS,
+    Scale,
+    departures,
+    rows,
+)
 
 _RECENT = 48  # hours whose masks are seen one by one
 _CLOCK, _FEATURES = 4, 6
@@ -52,7 +64,7 @@ class PretrainedNet(nn.Module):
     def __init__(self, config: NetworkConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or NetworkConfig()
-        read = HOURS + DAYS + _RECENT + 7 + _CLOCK + _FEATURES
+        read = HOURS + DAYS + _RECENT + 7 + _CLOCK + _FEATURES + DEPARTURES
         self.enter = nn.Linear(read, config.width)
         self.trunk = nn.Sequential(
             *(_Residual(config.width) for _ in range(config.depth)), nn.LayerNorm(config.width)
@@ -93,6 +105,7 @@ class PretrainedNet(nn.Module):
         read = [
             scaled.clamp(-_FAR, _FAR), known.view(-1, DAYS, DAY).mean(2), known[:, -_RECENT:],
             functional.one_hot(weekday, 7).float(), clock, _features(traffic, scaled, known, scale),
+            departures(scaled, known),
         ]  # fmt: skip
         memory = self.trunk(self.enter(torch.cat(read, 1)))
         answers = [

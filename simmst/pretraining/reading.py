@@ -19,7 +19,9 @@ BLOCKS = 7
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 MEDIAN = 3
 #: Rows that a forecast is mixed from: see `rows`.
-ROWS = 6
+ROWS = 8
+#: Numbers that `departures` gives.
+DEPARTURES = 9
 # What is added, in units of the mean, before the logarithm is taken: a twentieth keeps quiet hours from ruling.
 _FLOOR = 0.05
 _LEAST_SPREAD = 0.1
@@ -85,7 +87,8 @@ def rows(scaled: Tensor, known: Tensor, block: Tensor) -> Tensor:
     What simple rows forecast for a day after the origin: `[B, ROWS, 24]`.
 
     They are: the last day; the same day of the week before; the means of the last 3 days, of the last 7, of all,
-    and of the same weekday. Where a row knows nothing of an hour, a plainer one stands in.
+    and of the same weekday; and the second and the last of these, moved by how far the last day was from what they
+    had said of it. Where a row knows nothing of an hour, a plainer one stands in.
 
     Parameters
     ----------
@@ -108,7 +111,31 @@ def rows(scaled: Tensor, known: Tensor, block: Tensor) -> Tensor:
     weekday, on_weekday = mean_known(weekdays, seen_weekdays)
     weekday = torch.where(on_weekday > 0, weekday, week)
     week_ago = torch.where(seen_weekdays[:, 0] > 0, weekdays[:, 0], weekday)
-    return torch.stack([last, week_ago, three, week, everything, weekday], 1)
+    moved = departures(scaled, known)
+    moved_week, moved_weekday = week_ago + moved[:, 0, None], weekday + moved[:, 3, None]
+    return torch.stack([last, week_ago, three, week, everything, weekday, moved_week, moved_weekday], 1)
+
+
+def departures(scaled: Tensor, known: Tensor) -> Tensor:
+    """
+    How far the last 24, 6 and 1 hours lay from three rows: `[B, 9]`, 0 where nothing is known.
+
+    The rows are the same day of the week before, the mean of three such days, and the mean of the seven days
+    before the last.
+
+    Parameters
+    ----------
+    scaled, known : Tensor [B, L]
+        As in `rows`.
+    """
+    days, seen = scaled.view(-1, DAYS, DAY), known.view(-1, DAYS, DAY)
+    found = []
+    for before in ([DAYS - 8], [DAYS - 8, DAYS - 15, DAYS - 22], list(range(DAYS - 8, DAYS - 1))):
+        said, count = mean_known(days[:, before], seen[:, before])
+        both = (count > 0).float() * seen[:, -1]
+        away = (days[:, -1] - said) * both
+        found += [away[:, -h:].sum(1) / both[:, -h:].sum(1).clamp(min=1.0) for h in (DAY, 6, 1)]
+    return torch.stack(found, 1)
 
 
 def repeated(traffic: Tensor, known: Tensor) -> Tensor:

@@ -17,7 +17,9 @@ def city(days: int, spread, nodes: int = 6, seed: int = 0) -> TrafficData:
     rng = np.random.default_rng(seed)
     noise = rng.normal(0, 1, (24 * days, nodes, 1)) * np.broadcast_to(spread, nodes)[:, None]
     values = np.maximum(100 + noise, 0).astype(np.float32)
-    return TrafficData(values, np.datetime64("2024-01-01T00:00", "m"), 60, ("net",), tuple(f"n{i}" for i in range(nodes)))
+    return TrafficData(
+        values, np.datetime64("2024-01-01T00:00", "m"), 60, ("net",), tuple(f"n{i}" for i in range(nodes))
+    )
 
 
 def normal_quantiles(before, known, hour, deviation=5.0):
@@ -85,7 +87,10 @@ def test_it_is_kept_and_damage_is_found():
     assert again.node_ids == calibration.node_ids and again.services == calibration.services
     np.testing.assert_array_equal(again.factors, calibration.factors)
     Calibration.from_arrays(Calibration.none().as_arrays())
-    for change, words in (({"factors": arrays["factors"][:2]}, "factors"), ({"factors": arrays["factors"] * 9}, "between")):
+    for change, words in (
+        ({"factors": arrays["factors"][:2]}, "factors"),
+        ({"factors": arrays["factors"] * 9}, "between"),
+    ):
         with pytest.raises(DataError, match=words):
             Calibration.from_arrays(arrays | change)
     del arrays["services"]

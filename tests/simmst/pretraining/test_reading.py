@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simmst.pretraining.reading import DAYS, HOURS, Scale, repeated, rows
+from simmst.pretraining.reading import DAYS, HOURS, Scale, departures, repeated, rows
 
 
 def series(seed: int, count: int = 3) -> torch.Tensor:
@@ -49,7 +49,8 @@ def test_rows_are_what_they_are_called():
     for block in (0, 3, 6):
         found = rows(values, torch.ones(1, HOURS), torch.tensor([block]))[0]
         same = [21 + block, 14 + block, 7 + block, block]  # the same weekday, of 28 days before
-        days = [27, same[0], 26, 24, 13.5, sum(same) / 4]
+        # the last day, 27, was 7 above the day a week before it, and 14 above the mean of three
+        days = [27, same[0], 26, 24, 13.5, sum(same) / 4, same[0] + 7, sum(same) / 4 + 14]
         assert torch.allclose(found, 100 * torch.tensor(days)[:, None] + hour)
 
 
@@ -58,7 +59,15 @@ def test_rows_of_what_is_not_known_are_plainer_rows():
     known = last(48, 1)
     found = rows(values * known, known, torch.tensor([2]))[0]
     assert torch.allclose(found[0], 2700 + torch.arange(24).float())
-    assert torch.allclose(found[1:], (2650 + torch.arange(24).float()).expand(5, 24))
+    assert torch.allclose(found[1:], (2650 + torch.arange(24).float()).expand(7, 24))
+
+
+def test_departures_of_the_last_hours_by_hand():
+    values = (100 * torch.arange(DAYS)[:, None] + torch.arange(24)).float().reshape(1, HOURS)
+    values[0, -1] += 24
+    found = departures(values, torch.ones(1, HOURS))[0]
+    assert torch.allclose(found, torch.tensor([701, 704, 724, 1401, 1404, 1424, 401, 404, 424.0]))
+    assert (departures(values * last(24, 1), last(24, 1)) == 0).all()
 
 
 @pytest.mark.parametrize(("days", "period"), [(1, 1), (3, 3), (6, 6), (7, 7), (10, 7), (20, 14)])
