@@ -33,6 +33,8 @@ from numpy.typing import NDArray
 
 from simmst.simulator.city import SimulatedWorlds
 from simmst.simulator.collection import CollectionConfig, make_collection
+from simmst.simulator.prior.file import PRIORS
+from simmst.simulator.prior.scenario import Prior
 from simmst.simulator.transfer import compare_transfer
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.scaling import NodeScaler
@@ -98,7 +100,9 @@ def _cpu() -> float:
     return sum(u.ru_utime + u.ru_stime for u in used)
 
 
-def transfer(data: Path, n_worlds: int, per_world: int, seed: int, horizon: int) -> list[dict[str, object]]:
+def transfer(
+    data: Path, prior: Prior, n_worlds: int, per_world: int, seed: int, horizon: int
+) -> list[dict[str, object]]:
     rows = []
     for city in CITIES:
         path = data / city.file
@@ -106,14 +110,15 @@ def transfer(data: Path, n_worlds: int, per_world: int, seed: int, horizon: int)
             print(f"{city.file}: not in {data}, left out")
             continue
         real = TrafficData.load(path).hourly()
-        worlds = SimulatedWorlds.generate(n_worlds, 2 * WEEK, real.services, seed)
+        worlds = SimulatedWorlds.generate(n_worlds, 2 * WEEK, real.services, seed, prior)
         for days, test in (
             ("validation", (city.validate_from, city.test_from)),
             ("test", (city.test_from, city.stop)),
         ):
             for training in ("all", "targets of 3 days", "3 days"):
                 row = _compare(city, real, worlds, per_world, seed, horizon, training, test)
-                rows.append({"city": city.file, "days": days, "training": training, "horizon": horizon, **row})
+                said = {"city": city.file, "prior": prior.base, "days": days, "training": training}
+                rows.append({**said, "horizon": horizon, **row})
                 print(
                     f"{city.file}, {days} days, horizon {horizon} h, real training: {training:17} "
                     f"simulated {row['simulated']:.4f}  real {row['real']:.4f}  ratio {row['ratio']:.3f}  "
@@ -174,6 +179,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=os.environ.get("SIMMST_DATA_DIR"), help="transfer: real files"
     )
+    parser.add_argument("--prior", choices=PRIORS, default="informed", help="transfer: what the worlds come from")
     parser.add_argument("--worlds", type=int, default=400, help="transfer: simulated worlds")
     parser.add_argument("--per-world", type=int, default=80, help="transfer: windows of each")
     parser.add_argument("--seed", type=int, default=5, help="transfer: seed of the worlds")
@@ -188,7 +194,10 @@ def main() -> None:
     elif options.data is None:
         parser.error("--data: name the folder of the real files")
     else:
-        rows = transfer(Path(options.data), options.worlds, options.per_world, options.seed, options.horizon)
+        prior = PRIORS[options.prior]()
+        rows = transfer(
+            Path(options.data), prior, options.worlds, options.per_world, options.seed, options.horizon
+        )
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
         content = {"versions": versions, "cities": [asdict(city) for city in CITIES], "rows": rows}

@@ -12,7 +12,7 @@ from simmst.simulator.prior.domain import Domain
 from simmst.simulator.prior.file import load_prior
 from simmst.simulator.prior.informed import informed_prior
 from simmst.simulator.prior.literature import literature_prior
-from simmst.simulator.prior.parameters import CITY_DOMAINS, SERVICE_DOMAINS, domain
+from simmst.simulator.prior.parameters import CITY_DOMAINS, OWN_STREAM, SERVICE_DOMAINS, domain
 from simmst.simulator.prior.scenario import Prior
 
 DEFAULT = informed_prior()
@@ -140,7 +140,7 @@ def test_a_range_without_a_nearer_or_a_wider_one_is_refused(d):
 
 
 def test_draws_at_a_seed_stay():
-    # Published figures rest on them: whoever adds or moves a parameter learns it here.
+    # Published figures rest on them: whoever moves a parameter of the shared stream learns it here.
     scenario = DEFAULT.sample(3, SERVICES)
     expected = {
         "rural_isd_km": 2.241281830272281,
@@ -149,3 +149,12 @@ def test_draws_at_a_seed_stay():
         "5g_down.dispersion": 519.851801093465,
     }
     assert {name: scenario[name] for name in expected} == pytest.approx(expected, rel=1e-12)
+
+
+@given(st.integers(0, 2**32), st.sampled_from(sorted(OWN_STREAM & set(DEFAULT.city))))
+@settings(max_examples=20, deadline=None)
+def test_a_parameter_with_a_stream_of_its_own_moves_no_other(seed, name):
+    value = domain(name).low
+    other = Prior({**DEFAULT.city, name: Choice((value,), (1.0,), value)}, DEFAULT.service)
+    before, after = (prior.sample(seed, SERVICES).values for prior in (DEFAULT, other))
+    assert {**before, name: after[name]} == after
