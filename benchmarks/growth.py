@@ -1,5 +1,4 @@
-"""
-Growth: processor time and memory of a whole solve against the number of variables n and the number of planes L.
+"""Growth: processor time and memory of a whole solve against the number of variables n and the number of planes L.
 
     python benchmarks/growth.py --out results
     python benchmarks/growth.py --short

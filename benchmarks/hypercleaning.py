@@ -1,5 +1,4 @@
-"""
-The bi-level task beside its peers: weights of samples under noise and budgets, and penalties by feature.
+"""The bi-level task beside its peers: weights of samples under noise and budgets, and penalties by feature.
 
     python benchmarks/hypercleaning.py --out results                    # every task, about an hour
     python benchmarks/hypercleaning.py --short                          # scikit-learn's digits alone

@@ -180,8 +180,8 @@ def on_simmstnet(steps: int, rounds: int) -> dict:
     g = torch.Generator().manual_seed(0)
     c = SimMSTNetConfig.small(4)
     model = SimMSTNet(c, 0)
-    past, future = (c.history, c.patch, c.services), (c.horizon, c.services)
-    shapes = (past, (c.history, c.marks), (c.horizon, c.marks), future)
+    past, future = (c.lookback, c.patch, c.services), (c.horizon, c.services)
+    shapes = (past, (c.lookback, c.marks), (c.horizon, c.marks), future)
     *inputs, target = (torch.randn(WINDOWS, *shape, generator=g) for shape in shapes)
 
     def losses(predict: Callable[..., torch.Tensor], index: slice) -> torch.Tensor:

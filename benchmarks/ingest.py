@@ -1,5 +1,4 @@
-"""
-Ingest of Telecom Italia daily files beside pandas doing the same: time, peak memory, and that both agree.
+"""Ingest of Telecom Italia daily files beside pandas doing the same: time, peak memory, and that both agree.
 
 The raw files are generated in a temporary folder. Each reading is a process of its own, so that its peak memory
 is its own; the two readers take turns. A process reads one megabyte first. "Reading" is what comes after that;

@@ -1,5 +1,4 @@
-"""
-Settings of the small Sim-MSTNet, judged on validation days alone: the test days are cut off.
+"""Settings of the small Sim-MSTNet, judged on validation days alone: the test days are cut off.
 
     python benchmarks/network_choice.py history jinan.npz --out results
     python benchmarks/network_choice.py rate jinan.npz --out results
@@ -43,8 +42,9 @@ def train(
 ) -> dict[str, Any]:
     """Train on the training days, and return the error on the validation days, which choose the epoch."""
     scaler = NodeScaler.fit(data.values[protocol.train.steps])
+    season = data.steps_per_day
     windows, validation = (
-        WindowDataset.cut(data, scaler, network.history, HORIZON, part.start, part.stop, season=data.steps_per_day)
+        WindowDataset.cut(data, scaler, network.lookback, HORIZON, part.start, part.stop, season=season)
         for part in (protocol.train, protocol.validation)
     )
     chosen_by = WindowSubset.draw(validation, VALIDATION_WINDOWS, seed=0)

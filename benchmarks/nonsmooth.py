@@ -1,5 +1,4 @@
-"""
-Cutting planes alone: convex nonsmooth functions on boxes, no lower level to speak of.
+"""Cutting planes alone: convex nonsmooth functions on boxes, no lower level to speak of.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/nonsmooth.py            # d up to 200, some minutes
     OPENBLAS_NUM_THREADS=1 python benchmarks/nonsmooth.py --short

@@ -1,5 +1,4 @@
-"""
-Path loss of 3GPP TR 38.901 beside two independent packages, over a grid of heights, frequencies and distances.
+"""Path loss of 3GPP TR 38.901 beside two independent packages, over a grid of heights, frequencies and distances.
 
 tr3gpp carries Table 7.4.1-1 as text: its LaTeX formulas are translated here and evaluated. CRRM computes path loss
 itself. Neither is a dependency of the project: `pip install tr3gpp crrm` to run this.

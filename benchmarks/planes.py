@@ -1,5 +1,4 @@
-"""
-One primal-dual iteration on the planes against the two BLAS products that it replaces.
+"""One primal-dual iteration on the planes against the two BLAS products that it replaces.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/planes.py            # the whole grid, a few minutes
     OPENBLAS_NUM_THREADS=1 python benchmarks/planes.py --short

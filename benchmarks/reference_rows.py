@@ -1,5 +1,4 @@
-"""
-Our baselines beside public implementations of the same models, on the same tensors.
+"""Our baselines beside public implementations of the same models, on the same tensors.
 
 Milano, Internet, 100 squares, hourly: the next hour from the last 24 (STGCN and DCRNN: from 12), z-scores per
 square fitted on the training part, absolute error, Adam at a constant 1e-3, the epoch chosen on the week before
@@ -49,7 +48,7 @@ class Row:
 
     public: dict[str, float]
     tolerance: float | None = None
-    history: int = 24
+    lookback: int = 24
     epochs: int = 12
     changes: dict[str, Any] = field(default_factory=dict)
     model: str | None = None  # where the row's name is not the model's
@@ -61,8 +60,8 @@ ROWS = {
     "informer": Row({"neuralforecast": 3.48}, 0.05, changes={"width": 64}),
     "lstm_unscaled": Row({"neuralforecast": 3.42}, changes={"normalise": False}, model="lstm"),
     "dlinear": Row({"TSLib": 3.81, "BasicTS": 3.72}),
-    "stgcn": Row({"hazdzz": 4.35}, history=12, changes={"width": 64, "head": 128}),
-    "dcrnn": Row({"chnsh": 5.35}, history=12),
+    "stgcn": Row({"hazdzz": 4.35}, lookback=12, changes={"width": 64, "head": 128}),
+    "dcrnn": Row({"chnsh": 5.35}, lookback=12),
 }
 
 
@@ -74,17 +73,17 @@ class Task:
     deviation: np.ndarray
 
     @classmethod
-    def cut(cls, data: TrafficData, history: int) -> Task:
+    def cut(cls, data: TrafficData, lookback: int) -> Task:
         """Cut training, validation and test windows."""
         steps = len(data.values)
-        ends = (history, steps - 2 * WEEK, steps - WEEK, steps)
+        ends = (lookback, steps - 2 * WEEK, steps - WEEK, steps)
         train = data.values[: ends[1]].astype(np.float64)
         mean, deviation = train.mean(axis=0), train.std(axis=0)
         scaled = ((data.values - mean) / deviation).astype(np.float32)
         nodes = np.arange(scaled.shape[1])[:, None]
         marks = calendar_marks(data.times)
         parts = tuple(
-            WindowDataset(scaled, marks, nodes, np.arange(first, stop), history, HORIZON)
+            WindowDataset(scaled, marks, nodes, np.arange(first, stop), lookback, HORIZON)
             for first, stop in pairwise(ends)
         )
         return cls(parts, deviation)
@@ -112,8 +111,8 @@ def figures(task: Task, error: np.ndarray) -> dict[str, float]:
 
 def train(name: str, data: TrafficData, seed: int) -> dict[str, Any]:
     row, card = ROWS[name], model_card(ROWS[name].model or name)
-    task = Task.cut(data, row.history)
-    model = card.build(Setting.of(data, row.history, HORIZON), "laptop", seed, **row.changes)
+    task = Task.cut(data, row.lookback)
+    model = card.build(Setting.of(data, row.lookback, HORIZON), "laptop", seed, **row.changes)
     windows = card.windows(task.parts[0])
     size = 1024 if card.feed == "node" else 32
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)

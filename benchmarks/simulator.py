@@ -1,5 +1,4 @@
-"""
-The simulator's two claims: its speed, and what a model trained on simulated windows alone does on real traffic.
+"""The simulator's two claims: its speed, and what a model trained on simulated windows alone does on real traffic.
 
     python benchmarks/simulator.py speed                       (needs 2 GB of disk for a while)
     python benchmarks/simulator.py transfer --data FOLDER

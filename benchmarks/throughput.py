@@ -1,5 +1,4 @@
-"""
-Training throughput: the registry's Informer and iTransformer beside neuralforecast's, in samples a second.
+"""Training throughput: the registry's Informer and iTransformer beside neuralforecast's, in samples a second.
 
     python benchmarks/throughput.py --python nf/bin/python     # neuralforecast lives in another environment
     python benchmarks/throughput.py --short

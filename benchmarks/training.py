@@ -1,5 +1,4 @@
-"""
-A training step of Sim-MSTNet: processor time, share of the window cutting, peak memory.
+"""A training step of Sim-MSTNet: processor time, share of the window cutting, peak memory.
 
     python benchmarks/training.py --preset small --windows simulated
     python benchmarks/training.py --preset paper --steps 6
@@ -99,7 +98,7 @@ def recipes(data: Path) -> list[dict[str, Any]]:
         b = make_benchmark(load_target(RunConfig.of_preset("laptop", data=str(data))))
         b = b.seen_by(card.recipes["laptop"])
         chosen = b.data if card.multi_task else b.data.select(services=b.data.services[:1])
-        setting, span = Setting.of(chosen, b.history, b.horizon), b.protocol.train
+        setting, span = Setting.of(chosen, b.seen, b.horizon), b.protocol.train
         if (reason := card.refusal(setting)) is not None:
             print(f"left out: {reason}")
             continue

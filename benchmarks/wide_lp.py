@@ -1,5 +1,4 @@
-"""
-The wide linear master against HiGHS on the whole programme.
+"""The wide linear master against HiGHS on the whole programme.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/wide_lp.py           # up to 1e6 columns, about 5 minutes
     OPENBLAS_NUM_THREADS=1 python benchmarks/wide_lp.py --short

@@ -45,9 +45,9 @@ class BilevelSolver(Options):
         `PrimalDual`, the paper's primal-dual steps followed by a penalty phase; `Linear`, linear masters in a
         trust region; `Level` or `Proximal`, bundle methods, which need ``convex=True``; or an object of your own.
         A name stands for a method with its defaults.
-    formulation, epsilon, tolerance, feasibility, max_iterations, time_limit, x_scale, y_scale
+    formulation, epsilon, tolerance, feasibility, max_iterations, time_limit, x_scale, y_scale : Any
         As of `Options`, whatever the method.
-    cut, max_planes, patience, max_age
+    cut, max_planes, patience, max_age : Any
         Of the pool; as of `Options`.
     **own : Any
         Beside a name, options of the method that it stands for: ``BilevelSolver("linear", trust_radius=0.5)`` is

@@ -116,7 +116,7 @@ def test_the_page_prints_with_all_its_parts(page):
     reader = shutil.which("pdftotext")
     if reader is not None:
         text = subprocess.run([reader, str(target), "-"], capture_output=True, text=True, timeout=60).stdout
-        for words in ("Run on a town", "5g_up: node 1", "Mean weight of each world", "mean over tasks"):
+        for words in ("Run on a town", "5g_up: node 1", "Mean weight of each world", "mean over services"):
             assert words in text
 
 

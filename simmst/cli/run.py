@@ -75,18 +75,18 @@ def run(
 
 
 def _print_table(console: Console, metrics: Mapping[str, Any], units: str, origins: str) -> None:
-    """Print MAE by task at the longest horizon, and what it rests on."""
+    """Print MAE by service at the longest horizon, and what it rests on."""
     from simmst.reports.run import verdict
 
     horizon, rows = list(metrics["horizons"].items())[-1]
     table = Table(title=escape(f"MAE on the test days, 1 to {horizon} h ahead, {units}"))
     table.add_column("model")
-    tasks = list(next(iter(rows.values()))["tasks"])
-    for task in tasks:
-        table.add_column(escape(task), justify="right")
-    best = {task: min(row["tasks"][task]["mae"] for row in rows.values()) for task in tasks}
+    services = list(next(iter(rows.values()))["tasks"])
+    for service in services:
+        table.add_column(escape(service), justify="right")
+    best = {service: min(row["tasks"][service]["mae"] for row in rows.values()) for service in services}
     for name, row in rows.items():
-        figures = ((row["tasks"][task]["mae"], best[task]) for task in tasks)
+        figures = ((row["tasks"][service]["mae"], best[service]) for service in services)
         table.add_row(
             escape(name), *(f"[bold]{mae:.2f}[/bold]" if mae == low else f"{mae:.2f}" for mae, low in figures)
         )

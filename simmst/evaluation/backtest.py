@@ -17,23 +17,21 @@ from simmst.traffic.dataset import TrafficData
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """
-    Forecasts of several forecasters from the same origins, and the truth.
+    """Forecasts of several forecasters from the same origins, and the truth.
 
     Attributes
     ----------
-    traffic
+    traffic : TrafficData
         Hourly traffic.
-    origins
-        First forecast steps, int `[O]`.
-    level
+    origins : int64 array `[O]`
+        First forecast steps.
+    level : float
         Of the intervals.
-    actual
-        `[O, H, N, S]`.
-    forecasts, lower, upper
+    actual : float64 array `[O, H, N, S]`
+    forecasts, lower, upper : dict of str to float64 array
         By forecaster, `[O, H, N, S]` each.
-    recorded
-        Which of the truth was recorded, bool `[O, H, S]`; None for all of it. What was filled is not counted.
+    recorded : bool array `[O, H, S]` or None
+        Which of the truth was recorded; None for all of it. What was filled is not counted.
     """
 
     traffic: TrafficData
@@ -84,24 +82,23 @@ def backtest(
     level: float = 0.9,
     progress: Callable[[int, int], None] | None = None,
 ) -> Backtest:
-    """
-    Forecast again and again, each time knowing only what lies before, and hold all against what came.
+    """Forecast again and again, each time knowing only what lies before, and hold all against what came.
 
     Parameters
     ----------
-    forecasters
+    forecasters : sequence of Forecaster
         Fitted ones. What they were fitted on should end before `start`, else they are judged on what they know.
-    traffic
+    traffic : TrafficData
         With the services and nodes of all of them.
-    horizon
+    horizon : int
         Hours forecast from each origin.
-    step
+    step : int
         Hours from one origin to the next.
-    start
+    start : int or str or datetime64, optional
         The first origin: a step number or a local time; by default as late as the last seven days allow.
-    level
+    level : float
         Of the intervals.
-    progress
+    progress : callable, optional
         Called with the number of forecasts done and their total.
 
     Raises

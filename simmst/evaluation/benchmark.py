@@ -17,7 +17,7 @@ from simmst.traffic.dataset import TrafficData
 from simmst.traffic.split import Protocol, Span
 
 _WEEK = 7
-#: Hours that a row without a history of its own sees.
+#: Hours that a row without a lookback of its own sees.
 _LOOKBACK = 48
 _FEDDA_CELLS, _FEDDA_SEED = 100, 1
 #: Lags of the FedDA protocol: three days at this hour, then the last three hours.
@@ -37,26 +37,25 @@ PROTOCOLS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """
-    One data set under one protocol.
+    """One data set under one protocol.
 
     Attributes
     ----------
-    name
+    name : str
         Name of the protocol, see `PROTOCOLS`.
-    target
+    target : Target
         Hourly traffic, the name of its file, and what a reader must know first.
-    protocol
+    protocol : Protocol
         Training, validation and test part.
-    lookback
+    lookback : int
         Steps before an origin that may be read, at most.
-    horizon
+    horizon : int
         Forecast steps H.
-    ridge_lags
+    ridge_lags : tuple of int
         Lags of the ridge.
-    lags
+    lags : tuple of int
         Lags that a model sees, longest first; the last `lookback` steps by default.
-    season
+    season : int, optional
         Where the lookback reaches back before the data, the first `season` steps stand repeated; None: no origin
         is that early.
     """
@@ -76,8 +75,8 @@ class Benchmark:
         return self.target.data
 
     @property
-    def history(self) -> int:
-        """Steps of history that a model sees, L."""
+    def seen(self) -> int:
+        """Steps of history that a model is given, L: its lags, or the whole lookback."""
         return len(self.lags) or self.lookback
 
     @property
@@ -86,14 +85,13 @@ class Benchmark:
         return self.lookback - np.array(self.lags) if self.lags else None
 
     def seen_by(self, recipe: Recipe) -> Benchmark:
-        """Return the benchmark as a model sees it: with a history of its own, if its recipe has one."""
-        if recipe.history is None or self.lags:
+        """Return the benchmark as a model sees it: with a lookback of its own, if its recipe has one."""
+        if recipe.lookback is None or self.lags:
             return self
-        return replace(self, lookback=recipe.history, season=self.protocol.steps_per_day)
+        return replace(self, lookback=recipe.lookback, season=self.protocol.steps_per_day)
 
     def scarce(self, days: int) -> Benchmark:
-        """
-        Keep only the last days of the training part: nothing before them exists, for inputs neither.
+        """Keep only the last days of the training part: nothing before them exists, for inputs neither.
 
         Without a `season` the lookback shrinks where a day of origins would not fit else.
 
@@ -154,18 +152,17 @@ class Benchmark:
 def make_benchmark(
     target: Target, name: str | None = None, horizon: int = 24, lookback: int | None = None
 ) -> Benchmark:
-    """
-    Put traffic under a protocol.
+    """Put traffic under a protocol.
 
     Parameters
     ----------
-    target
+    target : Target
         Hourly traffic.
-    name
+    name : str, optional
         A key of `PROTOCOLS`; by default "A" from six weeks on, "J" below.
-    horizon
+    horizon : int
         Steps to forecast; FedDA sets its own.
-    lookback
+    lookback : int, optional
         Steps to see; None for the protocol's. A chosen one does not cost the data its first days: before them
         the first day stands repeated.
 

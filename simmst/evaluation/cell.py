@@ -21,18 +21,17 @@ Forecasts = Callable[[int], npt.NDArray[np.floating]]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """
-    Which cell.
+    """Which cell.
 
     Attributes
     ----------
-    model
+    model : str
         Name of a row without training or of a card of the registry.
-    kind
+    kind : str
         Training windows, see `simmst.experiments.tables.training.Kind`.
-    days
+    days : int or None
         Training days that may be used; None for all.
-    seed
+    seed : int or None
         Seed of the model and the simulated worlds; None where nothing is drawn.
     """
 
@@ -57,14 +56,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """
-    What a cell gave.
+    """What a cell gave.
 
     Attributes
     ----------
-    horizons
+    horizons : mapping of int to mapping of str to object
         `measure` by horizon.
-    details
+    details : Arrays
         For paired tests and pictures, at the longest horizon: absolute errors by origin and service
         "by_origin" `[O, S]` and by node and service "by_node" `[N, S]`, and "issued" `[T', N, S]`, forecasts
         issued every H steps (at most a day), end to end, from the first test step on.

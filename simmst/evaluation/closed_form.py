@@ -29,16 +29,15 @@ def refusal(name: str, benchmark: Benchmark) -> str | None:
 
 
 def closed_form_forecast(name: str, benchmark: Benchmark, horizon: int) -> npt.NDArray[np.floating]:
-    """
-    Forecast the test part.
+    """Forecast the test part.
 
     Parameters
     ----------
-    name
+    name : str
         "last", "daily", "weekly" or "ridge".
-    benchmark
+    benchmark : Benchmark
         Data, parts and lags.
-    horizon
+    horizon : int
         Forecast steps H; the ridge is fitted on targets of this horizon.
 
     Returns

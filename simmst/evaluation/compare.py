@@ -18,7 +18,7 @@ from simmst.evaluation.measures import MEASURES
 FEWEST_BLOCKS = 6
 #: What the comparisons are, for a reader.
 COMPARED = (
-    "MAE at the longest horizon, against the best row of the task: 95 % interval over blocks of test origins, "
+    "MAE at the longest horizon, against the best row of the service: 95 % interval over blocks of test origins, "
     "each as long as the horizon and a day, and Wilcoxon's test over seeds and nodes (Holm). Nodes of one city "
     "are not independent, so a difference is called real only where p < 0.05 and the interval excludes 0. Under "
     f"{FEWEST_BLOCKS} blocks the test days are too few for an interval, and nothing is called real."
@@ -27,16 +27,15 @@ COMPARED = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """
-    One row: its cells of all seeds.
+    """One row: its cells of all seeds.
 
     Attributes
     ----------
-    label
+    label : str
         Name in the table.
-    ours
+    ours : bool
         Whether it is Sim-MSTNet or of its family.
-    cells
+    cells : tuple of Finished
         One a seed.
     """
 
@@ -44,19 +43,19 @@ class Row:
     ours: bool
     cells: tuple[Finished, ...]
 
-    def figures(self, horizon: int, task: str | None, measure: str) -> list[float | None]:
-        """One figure a seed; `task` None is the mean over tasks."""
+    def figures(self, horizon: int, service: str | None, measure: str) -> list[float | None]:
+        """One figure a seed; `service` None is the mean over services."""
         found = (cell.result["horizons"][str(horizon)] for cell in self.cells)
-        return [(one["mean"] if task is None else one["tasks"][task])[measure] for one in found]
+        return [(one["mean"] if service is None else one["tasks"][service])[measure] for one in found]
 
-    def mean(self, horizon: int, task: str | None, measure: str) -> float | None:
+    def mean(self, horizon: int, service: str | None, measure: str) -> float | None:
         """Mean over seeds, None where the figure is not defined."""
-        found = [figure for figure in self.figures(horizon, task, measure) if figure is not None]
+        found = [figure for figure in self.figures(horizon, service, measure) if figure is not None]
         return sum(found) / len(found) if found else None
 
-    def spread(self, horizon: int, task: str | None, measure: str) -> float | None:
+    def spread(self, horizon: int, service: str | None, measure: str) -> float | None:
         """Standard deviation over seeds (n - 1), None for one seed."""
-        found = [figure for figure in self.figures(horizon, task, measure) if figure is not None]
+        found = [figure for figure in self.figures(horizon, service, measure) if figure is not None]
         return float(np.std(found, ddof=1)) if len(found) > 1 else None
 
     def detail(self, name: str) -> npt.NDArray[np.float64]:
@@ -77,34 +76,33 @@ def horizons(rows: Sequence[Row]) -> list[int]:
     return [int(h) for h in rows[0].cells[0].result["horizons"]]
 
 
-def tasks(rows: Sequence[Row]) -> list[str]:
+def services(rows: Sequence[Row]) -> list[str]:
     """Services, in their order."""
     return list(next(iter(rows[0].cells[0].result["horizons"].values()))["tasks"])
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """
-    One row against the best of the table in one task, by MAE at the longest horizon.
+    """One row against the best of the table in one service, by MAE at the longest horizon.
 
     Attributes
     ----------
-    task, best, row
+    service, best, row : str
         What is compared; `best` has the lower MAE.
-    difference
+    difference : float
         MAE of `row` less that of `best`.
-    blocks
+    blocks : int
         Blocks of test origins, each as long as the horizon and a day at least.
-    low, high
+    low, high : float or None
         Its 95 % interval, from the means of the blocks (Student's t); None under `FEWEST_BLOCKS`.
-    p_days
+    p_days : float or None
         Two-sided p of the same; None under `FEWEST_BLOCKS`.
-    p_nodes
-        Wilcoxon's signed ranks over seeds and nodes, corrected after Holm over the rows of the task. Nodes of one
-        city are not independent of each other, so this one is generous.
+    p_nodes : float
+        Wilcoxon's signed ranks over seeds and nodes, corrected after Holm over the rows of the service. Nodes of
+        one city are not independent of each other, so this one is generous.
     """
 
-    task: str
+    service: str
     best: str
     row: str
     difference: float
@@ -131,20 +129,19 @@ class Comparison:
 
 
 def compare(rows: Sequence[Row], steps_per_day: int) -> list[Comparison]:
-    """
-    Hold each row against the best one of each task.
+    """Hold each row against the best one of each service.
 
     Parameters
     ----------
-    rows
+    rows : sequence of Row
         Two or more; else nothing is compared. Rows without training count the same for every seed.
-    steps_per_day
+    steps_per_day : int
         A block is as long as this and the horizon, at least.
     """
     found: list[Comparison] = []
     last = horizons(rows)[-1]
-    for s, task in enumerate(tasks(rows)):
-        mae = [row.mean(last, task, "mae") for row in rows]
+    for s, service in enumerate(services(rows)):
+        mae = [row.mean(last, service, "mae") for row in rows]
         order = np.argsort([value if value is not None else np.inf for value in mae], kind="stable")
         best, others = rows[order[0]], [rows[i] for i in order[1:]]
         one = []
@@ -155,15 +152,16 @@ def compare(rows: Sequence[Row], steps_per_day: int) -> list[Comparison]:
         for (row, by_origin, _), p_nodes in zip(one, corrected, strict=True):
             blocks, low, high, p_days = _batch_means(by_origin, last + steps_per_day)
             difference = float(by_origin.mean())
-            found.append(Comparison(task, best.label, row.label, difference, blocks, low, high, p_days, p_nodes))
+            found.append(
+                Comparison(service, best.label, row.label, difference, blocks, low, high, p_days, p_nodes)
+            )
     return found
 
 
 def _batch_means(
     difference: npt.NDArray[np.float64], shortest: int
 ) -> tuple[int, float | None, float | None, float | None]:
-    """
-    Number of blocks, 95 % interval of the mean and two-sided p, by batch means.
+    """Number of blocks, 95 % interval of the mean and two-sided p, by batch means.
 
     Errors of origins closer than the horizon share hours of the truth, so the origins are cut into blocks so long
     that most of one shares none with its neighbours. Six means hardly tell their own spread: Student's t knows, a
@@ -200,16 +198,16 @@ def _holm(p: Sequence[float]) -> list[float]:
     return corrected
 
 
-def lowest(rows: Sequence[Row], horizon: int, task: str | None, measure: str) -> float | None:
+def lowest(rows: Sequence[Row], horizon: int, service: str | None, measure: str) -> float | None:
     """Best figure of a column: the lowest error, or the highest R²."""
-    found = [figure for row in rows if (figure := row.mean(horizon, task, measure)) is not None]
+    found = [figure for row in rows if (figure := row.mean(horizon, service, measure)) is not None]
     if not found:
         return None
     return max(found) if measure == "r2" else min(found)
 
 
 def as_records(rows: Sequence[Row]) -> list[Mapping[str, Any]]:
-    """One record a row, horizon, task and measure: mean, spread, and the figure of each seed."""
+    """One record a row, horizon, service and measure: mean, spread, and the figure of each seed."""
     return [
         {
             "model": row.cells[0].cell.model,
@@ -217,14 +215,14 @@ def as_records(rows: Sequence[Row]) -> list[Mapping[str, Any]]:
             "trained_on": row.cells[0].cell.kind,
             "training_days": row.cells[0].cell.days or "all",
             "horizon": horizon,
-            "task": task or "mean over tasks",
+            "task": service or "mean over tasks",
             "measure": measure,
-            "mean": row.mean(horizon, task, measure),
-            "spread": row.spread(horizon, task, measure),
-            "seeds": row.figures(horizon, task, measure),
+            "mean": row.mean(horizon, service, measure),
+            "spread": row.spread(horizon, service, measure),
+            "seeds": row.figures(horizon, service, measure),
         }
         for row in rows
         for horizon in horizons(rows)
-        for task in (*tasks(rows), None)
+        for service in (*services(rows), None)
         for measure in MEASURES
     ]

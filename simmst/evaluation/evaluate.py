@@ -58,7 +58,7 @@ def issued_daily(
 
     Parameters
     ----------
-    values, protocol, forecast, filled
+    values, protocol, forecast, filled : float array, Protocol, float array, bool array
         As in `evaluate`.
 
     Returns

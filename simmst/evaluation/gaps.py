@@ -13,14 +13,13 @@ _PARTS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def mark_gaps(target: Target, protocol: Protocol) -> Target:
-    """
-    Add a notice of the gaps in each part, if there are any.
+    """Add a notice of the gaps in each part, if there are any.
 
     Parameters
     ----------
-    target
+    target : Target
         Hourly traffic.
-    protocol
+    protocol : Protocol
         Its parts.
 
     Raises

@@ -30,16 +30,15 @@ MEASURES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """
-    What errors are held against, from the training part alone.
+    """What errors are held against, from the training part alone.
 
     Attributes
     ----------
-    deviation
-        Standard deviation of each series, `[N, S]`; 1 where a series is constant.
-    naive
-        Mean absolute error of the same hour yesterday, `[N, S]`.
-    per_ten_minutes
+    deviation : float64 array `[N, S]`
+        Standard deviation of each series; 1 where a series is constant.
+    naive : float64 array `[N, S]`
+        Mean absolute error of the same hour yesterday.
+    per_ten_minutes : float
         Number of ten-minute steps in one step.
     """
 
@@ -70,8 +69,7 @@ def measure(
     reference: Reference,
     kept: npt.NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
-    """
-    Count errors by service, over all leads and by lead: `simmst.evaluation.scores.scores` and more.
+    """Count errors by service, over all leads and by lead: `simmst.evaluation.scores.scores` and more.
 
     MAE, RMSE in the unit of the data, divided by the number of ten-minute steps in a step, and of z-scores by
     each node's training deviation. WAPE = sum |e| / sum |y|. MASE = mean over nodes of the MAE over that of the
@@ -80,14 +78,14 @@ def measure(
 
     Parameters
     ----------
-    forecast, actual
+    forecast, actual : float array
         `[O, H, N, S]` in raw units.
-    services
+    services : tuple of str
         Names along the last axis.
-    reference
+    reference : Reference
         From the training part.
-    kept
-        `[O, H, S]`, from `counted`: what is not kept is not counted. At least one step of every service must be.
+    kept : bool array `[O, H, S]`, optional
+        From `counted`: what is not kept is not counted. At least one step of every service must be.
 
     Returns
     -------

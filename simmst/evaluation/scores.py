@@ -61,7 +61,7 @@ def by_service(
 
     Parameters
     ----------
-    forecast, actual, services, kept
+    forecast, actual, services, kept : float array, float array, sequence of str, bool array or None
         As in `scores`.
     names : sequence of str
         Of the figures.

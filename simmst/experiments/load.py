@@ -15,12 +15,11 @@ from simmst.forecasting.pretrained import Pretrained
 
 
 def load(folder: str | PathLike[str]) -> Forecaster:
-    """
-    Read a forecaster that `Forecaster.save` or `simmst run` wrote.
+    """Read a forecaster that `Forecaster.save` or `simmst run` wrote.
 
     Parameters
     ----------
-    folder
+    folder : path-like
         Its folder: of a saved forecaster, or a run directory (or the checkpoint in it).
 
     Raises

@@ -35,19 +35,18 @@ _TENSORS = "networks.safetensors"
 
 
 class Network(Forecaster):
-    """
-    A network of the tables, trained on real windows alone.
+    """A network of the tables, trained on real windows alone.
 
     Parameters
     ----------
-    model
+    model : str
         Name of a trained row: "dlinear", "lstm", "simmstnet" and so on (`simmst table --help`).
-    preset
+    preset : Preset
         "smoke" (seconds; nothing is learnt), "laptop" or "paper".
-    seed
+    seed : int
         Of the first weights and the order of the windows.
-    horizon, lookback
-        Hours to forecast, and hours read where the row has no history of its own.
+    horizon, lookback : int
+        Hours to forecast, and hours read where the row has no lookback of its own.
     """
 
     def __init__(
@@ -63,8 +62,7 @@ class Network(Forecaster):
         self._coordinates: npt.NDArray[np.float64] | None = None
 
     def fit(self, traffic: TrafficData) -> Self:
-        """
-        Train on all but the last days, which choose the epoch and calibrate the intervals.
+        """Train on all but the last days, which choose the epoch and calibrate the intervals.
 
         Raises
         ------
@@ -75,7 +73,7 @@ class Network(Forecaster):
         parts = parts_of(data, self.horizon)
         benchmark = Benchmark("J", Target(data, "traffic"), parts, self.lookback, self.horizon, default_lags(24))
         benchmark = benchmark.seen_by(self.card.recipes[self.preset])
-        if reason := self.card.refusal(Setting.of(data, benchmark.history, self.horizon)):
+        if reason := self.card.refusal(Setting.of(data, benchmark.seen, self.horizon)):
             raise ConfigError(f"model {self.name}: {reason}")
         with TemporaryDirectory() as folder:
             recipe = Recipe(self.card, "real", self.preset, Budget(), self.seed)
@@ -123,8 +121,7 @@ class Network(Forecaster):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """
-        Read what `save` wrote.
+        """Read what `save` wrote.
 
         Raises
         ------

@@ -21,20 +21,19 @@ _LONGEST_FILE = 400  # days; horizons of a week need 55
 
 @dataclass(frozen=True, slots=True)
 class OriginCount:
-    """
-    Origins of one part at one horizon.
+    """Origins of one part at one horizon.
 
     Attributes
     ----------
-    part
+    part : str
         "training", "validation" or "test".
-    horizon
+    horizon : int
         Steps H.
-    kept, of
+    kept, of : int
         Origins whose H steps were recorded, of all services; and all origins.
-    counted
+    counted : mapping of str to float
         By service: share of the O H forecast steps that were recorded, in [0, 1].
-    alone
+    alone : mapping of str to int
         By service: origins that its own gaps would leave.
     """
 

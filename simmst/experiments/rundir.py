@@ -128,12 +128,11 @@ class RunDirectory:
 
 
 def note_versions(directory: RunDirectory) -> tuple[str, ...]:
-    """
-    Write what computes now into the run directory, beside what computed before.
+    """Write what computes now into the run directory, beside what computed before.
 
     Parameters
     ----------
-    directory
+    directory : RunDirectory
         Of a run that begins or goes on.
 
     Returns

@@ -31,18 +31,17 @@ def _quiet(stage: str, done: int, total: int, note: str) -> None:
 
 
 class SimMSTNet(Forecaster):
-    """
-    Sim-MSTNet: trained on re-weighted simulated traffic, then on the real one, as `simmst run` does.
+    """Sim-MSTNet: trained on re-weighted simulated traffic, then on the real one, as `simmst run` does.
 
     Parameters
     ----------
-    preset
+    preset : str
         "laptop" (minutes) or "smoke" (seconds; nothing is learnt).
-    seed
+    seed : int
         Of everything that is drawn.
-    horizon, lookback
+    horizon, lookback : int, optional
         Hours to forecast, and hours that the network reads; the preset's by default.
-    watch
+    watch : callable
         ``watch(stage, done, total, note)``, called as a stage goes on.
     """
 
@@ -64,17 +63,16 @@ class SimMSTNet(Forecaster):
         self._kept: Serving | None = None
 
     def fit(self, traffic: TrafficData, folder: str | PathLike[str] = "run") -> Self:
-        """
-        Run the main job in a run directory; called again after an interruption, it goes on.
+        """Run the main job in a run directory; called again after an interruption, it goes on.
 
         The days split as 14 : 3 : 5 into training, validation and test days; the errors on the latter stand in the
         directory's report.html.
 
         Parameters
         ----------
-        traffic
+        traffic : TrafficData
             Real traffic, 14 days at least. It is kept beside the directory, as `<folder>-traffic.npz`.
-        folder
+        folder : path-like
             The run directory: a new one, or one that this call was interrupted in. `simmst run --resume` and
             `simmst forecast` know it too.
 
@@ -118,8 +116,7 @@ class SimMSTNet(Forecaster):
         return forecast_traffic(required(self._model), kept, traffic, hours, level, "traffic")
 
     def update(self, traffic: TrafficData) -> Self:
-        """
-        Run the job anew on newer traffic, in a directory beside the first: `<folder>-<first hour to forecast>`.
+        """Run the job anew on newer traffic, in a directory beside the first: `<folder>-<first hour to forecast>`.
 
         Raises
         ------

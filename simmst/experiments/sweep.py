@@ -22,8 +22,7 @@ _LAST = "report.html"
 
 
 def run_seed(folder: Path, config: RunConfig) -> None:
-    """
-    Do one run, going on where it stopped; a finished one is left alone.
+    """Do one run, going on where it stopped; a finished one is left alone.
 
     Raises
     ------
@@ -44,20 +43,19 @@ def run_seed(folder: Path, config: RunConfig) -> None:
 def sweep(
     folder: Path, config: RunConfig, seeds: int, workers: Workers, finished: Callable[[int, int], None]
 ) -> dict[str, Any]:
-    """
-    Run the seeds 0, 1, ... that are not finished, and sum all up in ``sweep.json``.
+    """Run the seeds 0, 1, ... that are not finished, and sum all up in ``sweep.json``.
 
     Parameters
     ----------
-    folder
+    folder : Path
         With a run directory ``seed-<k>`` each.
-    config
+    config : RunConfig
         Of every run but for the seed.
-    seeds
+    seeds : int
         How many.
-    workers
+    workers : Workers
         Who runs them. Results are the same whoever does.
-    finished
+    finished : callable
         ``finished(done, total)``, called at the start and after each run.
 
     Returns

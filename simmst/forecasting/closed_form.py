@@ -24,14 +24,13 @@ PERIODS = {"last": 1, "daily": 24, "weekly": 168}
 
 
 class Naive(Forecaster):
-    """
-    The value of the same phase of the last whole period.
+    """The value of the same phase of the last whole period.
 
     Parameters
     ----------
-    period
+    period : str
         "last" (the last value), "daily" (the same hour yesterday) or "weekly" (the same hour last week).
-    horizon
+    horizon : int
         Hours that it is fitted for: its intervals are of so many.
     """
 
@@ -80,16 +79,15 @@ class Naive(Forecaster):
 
 
 class Ridge(Forecaster):
-    """
-    One linear model per forecast step and service on lagged z-scores, pooled over nodes.
+    """One linear model per forecast step and service on lagged z-scores, pooled over nodes.
 
     Parameters
     ----------
-    horizon
+    horizon : int
         Hours to forecast.
-    lags
+    lags : tuple of int, optional
         Hours before the origin that enter; the last 48, a day and a week by default.
-    penalty
+    penalty : float
         On the squares of all coefficients.
     """
 

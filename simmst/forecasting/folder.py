@@ -17,8 +17,7 @@ _FORMAT = 1
 
 
 def new_folder(folder: str | PathLike[str]) -> Path:
-    """
-    Make a folder for one forecaster.
+    """Make a folder for one forecaster.
 
     Raises
     ------
@@ -44,8 +43,7 @@ def write_folder(folder: Path, note: Mapping[str, Any], arrays: Arrays) -> None:
 
 
 def read_note(folder: Path) -> dict[str, Any]:
-    """
-    Read the note.
+    """Read the note.
 
     Raises
     ------
@@ -64,8 +62,7 @@ def read_note(folder: Path) -> dict[str, Any]:
 
 
 def read_folder(folder: Path, kind: str) -> tuple[dict[str, Any], Arrays]:
-    """
-    Read what `write_folder` wrote.
+    """Read what `write_folder` wrote.
 
     Raises
     ------

@@ -22,21 +22,19 @@ _PICTURES = (".png", ".svg", ".pdf")
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """
-    A forecast from the end of traffic data.
+    """A forecast from the end of traffic data.
 
     Attributes
     ----------
-    history
+    history : TrafficData
         The hourly traffic that it was made from.
-    times
-        datetime64 `[H]`, the hours after its end.
-    values, lower, upper
-        `[H, N, S]`, in the units of the traffic, 0 at least. A forecaster without intervals gives NaN in the
-        latter two.
-    level
+    times : datetime64 array `[H]`
+        The hours after its end.
+    values, lower, upper : float64 array `[H, N, S]`
+        In the units of the traffic, 0 at least. A forecaster without intervals gives NaN in the latter two.
+    level : float
         Coverage that the interval was made for.
-    notices
+    notices : tuple of str
         What a reader must know first: gaps and absurd values in the hours that were read.
     """
 
@@ -63,12 +61,11 @@ class Forecast:
         )
 
     def to_long(self, name: str = "forecast") -> pl.DataFrame:
-        """
-        Return the long form of Nixtla's libraries.
+        """Return the long form of Nixtla's libraries.
 
         Parameters
         ----------
-        name
+        name : str
             Of the forecaster: the columns are `unique_id` ("node/service"), `ds`, `<name>`, `<name>-lo-<level>`
             and `<name>-hi-<level>`, the level in per cent; sorted by series and time.
         """
@@ -90,8 +87,7 @@ class Forecast:
         return to_pandas(self.to_polars())
 
     def plot(self, path: str | PathLike[str], nodes: str | Sequence[str] | None = None, days: int = 3) -> None:
-        """
-        Draw the last days of history, the forecast and its interval, a row of axes a service.
+        """Draw the last days of history, the forecast and its interval, a row of axes a service.
 
         The first column is the sum over all nodes, where there are several. It has no interval: the sum of ends is
         not the end of a sum. The others are single nodes.
@@ -126,8 +122,7 @@ class Forecast:
 
 
 def to_pandas(frame: pl.DataFrame) -> Any:
-    """
-    Turn a frame into one of pandas, column by column, so that pyarrow is not needed.
+    """Turn a frame into one of pandas, column by column, so that pyarrow is not needed.
 
     Raises
     ------

@@ -21,15 +21,14 @@ from simmst.traffic.split import Protocol, Span
 
 
 class Forecaster(ABC):
-    """
-    Everything that forecasts.
+    """Everything that forecasts.
 
     Traffic comes as `TrafficData`; steps finer than the hour are summed to hours. What was filled is fitted to
     by none, and a forecaster reads it as if it were traffic.
 
     Attributes
     ----------
-    name
+    name : str
         What tables and frames call it.
     """
 
@@ -41,17 +40,16 @@ class Forecaster(ABC):
 
     @abstractmethod
     def predict(self, traffic: TrafficData, horizon: int | None = None, level: float = 0.9) -> Forecast:
-        """
-        Forecast the hours after the end of traffic.
+        """Forecast the hours after the end of traffic.
 
         Parameters
         ----------
-        traffic
+        traffic : TrafficData
             History of the services and nodes that it was fitted on, more of them or in another order. It may be
             newer than what it was fitted on.
-        horizon
+        horizon : int, optional
             Hours to forecast, at most those it was fitted for; None for all of them.
-        level
+        level : float
             Coverage of the intervals, in (0, 1).
 
         Raises
@@ -71,18 +69,17 @@ class Forecaster(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """
-    What a fitted forecaster knows of its traffic.
+    """What a fitted forecaster knows of its traffic.
 
     Attributes
     ----------
-    services, node_ids, units
+    services, node_ids, units : tuple of str, tuple of str, str
         Names, in its order.
-    scaler
+    scaler : NodeScaler
         Fitted on the training days.
-    intervals
+    intervals : Intervals
         From the validation days.
-    needed
+    needed : int
         Hours of history that a forecast reads.
     """
 
@@ -94,8 +91,7 @@ class Known:
     needed: int
 
     def fitting(self, traffic: TrafficData) -> TrafficData:
-        """
-        Bring traffic to hours and into the order of nodes and services.
+        """Bring traffic to hours and into the order of nodes and services.
 
         Raises
         ------
@@ -129,16 +125,15 @@ class Known:
         return horizon
 
     def forecast(self, data: TrafficData, values: npt.NDArray[np.floating], level: float) -> Forecast:
-        """
-        Wrap values `[H, N, S]` with times, intervals and notices.
+        """Wrap values `[H, N, S]` with times, intervals and notices.
 
         Parameters
         ----------
-        data
+        data : TrafficData
             From `fitting`.
-        values
+        values : float array
             In the units of the traffic.
-        level
+        level : float
             Coverage.
         """
         positive: npt.NDArray[np.float64] = np.maximum(np.asarray(values, dtype=np.float64), 0.0)
@@ -166,8 +161,7 @@ class Known:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """
-        Read what `as_arrays` wrote.
+        """Read what `as_arrays` wrote.
 
         Raises
         ------
@@ -195,17 +189,16 @@ class Known:
 
 
 def parts_of(data: TrafficData, horizon: int) -> Protocol:
-    """
-    Split all whole days into training and validation; the test part is what comes after the data.
+    """Split all whole days into training and validation; the test part is what comes after the data.
 
     The last round(3 D / 17) of D days validate, at least as many as the horizon needs, and the rest trains: the
     training and validation days of `Protocol.proportional`, without test days.
 
     Parameters
     ----------
-    data
+    data : TrafficData
         Hourly traffic.
-    horizon
+    horizon : int
         Forecast steps H.
 
     Raises

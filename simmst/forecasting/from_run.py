@@ -21,19 +21,18 @@ from simmst.training.checkpoint import load_model
 
 
 def forecast_file(checkpoint: Path, file: Path, horizon: int | None = None, level: float = 0.9) -> Forecast:
-    """
-    Forecast the hours after the end of a traffic file with the network of a run.
+    """Forecast the hours after the end of a traffic file with the network of a run.
 
     Parameters
     ----------
-    checkpoint
+    checkpoint : Path
         A finished run's directory, or the checkpoint in it.
-    file
+    file : Path
         Traffic with the run's nodes and services, more of them or in another order; at least as many hours as
         the network reads. It may be newer than what the run was trained on.
-    horizon
+    horizon : int, optional
         Hours to forecast, at most what the network was trained for; None for all of them.
-    level
+    level : float
         Coverage of the intervals.
 
     Raises
@@ -49,12 +48,11 @@ def forecast_file(checkpoint: Path, file: Path, horizon: int | None = None, leve
 
 
 def load_run(checkpoint: Path) -> tuple[SimMSTNet, Serving]:
-    """
-    Read the network of a finished run, in evaluation mode, and what it forecasts with.
+    """Read the network of a finished run, in evaluation mode, and what it forecasts with.
 
     Parameters
     ----------
-    checkpoint
+    checkpoint : Path
         The run's directory, or the checkpoint in it.
 
     Raises
@@ -80,20 +78,19 @@ def load_run(checkpoint: Path) -> tuple[SimMSTNet, Serving]:
 def forecast_traffic(
     model: nn.Module, kept: Serving, data: TrafficData, horizon: int, level: float = 0.9, name: str = "data"
 ) -> Forecast:
-    """
-    Forecast the hours after the end of traffic data.
+    """Forecast the hours after the end of traffic data.
 
     Parameters
     ----------
-    model
+    model : Module
         The network.
-    kept
+    kept : Serving
         What its run kept beside it.
-    data
+    data : TrafficData
         As `file` of `forecast_file`.
-    horizon, level
+    horizon, level : int, float
         As there.
-    name
+    name : str
         What messages and notices call the data.
 
     Raises

@@ -15,13 +15,12 @@ from simmst.traffic.scaling import NodeScaler
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """
-    Absolute errors of z-scores on held-out origins.
+    """Absolute errors of z-scores on held-out origins.
 
     Attributes
     ----------
-    residuals
-        float32 `[n, H, S]`, each step and service in ascending order.
+    residuals : float32 array `[n, H, S]`
+        Each step and service in ascending order.
     """
 
     residuals: npt.NDArray[np.float32]
@@ -30,22 +29,20 @@ class Intervals:
     def of(
         cls, scaler: NodeScaler, forecast: npt.NDArray[np.floating], actual: npt.NDArray[np.floating]
     ) -> Self:
-        """
-        Collect the errors of forecasts.
+        """Collect the errors of forecasts.
 
         Parameters
         ----------
-        scaler
+        scaler : NodeScaler
             Of the forecaster's training days.
-        forecast, actual
-            `[O, H, N, S]`, in the units of the traffic.
+        forecast, actual : float array `[O, H, N, S]`
+            In the units of the traffic.
         """
         errors = np.abs(scaler.transform(forecast) - scaler.transform(actual)).transpose(0, 2, 1, 3)
         return cls(np.sort(errors.reshape(-1, *errors.shape[2:]), axis=0))
 
     def width(self, level: float) -> npt.NDArray[np.float64]:
-        """
-        Half-width `[H, S]` of the interval of z-scores.
+        """Half-width `[H, S]` of the interval of z-scores.
 
         The k-th smallest residual, k = ceil((n + 1) level), of each step and service over all nodes. Were the
         residuals exchangeable with those to come, the interval would cover at least `level` of them, over nodes
@@ -54,7 +51,7 @@ class Intervals:
 
         Parameters
         ----------
-        level
+        level : float
             Wanted coverage, in (0, 1).
 
         Raises
@@ -75,16 +72,15 @@ class Intervals:
     def around(
         self, scaler: NodeScaler, values: npt.NDArray[np.float64], level: float
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """
-        Lower and upper end, `[H, N, S]` each, in the units of the traffic.
+        """Lower and upper end, `[H, N, S]` each, in the units of the traffic.
 
         Parameters
         ----------
-        scaler
+        scaler : NodeScaler
             As in `of`.
-        values
+        values : float64 array
             A forecast `[H, N, S]`, at most as many hours as the residuals have.
-        level
+        level : float
             As in `width`.
         """
         width = self.width(level)[: len(values)]

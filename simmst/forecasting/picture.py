@@ -28,8 +28,7 @@ def forecast_figure(
     nodes: Sequence[str] | None,
     days: int,
 ) -> Figure:
-    """
-    Draw a row of axes a service: all nodes together, where there are several, then single nodes.
+    """Draw a row of axes a service: all nodes together, where there are several, then single nodes.
 
     Parameters
     ----------

@@ -22,20 +22,19 @@ _CITIES, _NODES = 16, 512  # a batch
 
 @dataclass(frozen=True, slots=True)
 class RawReader:
-    """
-    How a row of the tables reads traffic.
+    """How a row of the tables reads traffic.
 
     Attributes
     ----------
-    card
+    card : ModelCard
         Of the row.
-    scaler, scales
+    scaler, scales : NodeScaler, RealScales
         Of the training days.
-    lookback, horizon
+    lookback, horizon : int
         Steps before an origin that may be read, and steps forecast.
-    season
+    season : int, optional
         As in `WindowDataset.cut`.
-    picked
+    picked : int64 array, optional
         Which of the last `lookback` steps are seen, int; None for all.
     """
 
@@ -59,20 +58,19 @@ class RawReader:
         origins: npt.NDArray[np.int64],
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> npt.NDArray[np.float32]:
-        """
-        Forecast `[O, H, N, S]`, in the units of the traffic, 0 at least.
+        """Forecast `[O, H, N, S]`, in the units of the traffic, 0 at least.
 
         Parameters
         ----------
-        model
+        model : RawScale
             In any mode; it is left in evaluation mode.
-        service
+        service : int or None
             The one that it forecasts; None for all.
-        data
+        data : TrafficData
             Hourly traffic of the nodes and services that the scales are of.
-        origins
-            First forecast steps, int `[O]`.
-        progress
+        origins : int64 array `[O]`
+            First forecast steps.
+        progress : callable
             Called with the number of windows done and their total.
         """
         cut = forecast_windows(data, self.scaler, origins, self.lookback, self.horizon, self.season)

@@ -10,7 +10,7 @@ from simmst.traffic.ridge import NormalEquations
 from simmst.traffic.scaling import NodeScaler
 
 Array = npt.NDArray[np.float64]
-_CHUNK = 32  # origins per block of features: bounds the memory on a city of thousands of cells
+_CHUNK = 32  # origins per block of features: bounds the memory on a city of thousands of nodes
 
 
 def default_lags(steps_per_day: int) -> tuple[int, ...]:

@@ -25,24 +25,22 @@ _BATCH = 512
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """
-    What forecasting needs beside the network.
+    """What forecasting needs beside the network.
 
     Attributes
     ----------
-    services, node_ids
+    services, node_ids : tuple of str
         Names, in the network's order.
-    units
+    units : str
         Of the traffic.
-    lookback
+    lookback : int
         Steps of history that the network reads.
-    scaler
+    scaler : NodeScaler
         Fitted on the training days.
-    patches
-        Neighbours of each node, int64 `[N, P]`.
-    residuals
-        Absolute errors of z-scores on validation windows, float32 `[n, H, S]`, each step and service in
-        ascending order.
+    patches : int64 array `[N, P]`
+        Neighbours of each node.
+    residuals : float32 array `[n, H, S]`
+        Absolute errors of z-scores on validation windows, each step and service in ascending order.
     """
 
     services: tuple[str, ...]
@@ -62,20 +60,19 @@ class Serving:
         model: nn.Module,
         held_out: WindowSource,
     ) -> Self:
-        """
-        Collect it at the end of a run.
+        """Collect it at the end of a run.
 
         Parameters
         ----------
-        data
+        data : TrafficData
             The run's traffic.
-        scaler
+        scaler : NodeScaler
             Fitted on its training days.
-        windows
+        windows : WindowDataset
             For their patches and their lookback.
-        model
+        model : Module
             The network.
-        held_out
+        held_out : WindowSource
             Windows that nothing was fitted to.
         """
         return cls(

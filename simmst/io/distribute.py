@@ -19,14 +19,13 @@ _THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "M
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """
-    Who works.
+    """Who works.
 
     Attributes
     ----------
-    count
+    count : int
         Processes on this machine.
-    ray
+    ray : str, optional
         Address of a Ray cluster in place of them: "auto" for the one of this machine, "local" for a new one.
 
     Raises
@@ -57,23 +56,22 @@ def distribute(
     folder: Path,
     finished: Callable[[int], None],
 ) -> None:
-    """
-    Call ``function(*task)`` for each task.
+    """Call ``function(*task)`` for each task.
 
     A task whose worker was killed is given to another one, up to `LOSSES` times; so a task must go on, or begin
     anew, where it was left. An exception or Ctrl-C ends the other tasks where they are.
 
     Parameters
     ----------
-    function
+    function : callable
         Of a module, so that workers find it. What it has to say it writes into the folder.
-    tasks
+    tasks : sequence of tuple
         Arguments, which are pickled.
-    workers
+    workers : Workers
         See `Workers`.
-    folder
+    folder : Path
         Where results go; on a cluster all nodes must see it under the same path.
-    finished
+    finished : callable
         Called with the number of each task as it ends, in any order.
 
     Raises

@@ -17,17 +17,16 @@ class LockedError(SimmstError):
 
 @contextmanager
 def locked(folder: Path, name: str = ".lock") -> Iterator[None]:
-    """
-    Hold a folder while the block runs.
+    """Hold a folder while the block runs.
 
     The system keeps the lock, not the file: what a killed process leaves behind is taken over. Where the file
     system has no locks (some network drives), the block runs without one.
 
     Parameters
     ----------
-    folder
+    folder : Path
         An existing folder.
-    name
+    name : str
         File in it that the lock is on, with the number of the process; it goes with the lock.
 
     Raises

@@ -30,17 +30,16 @@ _PARSER = threading.Lock()
 
 
 def read_npz(path: str | os.PathLike[str], wanted: Collection[str] | None = None) -> Arrays:
-    """
-    Read the arrays of an npz file.
+    """Read the arrays of an npz file.
 
     Nothing is unpickled, and nothing is loaded whose size the file misstates: an array's header must agree with
     the bytes that the archive lists for it, and these must be in proportion to the file.
 
     Parameters
     ----------
-    path
+    path : path-like
         The file.
-    wanted
+    wanted : collection of str, optional
         Names of arrays to read, where the file has them; all by default.
 
     Raises
@@ -67,18 +66,17 @@ def read_npz(path: str | os.PathLike[str], wanted: Collection[str] | None = None
 
 
 def check_array(name: str, array: NDArray[Any], kinds: str, *sides: int | None) -> None:
-    """
-    Refuse an array of another type or shape than a file must hold.
+    """Refuse an array of another type or shape than a file must hold.
 
     Parameters
     ----------
-    name
+    name : str
         What the message calls it.
-    array
+    array : array
         What was read.
-    kinds
+    kinds : str
         Kinds of type that are taken, as NumPy's `dtype.kind` names them: "f", "iu", "U".
-    sides
+    sides : int or None
         The shape; None stands for any length from 1 on.
 
     Raises

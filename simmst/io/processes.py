@@ -27,21 +27,20 @@ class WorkerLost(SimmstError):
 def in_processes(
     function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], workers: int, patient: bool = True
 ) -> Iterator[Result]:
-    """
-    Call a function with each of the arguments; results come as they are ready, in any order.
+    """Call a function with each of the arguments; results come as they are ready, in any order.
 
     After an exception (Ctrl-C among them) no other call is begun; those in hand are finished, or ended where
     they are.
 
     Parameters
     ----------
-    function
+    function : callable
         A function of a module, so that processes find it.
-    arguments
+    arguments : sequence of tuple
         Positional arguments of each call.
-    workers
+    workers : int
         Number of processes; with 1, or a single call, everything happens in this one.
-    patient
+    patient : bool
         Whether a stop waits for the calls in hand. Calls that take long, and go on where they stopped when they
         are made again, are better ended.
 

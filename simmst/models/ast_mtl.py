@@ -24,7 +24,7 @@ class ASTMTL(BaselineNetwork):
 
     Parameters
     ----------
-    services, history, horizon : int
+    services, lookback, horizon : int
         S, L, H.
     adjacency : Tensor `[N, N]`
     hidden, bottleneck, heads, key_width : int
@@ -36,7 +36,7 @@ class ASTMTL(BaselineNetwork):
     def __init__(
         self,
         services: int,
-        history: int,
+        lookback: int,
         horizon: int,
         adjacency: Tensor,
         *,
@@ -47,14 +47,14 @@ class ASTMTL(BaselineNetwork):
         dropout: float = 0.1,
     ) -> None:
         nodes = len(adjacency)
-        super().__init__(services, history, horizon, nodes)
+        super().__init__(services, lookback, horizon, nodes)
         operator = self_looped(adjacency)
         self.spatial = nn.ModuleList(
             [
                 nn.Sequential(
-                    GraphConvolution(history, history, operator),
+                    GraphConvolution(lookback, lookback, operator),
                     nn.ReLU(),
-                    GraphConvolution(history, history, operator),
+                    GraphConvolution(lookback, lookback, operator),
                     nn.ReLU(),
                 )
                 for _ in range(services)
@@ -80,8 +80,8 @@ class ASTMTL(BaselineNetwork):
             mixed = spatial(history[..., task].transpose(1, 2)).transpose(1, 2)  # [B, L, N]
             states.append(temporal(mixed)[0])  # [B, L, hidden]
         shared = self.shared(torch.cat(states, dim=-1))  # [B, L, hidden]
-        tail = min(self.history, self.horizon)
-        steps = self.history - tail + torch.arange(self.horizon, device=history.device) % tail
+        tail = min(self.lookback, self.horizon)
+        steps = self.lookback - tail + torch.arange(self.horizon, device=history.device) % tail
         forecasts = []
         for attention, ahead, head, state in zip(self.attention, self.ahead, self.heads, states, strict=True):
             seen = attention(shared, state)[:, steps]  # [B, H, hidden]

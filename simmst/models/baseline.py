@@ -16,20 +16,20 @@ class BaselineNetwork(nn.Module):
 
     Parameters
     ----------
-    services, history, horizon : int
+    services, lookback, horizon : int
         S, L, H.
     nodes : int or None
         N where the weights are tied to it; None where any number of nodes will do.
     """
 
-    def __init__(self, services: int, history: int, horizon: int, nodes: int | None = None) -> None:
+    def __init__(self, services: int, lookback: int, horizon: int, nodes: int | None = None) -> None:
         super().__init__()
-        for name, size in (("services", services), ("history", history), ("horizon", horizon)):
+        for name, size in (("services", services), ("lookback", lookback), ("horizon", horizon)):
             if size < 1:
                 raise ConfigError(f"{name} must be at least 1, got {size}")
         if nodes is not None and nodes < 1:
             raise ConfigError(f"nodes must be at least 1, got {nodes}")
-        self.services, self.history, self.horizon, self.nodes = services, history, horizon, nodes
+        self.services, self.lookback, self.horizon, self.nodes = services, lookback, horizon, nodes
 
     def forward(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> Tensor:
         """Forecast `[B, H, N, S]` in the units of the history.
@@ -45,8 +45,8 @@ class BaselineNetwork(nn.Module):
             raise ValueError(f"history must have the axes [B, L, N, S], got {tuple(history.shape)}")
         batch, nodes = len(history), self.nodes or history.shape[2]
         expected = {
-            "history": (history, (batch, self.history, nodes, self.services)),
-            "history_marks": (history_marks, (batch, self.history, N_MARKS)),
+            "history": (history, (batch, self.lookback, nodes, self.services)),
+            "history_marks": (history_marks, (batch, self.lookback, N_MARKS)),
             "future_marks": (future_marks, (batch, self.horizon, N_MARKS)),
         }
         for name, (tensor, shape) in expected.items():

@@ -31,7 +31,7 @@ class Setting:
 
     Parameters
     ----------
-    services, history, horizon, nodes : int
+    services, lookback, horizon, nodes : int
         S, L, H, N.
     steps_per_day : int
     adjacency : float32 array `[N, N]`, optional
@@ -40,7 +40,7 @@ class Setting:
     """
 
     services: int
-    history: int
+    lookback: int
     horizon: int
     nodes: int
     steps_per_day: int
@@ -48,11 +48,11 @@ class Setting:
     grid: NDArray[np.int64] | None = None
 
     @classmethod
-    def of(cls, data: TrafficData, history: int, horizon: int) -> Setting:
+    def of(cls, data: TrafficData, lookback: int, horizon: int) -> Setting:
         """Read the setting off the data; graph and grid come from the coordinates, where there are any."""
         _, nodes, services = data.values.shape
         graph, grid = city_graph(data), city_grid(data)
-        return cls(services, history, horizon, nodes, data.steps_per_day, graph, grid)
+        return cls(services, lookback, horizon, nodes, data.steps_per_day, graph, grid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class ModelCard:
     name, label : str
         Name on the command line, and in a table.
     make : callable
-        ``make(services=, history=, horizon=, **takes, **sizes) -> Module``.
+        ``make(services=, lookback=, horizon=, **takes, **sizes) -> Module``.
     feed : {"graph", "node", "patch"}
     takes : tuple of str
         Further attributes of a `Setting` that `make` takes; "adjacency" or "grid" among them is a need.
@@ -138,7 +138,7 @@ class ModelCard:
             raise ConfigError(reason)
         if preset not in self.recipes:
             raise ConfigError(f"preset must be one of {', '.join(self.recipes)}, got {preset!r}")
-        names = ("services", "history", "horizon", *self.takes)
+        names = ("services", "lookback", "horizon", *self.takes)
         given = {name: _tensor(getattr(setting, name)) for name in names}
         with frozen_draws(torch.device("cpu"), seed):
             return self.make(**given, **{**self.recipes[preset].sizes, **changes})

@@ -16,7 +16,7 @@ class ConvLSTM(BaselineNetwork):
 
     Parameters
     ----------
-    services, history, horizon : int
+    services, lookback, horizon : int
         S, L, H.
     grid : int Tensor `[R, C]`
         Number of the node at each place; every node once.
@@ -30,7 +30,7 @@ class ConvLSTM(BaselineNetwork):
     def __init__(
         self,
         services: int,
-        history: int,
+        lookback: int,
         horizon: int,
         grid: Tensor,
         *,
@@ -38,7 +38,7 @@ class ConvLSTM(BaselineNetwork):
         layers: int = 2,
         kernel: int = 3,
     ) -> None:
-        super().__init__(services, history, horizon, nodes=grid.numel())
+        super().__init__(services, lookback, horizon, nodes=grid.numel())
         if grid.ndim != 2 or not torch.equal(grid.flatten().sort().values, torch.arange(grid.numel())):
             raise ValueError(f"grid must hold each node 0..N - 1 once, [R, C], got shape {tuple(grid.shape)}")
         self.hidden = hidden

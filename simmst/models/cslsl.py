@@ -23,7 +23,7 @@ class CSLSL(BaselineNetwork):
 
     Parameters
     ----------
-    services, history, horizon, nodes : int
+    services, lookback, horizon, nodes : int
         S, L, H, N.
     steps_per_day : int
     order : tuple of int or None
@@ -41,7 +41,7 @@ class CSLSL(BaselineNetwork):
     def __init__(
         self,
         services: int,
-        history: int,
+        lookback: int,
         horizon: int,
         nodes: int,
         steps_per_day: int,
@@ -55,15 +55,15 @@ class CSLSL(BaselineNetwork):
         week_width: int = 8,
         dropout: float = 0.1,
     ) -> None:
-        super().__init__(services, history, horizon, nodes)
-        if history < 2:
-            raise ConfigError(f"history must be at least 2 for a past and a current session, got {history}")
+        super().__init__(services, lookback, horizon, nodes)
+        if lookback < 2:
+            raise ConfigError(f"lookback must be at least 2 for a past and a current session, got {lookback}")
         self.order = tuple(range(services)) if order is None else order
         if sorted(self.order) != list(range(services)):
             raise ConfigError(f"order must hold each of 0..{services - 1} once, got {order}")
-        self.recent = max(1, history // 4) if recent is None else recent
-        if not 1 <= self.recent < history:
-            raise ConfigError(f"recent must lie in 1..{history - 1} (history - 1), got {recent}")
+        self.recent = max(1, lookback // 4) if recent is None else recent
+        if not 1 <= self.recent < lookback:
+            raise ConfigError(f"recent must lie in 1..{lookback - 1} (lookback - 1), got {recent}")
         self.steps_per_day = steps_per_day
         self.node = nn.Embedding(nodes, node_width)
         self.value = nn.Linear(services, value_width)

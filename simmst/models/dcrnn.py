@@ -18,7 +18,7 @@ class DCRNN(BaselineNetwork):
 
     Parameters
     ----------
-    services, history, horizon : int
+    services, lookback, horizon : int
         S, L, H.
     adjacency : Tensor `[N, N]`
         Weighted graph; may be directed.
@@ -29,7 +29,7 @@ class DCRNN(BaselineNetwork):
     def __init__(
         self,
         services: int,
-        history: int,
+        lookback: int,
         horizon: int,
         adjacency: Tensor,
         *,
@@ -37,7 +37,7 @@ class DCRNN(BaselineNetwork):
         layers: int = 2,
         steps: int = 2,
     ) -> None:
-        super().__init__(services, history, horizon, nodes=len(adjacency))
+        super().__init__(services, lookback, horizon, nodes=len(adjacency))
         self.hidden = hidden
         walks = random_walks(adjacency)
         sizes = [services, *[hidden] * (layers - 1)]

@@ -15,21 +15,21 @@ class DLinear(BaselineNetwork):
 
     Parameters
     ----------
-    services, history, horizon : int
+    services, lookback, horizon : int
         S, L, H.
     window : int
         Length of the moving average, odd; the ends of the history are repeated for it.
     """
 
-    def __init__(self, services: int, history: int, horizon: int, *, window: int = 25) -> None:
-        super().__init__(services, history, horizon)
+    def __init__(self, services: int, lookback: int, horizon: int, *, window: int = 25) -> None:
+        super().__init__(services, lookback, horizon)
         if window < 1 or window % 2 == 0:
             raise ConfigError(f"window must be an odd number of steps, got {window}")
         self.window = window
-        self.trend = nn.Linear(history, horizon)
-        self.rest = nn.Linear(history, horizon)
+        self.trend = nn.Linear(lookback, horizon)
+        self.rest = nn.Linear(lookback, horizon)
         for part in (self.trend, self.rest):
-            nn.init.constant_(part.weight, 1.0 / history)
+            nn.init.constant_(part.weight, 1.0 / lookback)
 
     def forecast(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> Tensor:
         """Forecast `[B, H, N, S]`; the marks are not read."""

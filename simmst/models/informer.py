@@ -27,7 +27,7 @@ class Informer(BaselineNetwork):
 
     Parameters
     ----------
-    services, history, horizon : int
+    services, lookback, horizon : int
         S, L, H.
     width, heads, hidden : int
         D, attention heads (dividing D), width of the feed-forward map.
@@ -45,7 +45,7 @@ class Informer(BaselineNetwork):
     def __init__(
         self,
         services: int,
-        history: int,
+        lookback: int,
         horizon: int,
         *,
         width: int = 64,
@@ -58,10 +58,10 @@ class Informer(BaselineNetwork):
         dropout: float = 0.05,
         normalise: bool = True,
     ) -> None:
-        super().__init__(services, history, horizon)
-        self.label = history // 2 if label is None else label
-        if not 0 <= self.label <= history:
-            raise ConfigError(f"label must lie in 0..history ({history}), got {label}")
+        super().__init__(services, lookback, horizon)
+        self.label = lookback // 2 if label is None else label
+        if not 0 <= self.label <= lookback:
+            raise ConfigError(f"label must lie in 0..lookback ({lookback}), got {label}")
         self.normalise = normalise
         self.encoder_embedding = SeriesEmbedding(services, N_MARKS, width, dropout)
         self.decoder_embedding = SeriesEmbedding(services, N_MARKS, width, dropout)
@@ -98,7 +98,7 @@ class Informer(BaselineNetwork):
         return out
 
     def _decode(self, values: Tensor, past: Tensor, ahead: Tensor, memory: Tensor) -> Tensor:
-        marks = torch.cat([past[:, self.history - self.label :], ahead], dim=1)
+        marks = torch.cat([past[:, self.lookback - self.label :], ahead], dim=1)
         x = self.decoder_embedding(start_token(values, self.label, self.horizon), marks).unsqueeze(0)
         for layer in self.decoder:
             x = layer(x, memory)

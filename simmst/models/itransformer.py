@@ -19,7 +19,7 @@ class ITransformer(BaselineNetwork):
 
     Parameters
     ----------
-    services, history, horizon : int
+    services, lookback, horizon : int
         S, L, H.
     width, heads, hidden, layers : int
         D, attention heads (dividing D), width of the feed-forward map, depth.
@@ -29,7 +29,7 @@ class ITransformer(BaselineNetwork):
     def __init__(
         self,
         services: int,
-        history: int,
+        lookback: int,
         horizon: int,
         *,
         width: int = 128,
@@ -38,8 +38,8 @@ class ITransformer(BaselineNetwork):
         layers: int = 2,
         dropout: float = 0.1,
     ) -> None:
-        super().__init__(services, history, horizon)
-        self.token = nn.Linear(history, width)
+        super().__init__(services, lookback, horizon)
+        self.token = nn.Linear(lookback, width)
         self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList([TokenEncoderLayer(width, heads, hidden, dropout) for _ in range(layers)])
         self.norm = nn.LayerNorm(width)

@@ -16,7 +16,7 @@ class LSTM(BaselineNetwork):
 
     Parameters
     ----------
-    services, history, horizon : int
+    services, lookback, horizon : int
         S, L, H.
     hidden, layers : int
         Units and depth.
@@ -29,7 +29,7 @@ class LSTM(BaselineNetwork):
     def __init__(
         self,
         services: int,
-        history: int,
+        lookback: int,
         horizon: int,
         *,
         hidden: int = 64,
@@ -37,7 +37,7 @@ class LSTM(BaselineNetwork):
         dropout: float = 0.0,
         normalise: bool = True,
     ) -> None:
-        super().__init__(services, history, horizon)
+        super().__init__(services, lookback, horizon)
         self.normalise = normalise
         self.lstm = nn.LSTM(services, hidden, layers, dropout=dropout if layers > 1 else 0.0, batch_first=True)
         self.head = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, horizon * services))

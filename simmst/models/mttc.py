@@ -16,7 +16,7 @@ class MTTC(BaselineNetwork):
 
     Parameters
     ----------
-    services, history, horizon : int
+    services, lookback, horizon : int
         S, L, H.
     channels : tuple of int
         Of each pair of convolutions; each pair halves the time axis.
@@ -27,15 +27,15 @@ class MTTC(BaselineNetwork):
     def __init__(
         self,
         services: int,
-        history: int,
+        lookback: int,
         horizon: int,
         *,
         channels: tuple[int, ...] = (32, 64, 128),
         hidden: int = 256,
     ) -> None:
-        super().__init__(services, history, horizon)
+        super().__init__(services, lookback, horizon)
         layers: list[nn.Module] = []
-        length, inputs = history, services
+        length, inputs = lookback, services
         for outputs in channels:
             for size in (inputs, outputs):
                 layers += [nn.Conv1d(size, outputs, 3, padding=1), nn.ReLU()]

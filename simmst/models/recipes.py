@@ -23,13 +23,13 @@ class Recipe:
         Arguments of the model's constructor.
     training : mapping
         Arguments of `TrainerConfig`.
-    history : int or None
+    lookback : int or None
         Steps that the model sees where that is its own choice; None leaves it to the protocol.
     """
 
     sizes: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
-    history: int | None = None
+    lookback: int | None = None
 
 
 def _training(epochs: int, batch: int, rate: float, decay: float = 0.0, **more: Any) -> dict[str, Any]:
@@ -38,12 +38,12 @@ def _training(epochs: int, batch: int, rate: float, decay: float = 0.0, **more: 
 
 def _recipes(
     smoke: Mapping[str, Any], laptop: Mapping[str, Any], paper: Mapping[str, Any],
-    short: Mapping[str, Any], middle: Mapping[str, Any], long: Mapping[str, Any], history: int | None = None,
+    short: Mapping[str, Any], middle: Mapping[str, Any], long: Mapping[str, Any], lookback: int | None = None,
 ) -> Mapping[Preset, Recipe]:  # fmt: skip
-    """Recipes by preset; the published one leaves the history to the protocol."""
+    """Recipes by preset; the published one leaves the lookback to the protocol."""
     return {
-        "smoke": Recipe(smoke, short, history),
-        "laptop": Recipe(laptop, middle, history),
+        "smoke": Recipe(smoke, short, lookback),
+        "laptop": Recipe(laptop, middle, lookback),
         "paper": Recipe(paper, long),
     }
 
@@ -61,14 +61,14 @@ _TRANSFORMER = (
 _INFORMER_TRAINING = _training(6, 32, 1e-4, patience=3)
 _PATCH_SMOKE = _training(1, 64, 4e-3, 1e-4, epoch_samples=256)
 _PATCH_LAPTOP = _training(6, 32, 4e-3, 1e-4, epoch_samples=8000)
-# A history of their own for models that it costs next to nothing (Sim-MSTNet's attention sees two days of it); on
+# A lookback of their own for models that it costs next to nothing (Sim-MSTNet's attention sees two days of it); on
 # Jinan's validation days it lowers the error of both.
 _WEEK = 168
 _PATCH_PAPER = _training(6, 32, 1e-4, patience=3)
 
 RECIPES: Mapping[str, Mapping[Preset, Recipe]] = {
     "dlinear": _recipes(
-        {}, {}, {}, _GRAPH_SMOKE, _training(40, 8, 5e-3, patience=10), _training(10, 32, 1e-3), history=_WEEK
+        {}, {}, {}, _GRAPH_SMOKE, _training(40, 8, 5e-3, patience=10), _training(10, 32, 1e-3), lookback=_WEEK
     ),
     "lstm": _recipes(
         {"hidden": 8, "layers": 1}, {}, {"dropout": 0.2, "normalise": False},
@@ -114,6 +114,6 @@ RECIPES: Mapping[str, Mapping[Preset, Recipe]] = {
     ),
     "simmstnet": _recipes(
         {"paper": False}, {"paper": False}, {"paper": True},
-        _PATCH_SMOKE, _PATCH_LAPTOP, _PATCH_PAPER, history=_WEEK,
+        _PATCH_SMOKE, _PATCH_LAPTOP, _PATCH_PAPER, lookback=_WEEK,
     ),
 }  # fmt: skip

@@ -19,16 +19,16 @@ from simmst.nn.window_scale import window_scale
 
 @dataclass(frozen=True, slots=True)
 class SimMSTNetConfig:
-    """Shape of a Sim-MSTNet; sizes in steps, cells or channels.
+    """Shape of a Sim-MSTNet; sizes in steps, nodes or channels.
 
     Parameters
     ----------
     services : int
         Number of tasks S.
-    history, horizon : int
+    lookback, horizon : int
         Input length L and forecast length H, in steps.
     patch : int
-        Cells in the neighbour patch P, an odd number squared; the centre slot is the cell itself.
+        Nodes in the neighbour patch P, an odd number squared; the centre slot is the node itself.
     marks : int
         Calendar marks a time step, M.
     width, heads, hidden : int
@@ -43,7 +43,7 @@ class SimMSTNetConfig:
     dropout : float
         Dropout rate while training.
     highway : int or None
-        Departure from the paper, on by default in `small`: a linear map of the cell's own past is added to
+        Departure from the paper, on by default in `small`: a linear map of the node's own past is added to
         the decoder's forecast. It starts as the seasonal naive of this period (24 hourly steps: the same
         hour yesterday), and the decoder's head from 0. None leaves it out, as in the paper.
     interaction, spatial : bool
@@ -58,7 +58,7 @@ class SimMSTNetConfig:
     """
 
     services: int
-    history: int = 48
+    lookback: int = 48
     horizon: int = 24
     patch: int = 9
     marks: int = 4
@@ -83,51 +83,51 @@ class SimMSTNetConfig:
                 raise ConfigError(f"{field.name} must be a whole number of at least 1, got {value!r}")
         if self.width % self.heads:
             raise ConfigError(f"heads must divide width, got width={self.width}, heads={self.heads}")
-        if self.recent is not None and not 1 <= self.recent <= self.history:
-            raise ConfigError(f"recent must lie in 1..history ({self.history}) or be None, got {self.recent}")
+        if self.recent is not None and not 1 <= self.recent <= self.lookback:
+            raise ConfigError(f"recent must lie in 1..lookback ({self.lookback}) or be None, got {self.recent}")
         if self.label > self.seen:
             raise ConfigError(f"label ({self.label}) must not exceed the steps that attention sees ({self.seen})")
-        if self.highway is not None and not 1 <= self.highway <= self.history:
-            raise ConfigError(f"highway must lie in 1..history ({self.history}) or be None, got {self.highway}")
+        if self.highway is not None and not 1 <= self.highway <= self.lookback:
+            raise ConfigError(f"highway must lie in 1..lookback ({self.lookback}) or be None, got {self.highway}")
         if not 0.0 <= self.dropout < 1.0:
             raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
 
     @property
     def seen(self) -> int:
         """Steps that attention and neighbours see."""
-        return self.history if self.recent is None else self.recent
+        return self.lookback if self.recent is None else self.recent
 
     @classmethod
-    def small(cls, services: int, history: int = 168, horizon: int = 24, **changes: object) -> Self:
+    def small(cls, services: int, lookback: int = 168, horizon: int = 24, **changes: object) -> Self:
         """About 16 k parameters a task: trains on two CPU cores."""
         sizes = {
-            "label": min(12, history),
-            "highway": min(24, history),
-            "recent": min(48, history),
+            "label": min(12, lookback),
+            "highway": min(24, lookback),
+            "recent": min(48, lookback),
             "normalise": True,
             **changes,
         }
-        return cls(services, history, horizon, **sizes)  # type: ignore[arg-type]
+        return cls(services, lookback, horizon, **sizes)  # type: ignore[arg-type]
 
     @classmethod
-    def medium(cls, services: int, history: int = 168, horizon: int = 24, **changes: object) -> Self:
+    def medium(cls, services: int, lookback: int = 168, horizon: int = 24, **changes: object) -> Self:
         """About 180 k parameters a task: for a patient CPU or a small GPU."""
         sizes = {"width": 64, "heads": 4, "hidden": 128, "dropout": 0.05, **changes}
-        return cls.small(services, history, horizon, **sizes)
+        return cls.small(services, lookback, horizon, **sizes)
 
     @classmethod
-    def paper(cls, services: int, history: int = 96, horizon: int = 24, **changes: object) -> Self:
+    def paper(cls, services: int, lookback: int = 96, horizon: int = 24, **changes: object) -> Self:
         """Informer's published sizes; the paper states none, so this is a conjecture."""
         sizes = {
             "width": 512,
             "heads": 8,
             "hidden": 2048,
-            "label": min(48, history),
+            "label": min(48, lookback),
             "dropout": 0.05,
             "highway": None,
             **changes,
         }
-        return cls(services, history, horizon, **sizes)  # type: ignore[arg-type]
+        return cls(services, lookback, horizon, **sizes)  # type: ignore[arg-type]
 
     def ablated(self, name: str) -> Self:
         """Return the configuration of one of the paper's ablations.
@@ -152,7 +152,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 
 
 class SimMSTNet(nn.Module):
-    """Forecast all services of a cell from its own past and its neighbours' (equations (9) to (12)).
+    """Forecast all services of a node from its own past and its neighbours' (equations (9) to (12)).
 
     Per task: an attention encoder over time with distilling, and a CNN with attention over the neighbour
     patch; then cross-task attention on both, one memory a task, and a generative decoder. The equations'
@@ -189,7 +189,7 @@ class SimMSTNet(nn.Module):
 
         self.highway: LinearHighway | None = None
         if c.highway is not None:
-            self.highway = LinearHighway(c.services, c.history, c.horizon, c.highway)
+            self.highway = LinearHighway(c.services, c.lookback, c.horizon, c.highway)
             nn.init.zeros_(self.decoder.head.weight)
 
     def forward(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> Tensor:
@@ -221,7 +221,7 @@ class SimMSTNet(nn.Module):
         return out
 
     def _temporal(self, own: Tensor, marks: Tensor) -> Tensor:
-        """Encode the cell's own history: `[S, B, L, D]`, L halved by each distilling."""
+        """Encode the node's own history: `[S, B, L, D]`, L halved by each distilling."""
         x = self.embedding(own, marks)
         for depth, layer in enumerate(self.encoder):
             x = layer(x)
@@ -233,8 +233,8 @@ class SimMSTNet(nn.Module):
     def _check(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> None:
         c, batch = self.config, history.shape[0]
         expected = {
-            "history": (history, (batch, c.history, c.patch, c.services)),
-            "history_marks": (history_marks, (batch, c.history, c.marks)),
+            "history": (history, (batch, c.lookback, c.patch, c.services)),
+            "history_marks": (history_marks, (batch, c.lookback, c.marks)),
             "future_marks": (future_marks, (batch, c.horizon, c.marks)),
         }
         for name, (tensor, shape) in expected.items():
@@ -242,12 +242,12 @@ class SimMSTNet(nn.Module):
                 raise ValueError(f"{name} must have shape {shape}, got {tuple(tensor.shape)}")
 
 
-def make_simmstnet(services: int, history: int, horizon: int, *, paper: bool, **changes: Any) -> SimMSTNet:
+def make_simmstnet(services: int, lookback: int, horizon: int, *, paper: bool, **changes: Any) -> SimMSTNet:
     """Build a row of the tables; the seed of its weights is drawn from torch's generator, which is seeded.
 
     Parameters
     ----------
-    services, history, horizon : int
+    services, lookback, horizon : int
         S, L, H.
     paper : bool
         Sizes of `SimMSTNetConfig.paper`, else of `SimMSTNetConfig.small`.
@@ -255,15 +255,15 @@ def make_simmstnet(services: int, history: int, horizon: int, *, paper: bool, **
         Other fields of the configuration.
     """
     make = SimMSTNetConfig.paper if paper else SimMSTNetConfig.small
-    return SimMSTNet(make(services, history, horizon, **changes), int(torch.randint(2**31, ())))
+    return SimMSTNet(make(services, lookback, horizon, **changes), int(torch.randint(2**31, ())))
 
 
-def make_stnet(services: int, history: int, horizon: int, *, paper: bool, **changes: Any) -> SimMSTNet:
+def make_stnet(services: int, lookback: int, horizon: int, *, paper: bool, **changes: Any) -> SimMSTNet:
     """Build the single-task form, which is the network of one service.
 
     Parameters
     ----------
-    services, history, horizon : int
+    services, lookback, horizon : int
         1, L, H.
     paper : bool
     **changes
@@ -271,4 +271,4 @@ def make_stnet(services: int, history: int, horizon: int, *, paper: bool, **chan
     """
     if services != 1:
         raise ConfigError(f"STNet forecasts one service, got services={services}: train one a service")
-    return make_simmstnet(services, history, horizon, paper=paper, **changes)
+    return make_simmstnet(services, lookback, horizon, paper=paper, **changes)

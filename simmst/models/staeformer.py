@@ -16,7 +16,7 @@ class STAEformer(BaselineNetwork):
 
     Parameters
     ----------
-    services, history, horizon, nodes : int
+    services, lookback, horizon, nodes : int
         S, L, H, N.
     steps_per_day : int
     value_width, day_width, week_width, adaptive_width : int
@@ -29,7 +29,7 @@ class STAEformer(BaselineNetwork):
     def __init__(
         self,
         services: int,
-        history: int,
+        lookback: int,
         horizon: int,
         nodes: int,
         steps_per_day: int,
@@ -43,17 +43,17 @@ class STAEformer(BaselineNetwork):
         layers: int = 3,
         dropout: float = 0.1,
     ) -> None:
-        super().__init__(services, history, horizon, nodes)
+        super().__init__(services, lookback, horizon, nodes)
         self.steps_per_day = steps_per_day
         width = value_width + day_width + week_width + adaptive_width
         self.value = nn.Linear(services + 2, value_width)
         self.day = nn.Embedding(steps_per_day, day_width)
         self.week = nn.Embedding(7, week_width)
-        self.adaptive = nn.Parameter(nn.init.xavier_uniform_(torch.empty(history, nodes, adaptive_width)))
+        self.adaptive = nn.Parameter(nn.init.xavier_uniform_(torch.empty(lookback, nodes, adaptive_width)))
         self.over_time, self.over_nodes = (
             nn.ModuleList([_layer(width, heads, hidden, dropout) for _ in range(layers)]) for _ in range(2)
         )
-        self.head = nn.Linear(history * width, horizon * services)
+        self.head = nn.Linear(lookback * width, horizon * services)
 
     def forecast(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> Tensor:
         """Forecast `[B, H, N, S]`; the future marks are not read."""

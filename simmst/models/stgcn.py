@@ -21,7 +21,7 @@ class STGCN(BaselineNetwork):
 
     Parameters
     ----------
-    services, history, horizon : int
+    services, lookback, horizon : int
         S, L, H.
     adjacency : Tensor `[N, N]`
         Weighted graph; symmetrised by the larger weight.
@@ -35,7 +35,7 @@ class STGCN(BaselineNetwork):
     def __init__(
         self,
         services: int,
-        history: int,
+        lookback: int,
         horizon: int,
         adjacency: Tensor,
         *,
@@ -46,12 +46,12 @@ class STGCN(BaselineNetwork):
         dropout: float = 0.0,
     ) -> None:
         nodes = len(adjacency)
-        super().__init__(services, history, horizon, nodes)
+        super().__init__(services, lookback, horizon, nodes)
         laplacian = scaled_laplacian(adjacency)
         self.blocks = nn.ModuleList(
             [SpaceTimeBlock(inputs, width, bottleneck, laplacian, order, dropout) for inputs in (services, width)]
         )
-        rest = max(history, _SHORTEST) - _SHORTEST + 1
+        rest = max(lookback, _SHORTEST) - _SHORTEST + 1
         self.last = GatedConvolution(width, head, rest)
         self.norm = nn.LayerNorm((nodes, head))
         self.head = nn.Sequential(
@@ -60,7 +60,7 @@ class STGCN(BaselineNetwork):
 
     def forecast(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> Tensor:
         """Forecast `[B, H, N, S]`; the marks are not read."""
-        missing = max(_SHORTEST - self.history, 0)
+        missing = max(_SHORTEST - self.lookback, 0)
         x = torch.cat([history[:, :1].expand(-1, missing, -1, -1), history], dim=1)
         for block in self.blocks:
             x = block(x)

@@ -68,7 +68,7 @@ class GenerativeDecoder(nn.Module):
         Parameters
         ----------
         values : Tensor `[S, B, L]`
-            History of the cell itself; the last `label` steps are the start token.
+            History of the node itself; the last `label` steps are the start token.
         history_marks, future_marks : Tensor `[B, L, M]`, `[B, H, M]`
         memory : Tensor `[S, B, K, D]`
         """

@@ -25,7 +25,7 @@ class SpatialAttention(nn.Module):
 
     The CNN is a 3 x 3 convolution over the square patch (zero padding, ReLU) whose input channels are
     `stride` successive time steps, so that the features come on the time axis of the distilled encoder.
-    The attention runs over the P patch positions, and the answer is read at the centre, the cell that is
+    The attention runs over the P patch positions, and the answer is read at the centre, the node that is
     forecast. Only that row of the self-attention is ever used, so only that row is computed.
 
     Parameters
@@ -75,7 +75,7 @@ class SpatialAttention(nn.Module):
     def _convolve(self, patches: Tensor) -> Tensor:
         """3 x 3 convolution and ReLU: `[S, B, L' * stride, P]` -> `[S, B, L', P, D]`.
 
-        On a patch of a few cells a convolution is a small dense map from the P cells to the P cells. It is put
+        On a patch of a few nodes a convolution is a small dense map from the P nodes to the P nodes. It is put
         together from the kernel here, and then all time steps take one product.
         """
         tasks, batch = patches.shape[:2]

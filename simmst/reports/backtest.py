@@ -21,14 +21,13 @@ _MEASURES = ("mae", "rmse", "wape")
 
 
 def write_backtest(result: Backtest, path: str | PathLike[str]) -> None:
-    """
-    Write a back-test as one self-contained HTML page.
+    """Write a back-test as one self-contained HTML page.
 
     Parameters
     ----------
-    result
+    result : Backtest
         From `backtest`.
-    path
+    path : path-like
         The file; it appears whole or not at all.
     """
     text = backtest_page(result)

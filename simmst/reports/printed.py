@@ -10,10 +10,10 @@ from simmst.evaluation.benchmark import Benchmark
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """MAE and RMSE that the paper (arXiv 2601.21384) prints for rows of a city and a task; ranges over rows."""
+    """MAE and RMSE that the paper (arXiv 2601.21384) prints for rows of a city and a service; ranges over rows."""
 
     city: str
-    task: str
+    service: str
     rows: str
     mae: str
     rmse: str

@@ -59,17 +59,17 @@ def render(results: Mapping[str, Any]) -> str:
 def verdict(rows: Mapping[str, Any]) -> str:
     """Say in words, by MAE, where Sim-MSTNet wins, where another row does, by how much, and where they tie."""
     won, lost, tied = [], [], []
-    for task in rows[OURS]["tasks"]:
-        ours = rows[OURS]["tasks"][task]["mae"]
-        others = {name: row["tasks"][task]["mae"] for name, row in rows.items() if name != OURS}
+    for service in rows[OURS]["tasks"]:
+        ours = rows[OURS]["tasks"][service]["mae"]
+        others = {name: row["tasks"][service]["mae"] for name, row in rows.items() if name != OURS}
         best = min(others, key=lambda name: others[name])
         if abs(ours - others[best]) < _TIE * max(ours, others[best]) or ours == others[best]:
             gap = _percent(max(ours, others[best]), min(ours, others[best]))
-            tied.append(f"{task} (by {gap} {'ahead of' if ours <= others[best] else 'behind'} {best})")
+            tied.append(f"{service} (by {gap} {'ahead of' if ours <= others[best] else 'behind'} {best})")
         elif ours < others[best]:
-            won.append(f"{task} ({_percent(others[best], ours)} below {best})")
+            won.append(f"{service} ({_percent(others[best], ours)} below {best})")
         else:
-            lost.append(f"{task} ({best} is {_percent(ours, others[best])} better)")
+            lost.append(f"{service} ({best} is {_percent(ours, others[best])} better)")
     sentences = []
     if won:
         sentences.append(f"{OURS} has the lowest MAE in {_listed(won)}.")
@@ -90,7 +90,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _table(horizon: int, rows: Mapping[str, Any], origins: str) -> dict[str, Any]:
     """Return the table of one horizon: groups of columns, and rows of cells, the best of each column marked."""
-    groups = [*next(iter(rows.values()))["tasks"], None]  # None: the mean over tasks
+    groups = [*next(iter(rows.values()))["tasks"], None]  # None: the mean over services
     best = {(g, m): _lowest([_figure(row, g, m) for row in rows.values()]) for g in groups for m in _MEASURES}
 
     def cell(row: Mapping[str, Any], group: str | None, measure: str) -> tuple[str, bool]:
@@ -101,7 +101,7 @@ def _table(horizon: int, rows: Mapping[str, Any], origins: str) -> dict[str, Any
         "span": "1 hour ahead" if horizon == 1 else f"1 to {horizon} hours ahead",
         "origins": origins,
         "verdict": verdict(rows),
-        "groups": [("mean over tasks" if group is None else group, list(_MEASURES.values())) for group in groups],
+        "groups": [(group or "mean over services", list(_MEASURES.values())) for group in groups],
         "rows": [
             {
                 "name": name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from simmst.evaluation.compare import COMPARED, Row, horizons, lowest, tasks
+from simmst.evaluation.compare import COMPARED, Row, horizons, lowest, services
 from simmst.io.versions import versions
 from simmst.reports.page import page
 from simmst.reports.printed import PRINTED, SLIPS, why_not_comparable
@@ -33,7 +33,7 @@ def table_page(table: Table) -> str:
         tables=[_errors(rows, horizon) for horizon in horizons(rows)],
         compared=COMPARED,
         comparisons=[
-            (c.task, c.best, c.row, f"{c.difference:.3g}", c.interval, f"{c.p_nodes:.2g}", c.verdict)
+            (c.service, c.best, c.row, f"{c.difference:.3g}", c.interval, f"{c.p_nodes:.2g}", c.verdict)
             for c in table.comparisons
         ],
         last=last,
@@ -66,22 +66,22 @@ def _settings(table: Table) -> dict[str, object]:
 
 def _errors(rows: Sequence[Row], horizon: int) -> dict[str, Any]:
     """Return the table of one horizon: groups of columns, and rows of cells, the best of each column marked."""
-    groups: list[tuple[str | None, Mapping[str, str]]] = [(task, _MEASURES) for task in tasks(rows)]
+    groups: list[tuple[str | None, Mapping[str, str]]] = [(service, _MEASURES) for service in services(rows)]
     groups.append((None, _OVERALL))
-    best = {(task, m): lowest(rows, horizon, task, m) for task, measures in groups for m in measures}
+    best = {(service, m): lowest(rows, horizon, service, m) for service, measures in groups for m in measures}
 
-    def cell(row: Row, task: str | None, measure: str) -> tuple[str, bool]:
-        low = best[task, measure]
-        return shown(row, horizon, task, measure, low), row.mean(horizon, task, measure) == low is not None
+    def cell(row: Row, service: str | None, measure: str) -> tuple[str, bool]:
+        low = best[service, measure]
+        return shown(row, horizon, service, measure, low), row.mean(horizon, service, measure) == low is not None
 
     return {
         "span": "1 step ahead" if horizon == 1 else f"1 to {horizon} steps ahead",
-        "groups": [(task or "mean over tasks", list(measures.values())) for task, measures in groups],
+        "groups": [(service or "mean over services", list(measures.values())) for service, measures in groups],
         "rows": [
             {
                 "name": row.label,
                 "ours": row.ours,
-                "groups": [[cell(row, task, measure) for measure in measures] for task, measures in groups],
+                "groups": [[cell(row, service, measure) for measure in measures] for service, measures in groups],
             }
             for row in rows
         ],
@@ -89,17 +89,17 @@ def _errors(rows: Sequence[Row], horizon: int) -> dict[str, Any]:
 
 
 def _printed(table: Table, last: int) -> list[tuple[str, ...]]:
-    """Set the paper's figures beside our best and our own row of the same task, where there is one."""
+    """Set the paper's figures beside our best and our own row of the same service, where there is one."""
     why = why_not_comparable(table.benchmark)
     body: list[tuple[str, ...]] = []
     for one in PRINTED:
-        same = one.city.lower() in table.benchmark.target.name.lower() and one.task in tasks(table.rows)
+        same = one.city.lower() in table.benchmark.target.name.lower() and one.service in services(table.rows)
         ours = [row for row in table.rows if row.ours] if "Sim-MSTNet" == one.rows else None
         chosen = ours if ours is not None else [row for row in table.rows if not row.ours]
-        figures = [v for row in chosen if same and (v := row.mean(last, one.task, "mae_10min")) is not None]
+        figures = [v for row in chosen if same and (v := row.mean(last, one.service, "mae_10min")) is not None]
         here = f"{min(figures):.2f} to {max(figures):.2f}" if figures else "–"
         reason = f"not comparable: {why[one.city]}"
-        body.append((f"{one.city}, {one.task}", one.rows, one.mae, one.rmse or "–", here, reason))
+        body.append((f"{one.city}, {one.service}", one.rows, one.mae, one.rmse or "–", here, reason))
     return body
 
 
@@ -108,6 +108,6 @@ def _forecasts(table: Table, rows: Sequence[Row]) -> dict[str, Any]:
     best = min((row for row in rows if row.ours), key=lambda row: row.mean(horizons(rows)[-1], None, "mae") or 0.0)
     return {
         "pictures": pictures,
-        "seconds": ", ".join(f"{task}: {name}" for task, name in seconds.items()),
+        "seconds": ", ".join(f"{service}: {name}" for service, name in seconds.items()),
         "legend": forecast_legend(["truth", best.label, "best other row"]),
     }

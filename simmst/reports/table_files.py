@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from simmst.evaluation.benchmark import Benchmark
-from simmst.evaluation.compare import COMPARED, Comparison, Row, as_records, horizons, lowest, tasks
+from simmst.evaluation.compare import COMPARED, Comparison, Row, as_records, horizons, lowest, services
 from simmst.evaluation.target import PRIOR_NOTICE
 from simmst.io.atomic import atomically
 from simmst.io.versions import versions
@@ -31,22 +31,21 @@ _CELL_KEYS = ("seed", "key", "parameters", "training", "kept", "time")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """
-    A finished table.
+    """A finished table.
 
     Attributes
     ----------
-    title
+    title : str
         What it shows.
-    benchmark
+    benchmark : Benchmark
         Data and protocol.
-    rows
+    rows : sequence of Row
         In order.
-    comparisons
-        Against the best row of each task.
-    skipped
+    comparisons : sequence of Comparison
+        Against the best row of each service.
+    skipped : mapping of str to str
         Rows that could not be had, and why.
-    settings
+    settings : mapping of str to object
         Command, preset, budget, seeds, times.
     """
 
@@ -125,7 +124,7 @@ def write_table(table: Table, folder: Path) -> None:
         "versions": versions(),
         "skipped": dict(table.skipped),
         "rows": records,
-        "comparisons": [{**asdict(one), "real": one.real} for one in table.comparisons],
+        "comparisons": [_compared(one) for one in table.comparisons],
         "cells": [
             {"label": row.label, **{key: cell.result.get(key) for key in _CELL_KEYS}}
             for row in table.rows
@@ -133,6 +132,11 @@ def write_table(table: Table, folder: Path) -> None:
         ],
     }
     _write(folder / "results.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def _compared(one: Comparison) -> dict[str, Any]:
+    told = asdict(one)
+    return {"task": told.pop("service"), **told, "real": one.real}  # the file's word for a service
 
 
 def markdown(table: Table) -> str:
@@ -153,18 +157,17 @@ def markdown(table: Table) -> str:
     return "\n".join(lines)
 
 
-def shown(row: Row, horizon: int, task: str | None, measure: str, low: float | None) -> str:
-    """
-    Return a figure with its spread, in the decimals that the column's best needs.
+def shown(row: Row, horizon: int, service: str | None, measure: str, low: float | None) -> str:
+    """Return a figure with its spread, in the decimals that the column's best needs.
 
     Parameters
     ----------
-    row, horizon, task, measure
+    row, horizon, service, measure : Row, int, str or None, str
         As in `Row.mean`.
-    low
+    low : float or None
         The column's best figure; None where there is none.
     """
-    mean, spread = row.mean(horizon, task, measure), row.spread(horizon, task, measure)
+    mean, spread = row.mean(horizon, service, measure), row.spread(horizon, service, measure)
     if mean is None or low is None:
         return "–"
     decimals = 2 if abs(low) >= 0.1 or low == 0 else 1 - int(np.floor(np.log10(abs(low))))
@@ -172,17 +175,17 @@ def shown(row: Row, horizon: int, task: str | None, measure: str, low: float | N
 
 
 def _block(rows: Sequence[Row], horizon: int) -> list[str]:
-    columns: list[tuple[str | None, str]] = [(task, m) for task in tasks(rows) for m in _COLUMNS]
+    columns: list[tuple[str | None, str]] = [(service, m) for service in services(rows) for m in _COLUMNS]
     columns += [(None, m) for m in ("mase", "r2", "z_mae", "mae_10min")]
     names = {"mase": "MASE", "r2": "R²", "z_mae": "z-MAE", "mae_10min": "MAE of 10 min"}
-    head = [f"{_plain(task)} {_COLUMNS[m]}" if task else names[m] for task, m in columns]
+    head = [f"{_plain(service)} {_COLUMNS[m]}" if service else names[m] for service, m in columns]
     best = [lowest(rows, horizon, *column) for column in columns]
     lines = [f"| model | {' | '.join(head)} |", "|---|" + "---:|" * len(columns)]
     for row in rows:
         cells = []
-        for (task, m), low in zip(columns, best, strict=True):
-            text = shown(row, horizon, task, m, low)
-            cells.append(f"**{text}**" if row.mean(horizon, task, m) == low is not None else text)
+        for (service, m), low in zip(columns, best, strict=True):
+            text = shown(row, horizon, service, m, low)
+            cells.append(f"**{text}**" if row.mean(horizon, service, m) == low is not None else text)
         lines.append(f"| {_plain(row.label)} | {' | '.join(cells)} |")
     return lines
 
@@ -191,10 +194,10 @@ def _comparisons(found: Sequence[Comparison]) -> list[str]:
     return [
         COMPARED,
         "",
-        "| task | best | row | difference | 95 % interval | p (nodes) | real |",
+        "| service | best | row | difference | 95 % interval | p (nodes) | real |",
         "|---|---|---|---:|---:|---:|---|",
         *(
-            f"| {_plain(c.task)} | {_plain(c.best)} | {_plain(c.row)} | {c.difference:.3g} | {c.interval} | "
+            f"| {_plain(c.service)} | {_plain(c.best)} | {_plain(c.row)} | {c.difference:.3g} | {c.interval} | "
             f"{c.p_nodes:.2g} | {c.verdict} |"
             for c in found
         ),

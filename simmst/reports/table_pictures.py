@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from simmst.errors import ConfigError
 from simmst.evaluation.benchmark import Benchmark
 from simmst.evaluation.cell import truth_of_issued
-from simmst.evaluation.compare import Row, horizons, tasks
+from simmst.evaluation.compare import Row, horizons, services
 from simmst.reports.svg import INK, MODEL, MUTED, forecast_figure, inline_svg
 from simmst.traffic.dataset import hourly_units
 
 
 def error_figure(rows: Sequence[Row]) -> str:
-    """Draw MASE over the tasks at the longest horizon, a bar a row, with the seeds as dots: an <svg> element."""
+    """Draw MASE over the services at the longest horizon, a bar a row, the seeds as dots: an <svg> element."""
     last = horizons(rows)[-1]
     known = [row for row in rows if row.mean(last, None, "mase") is not None]
     known.sort(key=lambda row: row.mean(last, None, "mase") or 0.0, reverse=True)
@@ -30,7 +30,7 @@ def error_figure(rows: Sequence[Row]) -> str:
             axes.plot(seeds, [place] * len(seeds), ".", color=INK, markersize=4)
             axes.annotate(f" {mean:.3f}", (max(seeds), place), va="center", fontsize=8)
         axes.set_yticks(range(len(known)), [row.label for row in known])
-        axes.set_xlabel("MASE, mean over tasks (1: same hour yesterday)")
+        axes.set_xlabel("MASE, mean over services (1: same hour yesterday)")
         axes.margins(x=0.12)
 
     title = "1 step ahead" if last == 1 else f"1 to {last} steps ahead"
@@ -38,23 +38,22 @@ def error_figure(rows: Sequence[Row]) -> str:
 
 
 def forecast_figures(benchmark: Benchmark, rows: Sequence[Row]) -> tuple[list[str], Mapping[str, str]]:
-    """
-    Figure 2: truth, our best row and the second best of each task, seed by seed the first.
+    """Figure 2: truth, our best row and the second best of each service, seed by seed the first.
 
     "Second best" is the other row of lowest MAE at the longest horizon; rows without training count.
 
     Parameters
     ----------
-    benchmark
+    benchmark : Benchmark
         Of all rows.
-    rows
+    rows : sequence of Row
         Sim-MSTNet's or its single-task form's among them, and another one.
 
     Returns
     -------
     tuple
-        Two <svg> elements a task, of all nodes together and of the node of median training traffic; and by task
-        the second best row.
+        Two <svg> elements a service, of all nodes together and of the node of median training traffic; and by
+        service the second best row.
 
     Raises
     ------
@@ -65,13 +64,13 @@ def forecast_figures(benchmark: Benchmark, rows: Sequence[Row]) -> tuple[list[st
     level = benchmark.data.values[benchmark.protocol.train.steps].mean(axis=(0, 2))
     node = int(np.argsort(level, kind="stable")[len(level) // 2])
     pictures, seconds = [], {}
-    for s, task in enumerate(tasks(rows)):
-        ranked = sorted(rows, key=lambda row: row.mean(last, task, "mae") or np.inf)
+    for s, service in enumerate(services(rows)):
+        ranked = sorted(rows, key=lambda row: row.mean(last, service, "mae") or np.inf)
         ours = next((row for row in ranked if row.ours), None)
         second = next((row for row in ranked if not row.ours), None)
         if ours is None or second is None:
             raise ConfigError("models: the figure needs Sim-MSTNet (or STNet) and another row")
-        seconds[task] = second.label
+        seconds[service] = second.label
         lines = {row.label: _issued(row)[..., s] for row in (ours, second)}
         truth = truth_of_issued(benchmark, len(next(iter(lines.values()))))[..., s]
         lines = {"truth": truth, **lines}
@@ -79,8 +78,8 @@ def forecast_figures(benchmark: Benchmark, rows: Sequence[Row]) -> tuple[list[st
         times = benchmark.data.times[first : first + len(truth)]
         everything = {name: line.sum(axis=1) for name, line in lines.items()}
         one = {name: line[:, node] for name, line in lines.items()}
-        pictures.append(forecast_figure(f"{task}: all {len(level)} nodes", units, times, everything))
-        pictures.append(forecast_figure(f"{task}: node {benchmark.data.node_ids[node]}", units, times, one))
+        pictures.append(forecast_figure(f"{service}: all {len(level)} nodes", units, times, everything))
+        pictures.append(forecast_figure(f"{service}: node {benchmark.data.node_ids[node]}", units, times, one))
     return pictures, seconds
 
 

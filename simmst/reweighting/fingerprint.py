@@ -31,17 +31,16 @@ def beside(state: Path) -> Path:
 
 
 def fingerprint(task: Sim2Real, solver: BilevelSolver) -> Answers:
-    """
-    Ask the problem at its start.
+    """Ask the problem at its start.
 
     The lower level's solution there depends on every simulated window, the upper gradient on every real one:
     other features, targets or weights give other answers, whatever the lower level is.
 
     Parameters
     ----------
-    task
+    task : Sim2Real
         Whose start and answers are taken.
-    solver
+    solver : BilevelSolver
         Whose options are taken, but for those that only say when to stop; what is no dataclass, such as a method
         of one's own, by its class and `repr`.
 
@@ -87,8 +86,7 @@ def keep(state: Path, answers: Answers) -> None:
 
 
 def check(state: Path, answers: Answers) -> None:
-    """
-    Refuse a state of another problem.
+    """Refuse a state of another problem.
 
     Raises
     ------

@@ -81,7 +81,7 @@ def last_layer_problem(
         One a window; all its rows weigh the same.
     share, floor : float, optional
         As in `Sim2Real.of`.
-    penalty, delta
+    penalty, delta : float
         Of `RidgeLevel` and `SmoothAbsoluteError`.
     """
     if weights.samples != len(simulated):

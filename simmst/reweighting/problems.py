@@ -168,7 +168,7 @@ def proxy_problem(
     weights : SampleWeights
     share, floor : float, optional
         As in `Sim2Real.of`.
-    penalty, delta, rescale, steps
+    penalty, delta, rescale, steps : float, float, bool, int, optional
         Of `RidgeLevel`, `SmoothAbsoluteError` and `window_samples`.
     """
     below, above = (window_samples(windows, rescale, steps) for windows in (simulated, real))

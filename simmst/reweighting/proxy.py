@@ -27,7 +27,7 @@ class Samples:
 def window_samples(windows: WindowSource, rescale: bool = True, steps: int | None = None) -> Samples:
     """Features and targets of windows, cut batch by batch.
 
-    Features are the history of the window's own cell, all services, and a constant: d = L · S + 1. Targets
+    Features are the history of the window's own node, all services, and a constant: d = L · S + 1. Targets
     are the whole horizon, m = H · S.
 
     Parameters
@@ -35,7 +35,7 @@ def window_samples(windows: WindowSource, rescale: bool = True, steps: int | Non
     windows : WindowSource
     rescale : bool
         Subtract from each window and service the mean of its history and divide by its deviation, so that
-        windows of cells of any size are alike.
+        windows of nodes of any size are alike.
     steps : int, optional
         Only the last steps of the history are features; all by default.
     """

@@ -22,16 +22,15 @@ _STRAIGHT = 2e-6  # of the value: what float32 leaves of a straight line
 
 
 def anomalies(data: TrafficData, scaler: NodeScaler, lookback: int) -> list[str]:
-    """
-    Say what is odd in the hours that a network reads.
+    """Say what is odd in the hours that a network reads.
 
     Parameters
     ----------
-    data
+    data : TrafficData
         Hourly traffic of the run's nodes and services. Of less than a day only single values are judged.
-    scaler
+    scaler : NodeScaler
         Of the run.
-    lookback
+    lookback : int
         Hours at the end of the data that the network reads; a day of them is looked at, at least.
     """
     values = data.values[-max(lookback, _DAY) :].astype(np.float64)

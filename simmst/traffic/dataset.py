@@ -21,28 +21,27 @@ from simmst.traffic.gap import Gap
 
 @dataclass(frozen=True, slots=True)
 class TrafficData:
-    """
-    Traffic of `N` nodes and `S` services at `T` regular steps of local time.
+    """Traffic of `N` nodes and `S` services at `T` regular steps of local time.
 
     Parameters
     ----------
-    values
-        Traffic, float32 `[T, N, S]`, finite and not negative.
-    start
+    values : float32 array `[T, N, S]`
+        Traffic, finite and not negative.
+    start : datetime64
         Local time of the first step, `datetime64[m]`; a value covers the time up to the next step.
-    step_minutes
+    step_minutes : int
         Length of a step in minutes.
-    services
+    services : tuple of str
         Names of the services, `S` of them.
-    node_ids
+    node_ids : tuple of str
         Names of the nodes (grid squares, streets, cells), `N` of them.
-    coordinates
-        Longitude and latitude in degrees, float64 `[N, 2]`, or None where they are not known.
-    units
+    coordinates : float64 array `[N, 2]`, optional
+        Longitude and latitude in degrees, or None where they are not known.
+    units : str
         Unit of the values, "unknown" where the file does not say.
-    gaps
+    gaps : tuple of Gap
         Times that were not recorded; the values there were filled.
-    fill
+    fill : str
         How they were filled: "none" (there was nothing to fill), "zero", "linear" (in time) or "days" (by the same
         time of the days before).
 
@@ -105,8 +104,7 @@ class TrafficData:
         return int(self.start.astype("datetime64[h]").astype(np.int64) + 72) % 168
 
     def hourly(self) -> TrafficData:
-        """
-        Sum finer steps to whole hours of the clock; part hours at either end are left out.
+        """Sum finer steps to whole hours of the clock; part hours at either end are left out.
 
         Hourly data come back as they are, also where their hours begin at half past.
 
@@ -143,14 +141,13 @@ class TrafficData:
         start: int | str | np.datetime64 | None = None,
         stop: int | str | np.datetime64 | None = None,
     ) -> TrafficData:
-        """
-        Part of the data, in the order asked for.
+        """Part of the data, in the order asked for.
 
         Parameters
         ----------
-        services, nodes
+        services, nodes : sequence of str, optional
             Names to keep; all by default.
-        start, stop
+        start, stop : int or str or datetime64, optional
             First step kept and first step left out: a step number, or a local time such as
             "2024-08-01T00:00".
 
@@ -194,8 +191,7 @@ class TrafficData:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TrafficData:
-        """
-        Read an npz file with `values`, `start`, `step_minutes`, `services`, and what is known of the nodes.
+        """Read an npz file with `values`, `start`, `step_minutes`, `services`, and what is known of the nodes.
 
         The nodes are named by `node_ids`, or by `square_ids` (squares of the Telecom Italia grid of Milano,
         whose coordinates follow from the ids), or by their number. Optional are `lonlat` `[N, 2]`, `units`,
@@ -204,7 +200,7 @@ class TrafficData:
 
         Parameters
         ----------
-        path
+        path : path-like
             The file.
 
         Raises

@@ -33,18 +33,17 @@ _SAME_PLACE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """
-    One statistic of a traffic file.
+    """One statistic of a traffic file.
 
     Parameters
     ----------
-    name, service
+    name, service : str
         What was measured, and of which service (or pair of them).
-    median
+    median : float
         Median over nodes, or the one value.
-    low, high
+    low, high : float, optional
         5 % and 95 % points over nodes; None for a statistic of the city.
-    unit
+    unit : str
         Unit, "" for a number without one.
     """
 
@@ -58,14 +57,13 @@ class Statistic:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """
-    Statistics of a traffic file, and what was left out and why.
+    """Statistics of a traffic file, and what was left out and why.
 
     Parameters
     ----------
-    statistics
+    statistics : tuple of Statistic
         In the order of the services.
-    left_out
+    left_out : tuple of str
         One sentence each.
     """
 
@@ -74,12 +72,11 @@ class Description:
 
 
 def describe(data: TrafficData) -> Description:
-    """
-    Measure hourly traffic in time, in space and between services.
+    """Measure hourly traffic in time, in space and between services.
 
     Parameters
     ----------
-    data
+    data : TrafficData
         Traffic with steps that divide the hour.
 
     Raises
@@ -201,14 +198,13 @@ def _between_services(data: TrafficData) -> Iterator[Statistic]:
 
 
 def draw(data: TrafficData, path: str | os.PathLike[str]) -> None:
-    """
-    Draw hourly traffic into a PNG file: over time, by hour of day, its autocorrelation, over nodes and on a map.
+    """Draw hourly traffic as PNG: over time, by hour of day, its autocorrelation, over nodes and on a map.
 
     Parameters
     ----------
-    data
+    data : TrafficData
         Traffic with steps that divide the hour, at least two hours.
-    path
+    path : path-like
         The picture; it appears whole or not at all.
 
     Raises

@@ -14,14 +14,13 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class GraphWindows:
-    """
-    Every node at once: sample `i` is origin `i`.
+    """Every node at once: sample `i` is origin `i`.
 
     Its batches have `history [B, L, N, S]`, `target [B, H, N, S]` and `node [B, N]`.
 
     Parameters
     ----------
-    windows
+    windows : WindowDataset
         What is cut; its patches are not read.
     """
 
@@ -50,12 +49,11 @@ class GraphWindows:
 
 @dataclass(frozen=True, slots=True)
 class NodeWindows:
-    """
-    Each node a sample of its own, N = 1: `history [B, L, 1, S]`, `target [B, H, 1, S]`, `node [B]`.
+    """Each node a sample of its own, N = 1: `history [B, L, 1, S]`, `target [B, H, 1, S]`, `node [B]`.
 
     Parameters
     ----------
-    windows
+    windows : WindowSource
         Windows over neighbour patches, real or simulated; the centre of each patch is kept.
     """
 

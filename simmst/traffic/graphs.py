@@ -15,14 +15,13 @@ _KM_PER_DEGREE = 111.2
 
 
 def city_graph(data: TrafficData, neighbours: int = 8) -> NDArray[np.float32] | None:
-    """
-    Weighted adjacency of the nodes: that of the grid if they lie on one, else of the nearest neighbours.
+    """Weighted adjacency of the nodes: that of the grid if they lie on one, else of the nearest neighbours.
 
     Parameters
     ----------
-    data
+    data : TrafficData
         The traffic, for its `coordinates`.
-    neighbours
+    neighbours : int
         For `neighbour_graph`.
 
     Returns
@@ -38,8 +37,7 @@ def city_graph(data: TrafficData, neighbours: int = 8) -> NDArray[np.float32] | 
 
 
 def neighbour_graph(coordinates: Array, neighbours: int = 8) -> Array:
-    """
-    Gaussian weights exp(−d² / σ²) to the nearest neighbours; an edge counts if either end has it.
+    """Gaussian weights exp(−d² / σ²) to the nearest neighbours; an edge counts if either end has it.
 
     σ is the median of the distances to those neighbours, so that the graph does not change with the size of
     the city. (The traffic literature thresholds the weights of all pairs instead; on cells drawn at random over a
@@ -47,9 +45,9 @@ def neighbour_graph(coordinates: Array, neighbours: int = 8) -> Array:
 
     Parameters
     ----------
-    coordinates
-        Longitude and latitude in degrees, `[N, 2]`.
-    neighbours
+    coordinates : float64 array `[N, 2]`
+        Longitude and latitude in degrees.
+    neighbours : int
         Of each node; no more than there are others.
 
     Returns
@@ -86,12 +84,11 @@ def grid_graph(grid: IntArray) -> Array:
 
 
 def city_grid(data: TrafficData) -> IntArray | None:
-    """
-    Lay the nodes out as an image, if they fill a regular grid of parallels and meridians.
+    """Lay the nodes out as an image, if they fill a regular grid of parallels and meridians.
 
     Parameters
     ----------
-    data
+    data : TrafficData
         The traffic, for its `coordinates`.
 
     Returns

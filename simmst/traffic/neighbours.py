@@ -12,17 +12,16 @@ IntArray = NDArray[np.int64]
 
 
 def neighbour_patches(data: TrafficData, size: int = 3) -> IntArray:
-    """
-    Indices of the nodes in a square patch around each node.
+    """Indices of the nodes in a square patch around each node.
 
     See `patches_from_positions`; positions come from the coordinates. Without coordinates no neighbour is
     known, so every slot repeats the centre.
 
     Parameters
     ----------
-    data
+    data : TrafficData
         The traffic, for its `coordinates`.
-    size
+    size : int
         Side of the patch, odd.
 
     Returns
@@ -40,8 +39,7 @@ def neighbour_patches(data: TrafficData, size: int = 3) -> IntArray:
 
 
 def patches_from_positions(positions: NDArray[np.float64], size: int = 3) -> IntArray:
-    """
-    Indices of the nodes in a square patch around each node of the plane.
+    """Indices of the nodes in a square patch around each node of the plane.
 
     The slots of ring r (r = 1 .. size // 2) look in the directions of a square lattice's ring r. Each slot
     takes the nearest node of its sector that no inner ring has taken; an empty sector repeats the centre. On
@@ -49,9 +47,9 @@ def patches_from_positions(positions: NDArray[np.float64], size: int = 3) -> Int
 
     Parameters
     ----------
-    positions
-        East and north, float `[N, 2]`, in any one unit.
-    size
+    positions : float64 array `[N, 2]`
+        East and north, in any one unit.
+    size : int
         Side of the patch, odd.
 
     Returns

@@ -25,8 +25,7 @@ def recorded_origins(
 
 
 def ridge_origins(data: TrafficData, origins: npt.NDArray[np.int64], horizon: int) -> npt.NDArray[np.int64]:
-    """
-    Keep the training origins that the ridge can be fitted at.
+    """Keep the training origins that the ridge can be fitted at.
 
     Raises
     ------
@@ -43,16 +42,15 @@ def ridge_origins(data: TrafficData, origins: npt.NDArray[np.int64], horizon: in
 
 
 def recorded(windows: WindowDataset, data: TrafficData, part: str) -> WindowDataset:
-    """
-    Keep the windows whose targets were recorded, of all services.
+    """Keep the windows whose targets were recorded, of all services.
 
     Parameters
     ----------
-    windows
+    windows : WindowDataset
         Windows of one part.
-    data
+    data : TrafficData
         What they were cut from.
-    part
+    part : str
         Which days they are of, "training" or "validation", for the message.
 
     Raises

@@ -13,8 +13,7 @@ FloatArray = NDArray[np.float64]
 
 
 class NormalEquations:
-    """
-    The sums Σ_j s_j a_j a_jᵀ and Σ_j s_j a_j y_jᵀ of a ridge, in float64.
+    """The sums Σ_j s_j a_j a_jᵀ and Σ_j s_j a_j y_jᵀ of a ridge, in float64.
 
     Their ridge is argmin Σ_j s_j ‖Θᵀa_j − y_j‖² + Σ_i penalty_i ‖Θ_i‖², Θ_i the coefficients of input i.
 
@@ -38,8 +37,7 @@ class NormalEquations:
         self.moment = np.zeros((inputs, outputs))
 
     def add(self, inputs: Array, targets: Array, weights: Array | None = None) -> None:
-        """
-        Add samples.
+        """Add samples.
 
         Parameters
         ----------
@@ -54,8 +52,7 @@ class NormalEquations:
         self.moment += weighted.T @ targets
 
     def solve(self, penalty: float | Array) -> FloatArray:
-        """
-        Return the ridge's coefficients Θ, `[d, m]`.
+        """Return the ridge's coefficients Θ, `[d, m]`.
 
         Parameters
         ----------
@@ -70,8 +67,7 @@ class NormalEquations:
         return solved(self.factor(penalty), self.moment)
 
     def factor(self, penalty: float | Array) -> FloatArray:
-        """
-        Return the lower Cholesky factor of the first sum with the penalty on its diagonal, `[d, d]`.
+        """Return the lower Cholesky factor of the first sum with the penalty on its diagonal, `[d, d]`.
 
         Parameters
         ----------
@@ -93,8 +89,7 @@ class NormalEquations:
 
 
 def solved(factor: Array, right: Array) -> FloatArray:
-    """
-    Solve by a factor of `NormalEquations.factor`.
+    """Solve by a factor of `NormalEquations.factor`.
 
     Parameters
     ----------

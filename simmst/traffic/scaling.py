@@ -15,14 +15,13 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class NodeScaler:
-    """
-    Per-node and per-service z-scores of log(1 + traffic).
+    """Per-node and per-service z-scores of log(1 + traffic).
 
     Parameters
     ----------
-    mean, scale
-        Mean and standard deviation of log(1 + traffic) over the steps it was fitted on, float64 `[N, S]`. A
-        series that was constant there has scale 1.
+    mean, scale : float64 array `[N, S]`
+        Mean and standard deviation of log(1 + traffic) over the steps it was fitted on. A series that was constant
+        there has scale 1.
     """
 
     mean: NDArray[np.float64]
@@ -30,15 +29,14 @@ class NodeScaler:
 
     @classmethod
     def fit(cls, values: NDArray[np.floating], filled: NDArray[np.bool_] | None = None) -> NodeScaler:
-        """
-        Fit on a training part only.
+        """Fit on a training part only.
 
         Parameters
         ----------
-        values
-            Traffic of the training part, `[T, N, S]`; cut it before the call, so that nothing later leaks in.
-        filled
-            Steps that were not recorded, `[T, S]`: they are left out.
+        values : float array `[T, N, S]`
+            Traffic of the training part; cut it before the call, so that nothing later leaks in.
+        filled : bool array `[T, S]`, optional
+            Steps that were not recorded: they are left out.
 
         Raises
         ------
@@ -66,15 +64,14 @@ class NodeScaler:
         return np.asarray(scaled, dtype=np.float32)
 
     def inverse(self, scaled: NDArray[np.floating], node: IntArray | None = None) -> NDArray[np.float64]:
-        """
-        Traffic from z-scores; what would be negative becomes 0.
+        """Traffic from z-scores; what would be negative becomes 0.
 
         Parameters
         ----------
-        scaled
+        scaled : float array
             z-scores: `[..., N, S]` without `node`, else `[B, H, S]`.
-        node
-            The node of each sample, int `[B]`.
+        node : int64 array `[B]`, optional
+            The node of each sample.
         """
         mean, scale = self.mean, self.scale
         if node is not None:

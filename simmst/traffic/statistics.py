@@ -19,12 +19,11 @@ HOURS_OF_WEEK = 168
 
 
 def log_normal_fit(totals: ArrayLike) -> tuple[float, float, float]:
-    """
-    Log-normality of totals over places.
+    """Log-normality of totals over places.
 
     Parameters
     ----------
-    totals
+    totals : ArrayLike
         Positive totals, any shape.
 
     Returns
@@ -40,13 +39,12 @@ def log_normal_fit(totals: ArrayLike) -> tuple[float, float, float]:
 
 
 def moran(grid: FloatArray) -> float:
-    """
-    Moran's I over the eight neighbours (queen), each pair weighted alike.
+    """Moran's I over the eight neighbours (queen), each pair weighted alike.
 
     Parameters
     ----------
-    grid
-        Values on a grid, `[rows, columns]`.
+    grid : float64 array `[rows, columns]`
+        Values on a grid.
     """
     z = grid - grid.mean()
     pairs = [(z[:-1], z[1:]), (z[:, :-1], z[:, 1:]), (z[:-1, :-1], z[1:, 1:]), (z[:-1, 1:], z[1:, :-1])]
@@ -55,14 +53,13 @@ def moran(grid: FloatArray) -> float:
 
 
 def correlogram(grid: FloatArray, lags: Sequence[int]) -> FloatArray:
-    """
-    Correlation of a grid with itself shifted along rows and along columns.
+    """Correlation of a grid with itself shifted along rows and along columns.
 
     Parameters
     ----------
-    grid
-        Values, `[rows, columns]`.
-    lags
+    grid : float64 array `[rows, columns]`
+        Values.
+    lags : sequence of int
         Shifts in squares.
 
     Returns
@@ -80,16 +77,15 @@ def correlogram(grid: FloatArray, lags: Sequence[int]) -> FloatArray:
 
 
 def share_of_twins(grid: FloatArray, tolerance: float = 0.01) -> float:
-    """
-    Part of the neighbouring squares (along rows and columns) that differ by less than `tolerance`.
+    """Part of the neighbouring squares (along rows and columns) that differ by less than `tolerance`.
 
     Real grids made by spreading site counts have many such twins (Milano 16 %), independent noise has none.
 
     Parameters
     ----------
-    grid
-        Positive values, `[rows, columns]`.
-    tolerance
+    grid : float64 array `[rows, columns]`
+        Positive values.
+    tolerance : float
         Largest difference of the logarithm.
     """
     logs = np.log(grid)
@@ -101,14 +97,13 @@ def share_of_twins(grid: FloatArray, tolerance: float = 0.01) -> float:
 
 
 def autocorrelation(series: FloatArray, lag: int) -> FloatArray:
-    """
-    Autocorrelation by the biased estimator, which shrinks by `1 - lag / T`: compare equal lengths only.
+    """Autocorrelation by the biased estimator, which shrinks by `1 - lag / T`: compare equal lengths only.
 
     Parameters
     ----------
-    series
+    series : float64 array
         Series `[T, N]`; one that is constant has 0.
-    lag
+    lag : int
         Lag in steps.
 
     Returns
@@ -122,14 +117,13 @@ def autocorrelation(series: FloatArray, lag: int) -> FloatArray:
 
 
 def daily_shape(series: FloatArray, start_hour: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """
-    Peak over mean and peak over trough of the mean weekday, and weekday over weekend.
+    """Peak over mean and peak over trough of the mean weekday, and weekday over weekend.
 
     Parameters
     ----------
-    series
+    series : float64 array
         Hourly series `[T, N]`, at least a week.
-    start_hour
+    start_hour : int
         Hour of the week of the first step; 0 is Monday's first.
 
     Returns
@@ -146,14 +140,13 @@ def daily_shape(series: FloatArray, start_hour: int) -> tuple[FloatArray, FloatA
 
 
 def weekly_residual(series: FloatArray, start_hour: int) -> tuple[FloatArray, FloatArray]:
-    """
-    What the hour of the week leaves of log(1 + traffic).
+    """What the hour of the week leaves of log(1 + traffic).
 
     Parameters
     ----------
-    series
+    series : float64 array
         Hourly series `[T, N]`, at least two weeks.
-    start_hour
+    start_hour : int
         Hour of the week of the first step.
 
     Returns
@@ -183,12 +176,11 @@ def _hour_of_week_mean(series: FloatArray, start_hour: int) -> FloatArray:
 
 
 def hurst(series: FloatArray) -> FloatArray:
-    """
-    Hurst exponent by detrended fluctuation analysis of first order (Peng et al. 1994).
+    """Hurst exponent by detrended fluctuation analysis of first order (Peng et al. 1994).
 
     Parameters
     ----------
-    series
+    series : float64 array
         Noise-like series `[T, N]`, at least 64 steps.
 
     Returns
@@ -217,14 +209,13 @@ def hurst(series: FloatArray) -> FloatArray:
 
 
 def cross_service(values: FloatArray, start_hour: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """
-    Correlation of each pair of services: over nodes, over hours, and of the weekly residuals.
+    """Correlation of each pair of services: over nodes, over hours, and of the weekly residuals.
 
     Parameters
     ----------
-    values
+    values : float64 array
         Hourly traffic `[T, N, S]`, at least two weeks and three nodes.
-    start_hour
+    start_hour : int
         Hour of the week of the first step.
 
     Returns
@@ -242,12 +233,11 @@ def cross_service(values: FloatArray, start_hour: int) -> tuple[FloatArray, Floa
 
 
 def median_correlation(values: FloatArray) -> FloatArray:
-    """
-    Correlation of each pair of services over time, the median over nodes.
+    """Correlation of each pair of services over time, the median over nodes.
 
     Parameters
     ----------
-    values
+    values : float64 array
         Series `[T, N, S]`.
 
     Returns

@@ -22,12 +22,11 @@ N_MARKS = 4
 
 
 def calendar_marks(times: NDArray[np.datetime64]) -> FloatArray:
-    """
-    Hour of day and day of week, each as a sine and a cosine.
+    """Hour of day and day of week, each as a sine and a cosine.
 
     Parameters
     ----------
-    times
+    times : datetime64 array
         Local times, any shape `[...]`.
 
     Returns
@@ -43,23 +42,22 @@ def calendar_marks(times: NDArray[np.datetime64]) -> FloatArray:
 
 @dataclass(frozen=True, slots=True)
 class WindowBatch:
-    """
-    Samples for a network; traffic is scaled.
+    """Samples for a network; traffic is scaled.
 
     Parameters
     ----------
-    history
-        float32 `[B, L, P, S]`: the last L steps before the origin, of the node's patch.
-    history_marks, future_marks
+    history : float32 array `[B, L, P, S]`
+        The last L steps before the origin, of the node's patch.
+    history_marks, future_marks : float32 array
         Calendar marks float32 `[B, L, M]` and `[B, H, M]`.
-    target
-        float32 `[B, H, S]`: the node itself, from the origin on.
-    node
-        Node of each sample, int64 `[B]`.
-    origin
-        Step of the first target, int64 `[B]`.
-    world
-        Simulated world of each sample, int64 `[B]`; None for real traffic.
+    target : float32 array `[B, H, S]`
+        The node itself, from the origin on.
+    node : int64 array `[B]`
+        Node of each sample.
+    origin : int64 array `[B]`
+        Step of the first target.
+    world : int64 array `[B]`, optional
+        Simulated world of each sample; None for real traffic.
     """
 
     history: FloatArray
@@ -86,16 +84,15 @@ class WindowSource(Protocol):
 def iterate_batches(
     windows: WindowSource, size: int, rng: np.random.Generator | None = None
 ) -> Iterator[tuple[IntArray, WindowBatch]]:
-    """
-    Pass over all windows once.
+    """Pass over all windows once.
 
     Parameters
     ----------
-    windows
+    windows : WindowSource
         Real or simulated windows.
-    size
+    size : int
         Windows in a batch; the last one may hold fewer.
-    rng
+    rng : Generator, optional
         Shuffles the order; without it the order is that of the numbers.
 
     Yields
@@ -118,22 +115,21 @@ def needed_steps(lookback: int, season: int | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class WindowDataset:
-    """
-    Windows of real traffic, cut when asked for: sample `i` is origin `i // N` and node `i % N`.
+    """Windows of real traffic, cut when asked for: sample `i` is origin `i // N` and node `i % N`.
 
     Parameters
     ----------
-    scaled
-        Scaled traffic, float32 `[T, N, S]`.
-    marks
-        Calendar marks, float32 `[T, M]`.
-    patches
-        Nodes of each patch, int64 `[N, P]`.
-    origins
-        Steps of the first targets, int64 `[O]`.
-    lookback, horizon
+    scaled : float32 array `[T, N, S]`
+        Scaled traffic.
+    marks : float32 array `[T, M]`
+        Calendar marks.
+    patches : int64 array `[N, P]`
+        Nodes of each patch.
+    origins : int64 array `[O]`
+        Steps of the first targets.
+    lookback, horizon : int
         Steps of history L and of target H.
-    season
+    season : int, optional
         Where a history reaches back before the data, the first `season` steps stand repeated, values and marks.
     """
 
@@ -157,25 +153,24 @@ class WindowDataset:
         patch: int = 3,
         season: int | None = None,
     ) -> WindowDataset:
-        """
-        All windows whose targets lie wholly in the steps `first .. stop - 1`.
+        """All windows whose targets lie wholly in the steps `first .. stop - 1`.
 
         The history may reach back before `first` (it is known at the origin), but not before the data, unless
         there is a `season`.
 
         Parameters
         ----------
-        data
+        data : TrafficData
             The traffic.
-        scaler
+        scaler : NodeScaler
             Fitted on the training part.
-        lookback, horizon
+        lookback, horizon : int
             Steps of history and of target.
-        first, stop
+        first, stop : int, int, optional
             Part of the data that the targets come from; all by default.
-        patch
+        patch : int
             Side of the neighbour patch.
-        season
+        season : int, optional
             A history need only hold this many steps of data, a day say: before them they stand repeated, as often
             as the lookback asks for. So a long lookback does not cost a short file its first days. None: a
             history is of data alone.

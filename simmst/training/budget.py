@@ -27,14 +27,13 @@ _ENOUGH_STEPS, _SMALLEST_BATCH = 400, 16
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """
-    Bound on the training of one model; the recipe is a bound too.
+    """Bound on the training of one model; the recipe is a bound too.
 
     Attributes
     ----------
-    epochs
+    epochs : int, optional
         Epochs of the recipe's size; None where seconds are given.
-    seconds
+    seconds : float, optional
         Processor seconds for training and validation; None where epochs are given.
     """
 
@@ -43,8 +42,7 @@ class Budget:
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """
-        Read "3e" (epochs), "2m" (minutes) or "90s" (seconds).
+        """Read "3e" (epochs), "2m" (minutes) or "90s" (seconds).
 
         Raises
         ------
@@ -65,19 +63,18 @@ class Budget:
     def plan(
         self, config: TrainerConfig, model: nn.Module, train: WindowSource, validation: WindowSource
     ) -> TrainerConfig:
-        """
-        Fit a recipe into the budget: fewer epochs, or smaller ones, and where steps get few, smaller batches.
+        """Fit a recipe into the budget: fewer epochs, or smaller ones, and where steps get few, smaller batches.
 
         Seconds are turned into steps by timing a few steps and a batch of validation on a copy of the model, so
         the plan depends on the machine: keep it beside the result.
 
         Parameters
         ----------
-        config
+        config : TrainerConfig
             The recipe.
-        model
+        model : Module
             Is not changed.
-        train, validation
+        train, validation : WindowSource
             Windows that it will be trained on, and chosen by.
         """
         if self.epochs is not None:

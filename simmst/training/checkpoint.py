@@ -76,7 +76,7 @@ def load_model(path: str | os.PathLike[str]) -> tuple[SimMSTNet, dict[str, Any]]
     if "model" not in note:
         raise DataError(f"checkpoint {path} holds no model; is it a training checkpoint?")
     try:
-        config = SimMSTNetConfig(**note["model"])
+        config = SimMSTNetConfig(**_of_today(note["model"]))
         _check_sizes(config, tensors)
         model = SimMSTNet(config)
         model.load_state_dict(tensors)
@@ -84,6 +84,11 @@ def load_model(path: str | os.PathLike[str]) -> tuple[SimMSTNet, dict[str, Any]]
     except (TypeError, ValueError, KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:500]
         raise DataError(f"checkpoint {path} holds a network of another version: {reason}") from error
+
+
+def _of_today(sizes: dict[str, Any]) -> dict[str, Any]:
+    """Sizes under today's names: 0.1.0 called the lookback history."""
+    return {"lookback" if name == "history" else name: size for name, size in sizes.items()}
 
 
 def _check_sizes(config: SimMSTNetConfig, tensors: dict[str, Tensor]) -> None:

@@ -16,22 +16,21 @@ _BATCH = 1024
 def start_highway(
     model: SimMSTNet, windows: WindowSource, weights: NDArray[np.floating] | None = None, penalty: float = 1e-3
 ) -> None:
-    """
-    Put into each task's highway the ridge of its own past that is fitted to weighted windows.
+    """Put into each task's highway the ridge of its own past that is fitted to weighted windows.
 
     Each task's L x H map minimises Σ_j s_j ‖Θᵀa_j − y_j‖² / Σ_j s_j + penalty ‖Θ‖², with a_j the history of the
-    window's own cell and y_j its target, both normalised as the network does: a model of the kind that weights are
+    window's own node and y_j its target, both normalised as the network does: a model of the kind that weights are
     learned for (`simmst.reweighting.proxy`), of each service alone and without a constant.
 
     Parameters
     ----------
-    model
+    model : SimMSTNet
         A network with a highway; whatever was in it is overwritten.
-    windows
+    windows : WindowSource
         Simulated or real windows, n of them.
-    weights
-        Weight of each window, at least 0, `[n]`; None: all equal.
-    penalty
+    weights : float array `[n]`, optional
+        Weight of each window, at least 0; None: all equal.
+    penalty : float
         In units of a normalised window's mean square.
 
     Raises
@@ -47,13 +46,13 @@ def start_highway(
     if not penalty > 0:
         raise ConfigError(f"penalty must be positive, got {penalty}")
     c = model.config
-    equations = [NormalEquations(c.history, c.horizon) for _ in range(c.services)]
+    equations = [NormalEquations(c.lookback, c.horizon) for _ in range(c.services)]
     for index, batch in iterate_batches(windows, _BATCH):
         shapes = batch.history.shape[1:], batch.target.shape[1:]
-        if shapes != ((c.history, c.patch, c.services), (c.horizon, c.services)):
+        if shapes != ((c.lookback, c.patch, c.services), (c.horizon, c.services)):
             raise ConfigError(
                 f"windows: history and target of a window have the shapes {shapes[0]} and {shapes[1]}, the "
-                f"network takes {(c.history, c.patch, c.services)} and {(c.horizon, c.services)}"
+                f"network takes {(c.lookback, c.patch, c.services)} and {(c.horizon, c.services)}"
             )
         own, target = torch.from_numpy(batch.history[:, :, c.patch // 2]), torch.from_numpy(batch.target)
         if c.normalise:

@@ -29,13 +29,11 @@ class Scales(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RealScales:
-    """
-    Scales of real nodes; the unit of a service is its mean traffic over nodes and training steps.
+    """Scales of real nodes; the unit of a service is its mean traffic over nodes and training steps.
 
     Attributes
     ----------
-    table
-        float32 `[3, N, S]`.
+    table : float32 array `[3, N, S]`
     """
 
     table: Floats
@@ -57,17 +55,15 @@ class RealScales:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedScales:
-    """
-    Scales of simulated cells; the unit of a service is its mean traffic over the cells of the window's world.
+    """Scales of simulated cells; the unit of a service is its mean traffic over the cells of the window's world.
 
     The mean is that of a log-normal with the cell's mean and deviation, over the cells.
 
     Attributes
     ----------
-    table
-        float32 `[3, W, Q, S]`.
-    cells
-        Cell of each node, int `[N]`.
+    table : float32 array `[3, W, Q, S]`
+    cells : int64 array `[N]`
+        Cell of each node.
     """
 
     table: Floats
@@ -88,18 +84,17 @@ class SimulatedScales:
 
 @dataclass(frozen=True, slots=True)
 class RawWindows:
-    """
-    Windows whose target is traffic in the unit of `Scales`, and whose history ends in three rows of scales.
+    """Windows whose target is traffic in the unit of `Scales`, and whose history ends in three rows of scales.
 
     Attributes
     ----------
-    source
+    source : WindowSource
         Windows of z-scores.
-    scales
-        Of its nodes or cells.
-    steps
-        Steps of the history that are kept, int `[L]`; None for all.
-    service
+    scales : Scales
+        Of its nodes, or of the cells of simulated worlds.
+    steps : int64 array `[L]`, optional
+        Steps of the history that are kept; None for all.
+    service : int, optional
         The one service that is kept; None for all.
     """
 
@@ -134,12 +129,11 @@ class RawWindows:
 
 
 class RawScale(nn.Module):
-    """
-    A network of z-scores as one of traffic, fed by `RawWindows`.
+    """A network of z-scores as one of traffic, fed by `RawWindows`.
 
     Parameters
     ----------
-    model
+    model : Module
         ``model(history, history_marks, future_marks)``, `[B, H, N, S]` for `[B, L, N, S]`, or `[B, H, S]` for
         the centre of a patch.
     """

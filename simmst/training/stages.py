@@ -13,14 +13,13 @@ from simmst.training.highway import start_highway
 
 
 class BestStage:
-    """
-    The best state of a network so far; a stage that is no better than those before it is undone.
+    """The best state of a network so far; a stage that is no better than those before it is undone.
 
     Attributes
     ----------
-    errors
+    errors : dict of str to float
         Validation error of each stage, in their order.
-    stage
+    stage : str
         The one that the network's state is of.
     """
 
@@ -30,8 +29,7 @@ class BestStage:
         self._state: dict[str, Tensor] = {}
 
     def keep(self, stage: str, model: nn.Module, error: float) -> None:
-        """
-        Keep the network's state if its error is the lowest yet, else put the best one back into it.
+        """Keep the network's state if its error is the lowest yet, else put the best one back into it.
 
         Raises
         ------
@@ -56,16 +54,15 @@ class BestStage:
         weights: NDArray[np.floating] | None,
         error: Callable[[], float],
     ) -> None:
-        """
-        Compare the network as it was built, "yesterday", with its closed-form start, "start".
+        """Compare the network as it was built, "yesterday", with its closed-form start, "start".
 
         Parameters
         ----------
-        model
+        model : Module
             The network, or a module that wraps it.
-        network, windows, weights
+        network, windows, weights : SimMSTNet, WindowSource, float array or None
             As in `start_highway`.
-        error
+        error : callable
             Measures the model on the validation part.
         """
         self.keep("yesterday", model, error())

@@ -60,6 +60,7 @@ def fingerprint(
     shapes = [tuple(p.shape) for p in model.parameters()]
     # settings that no shape shows, where the network keeps them
     network = [part.config for part in model.modules() if isinstance(part, SimMSTNet)]
+    sizes = repr((shapes, network)).replace("lookback=", "history=")  # as files of 0.1.0 have it
     settings = {key: value for key, value in asdict(config).items() if key not in _PLACE}
     # What a run of 0.1.0 does not know: it is refused here, and not as damaged where its tensors have other names.
     scale = {"scale of the loss": model.loss_scale} if hasattr(model, "loss_scale") else {}
@@ -70,7 +71,7 @@ def fingerprint(
             "windows": windows[0],
             "validation windows": windows[1],
             "sample_weights": None if weights is None else zlib.crc32(weights.tobytes()),
-            "parameters": zlib.crc32(repr((shapes, network)).encode()),
+            "parameters": zlib.crc32(sizes.encode()),
         }
     )
 

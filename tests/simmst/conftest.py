@@ -40,7 +40,7 @@ class PatchMean(nn.Module):
 
     __module__ = "simmst.models.dlinear"  # stands for one of the package, whose code the keys can hold
 
-    def __init__(self, services: int, history: int, horizon: int) -> None:
+    def __init__(self, services: int, lookback: int, horizon: int) -> None:
         super().__init__()
         self.horizon, self.bias = horizon, nn.Parameter(torch.zeros(services))
 

@@ -14,12 +14,11 @@ _EVERY = 5.0  # seconds: so much at most is forgotten where a process is killed
 
 
 class Clock:
-    """
-    Wall and processor seconds, those of earlier calls included.
+    """Wall and processor seconds, those of earlier calls included.
 
     Parameters
     ----------
-    path
+    path : Path
         Where they are kept.
 
     Raises

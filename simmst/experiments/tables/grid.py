@@ -31,16 +31,15 @@ from simmst.training.budget import Budget
 
 @dataclass(slots=True)
 class Grid:
-    """
-    The cells of one table over one benchmark.
+    """The cells of one table over one benchmark.
 
     Attributes
     ----------
-    benchmark
+    benchmark : Benchmark
         Data and protocol.
-    preset, budget
+    preset, budget : Preset, Budget
         Sizes and training of the models.
-    folder
+    folder : Path
         Where results are kept; each cell in a folder of its own, named by row, seed and key.
     """
 
@@ -75,7 +74,7 @@ class Grid:
             return f"{card.label} reads a whole city, and simulated windows are of single nodes"
         if cell.kind != "real" and (reason := without_simulation(benchmark)):
             return reason
-        return card.refusal(Setting.of(benchmark.data, benchmark.history, benchmark.horizon))
+        return card.refusal(Setting.of(benchmark.data, benchmark.seen, benchmark.horizon))
 
     def key(self, cell: Cell) -> str:
         """Hash all that the cell's result depends on."""
@@ -196,21 +195,20 @@ def run_grid(
     skip: Callable[[Cell, str], None],
     elsewhere: Callable[[Sequence[Cell], Callable[[Cell], None]], None] | None = None,
 ) -> list[Finished]:
-    """
-    Compute all the cells that can be.
+    """Compute all the cells that can be.
 
     Parameters
     ----------
-    grid
+    grid : Grid
         Of one table.
-    cells
+    cells : iterable of Cell
         In the order of the table.
-    begin
+    begin : callable
         ``begin(done, missing, total, cell)``, called before a cell is computed, returns what watches it: so many
         of the missing ones are done. Where cells are computed elsewhere it is called as each one ends.
-    skip
+    skip : callable
         Called with a cell that cannot be computed, and the reason.
-    elsewhere
+    elsewhere : callable, optional
         ``elsewhere(cells, done)`` computes cells in other processes, into the same folder, and calls ``done`` with
         each as it ends.
 

@@ -75,7 +75,7 @@ def sources(model: str) -> frozenset[str]:
 def card_by_value(card: ModelCard, preset: Preset) -> dict[str, Any]:
     """Return what a card says that decides a result: the recipe of the preset, and all but its words."""
     rest = {one.name: getattr(card, one.name) for one in fields(card) if one.name not in _WORDS | {"recipes"}}
-    recipe = card.recipes[preset]  # its history is the benchmark's
+    recipe = card.recipes[preset]  # its lookback is the benchmark's
     return {**rest, "make": _maker(card)[1], "sizes": dict(recipe.sizes), "training": dict(recipe.training)}
 
 
@@ -97,14 +97,13 @@ def simulation_sources() -> frozenset[str]:
 
 @cache
 def closure(*roots: str, without: frozenset[str] = frozenset()) -> frozenset[str]:
-    """
-    Modules of both packages that some modules import, at any depth and anywhere in their code.
+    """Modules of both packages that some modules import, at any depth and anywhere in their code.
 
     Parameters
     ----------
     *roots
         Modules by their dotted names; they count too.
-    without
+    without : frozenset of str
         Modules, and packages with all in them, that are neither counted nor followed; nor are those `SET_ASIDE`.
     """
     found: set[str] = set()
@@ -135,8 +134,7 @@ def versions(modules: Iterable[str]) -> dict[str, str]:
 
 @cache
 def _imports(module: str) -> tuple[frozenset[str], frozenset[str]]:
-    """
-    Modules of both packages, packages around them included, and other packages that a module imports.
+    """Modules of both packages, packages around them included, and other packages that a module imports.
 
     Without `simmst` itself: it names what users import, of all rooms, and computes nothing.
     """

@@ -32,18 +32,27 @@ Begin = Callable[[int, int, int, Cell], Watch]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """
-    What the command line was given; `simmst table --help` says what each means.
+    """What the command line was given; `simmst table --help` says what each means.
 
     Attributes
     ----------
-    number, title
-        1, 2 or 3, and the title's beginning.
-    data, folder
-        Traffic file (None for a synthetic city), and folder of results and cells.
-    models, seeds, preset, budget, scarce, sources, service, protocol, horizon, lookback
+    number : int
+        1, 2 or 3.
+    title : str
+        Its beginning.
+    data : str or None
+        Traffic file; None for a synthetic city.
+    folder : Path
+        Of results and cells.
+    models, budget, scarce, sources, service, protocol : str, optional
         As the options of these names.
-    workers
+    preset : str
+        As `--preset`.
+    seeds, horizon : int
+        As the options of these names.
+    lookback : int, optional
+        As `--lookback`.
+    workers : Workers
         Who computes the cells.
     """
 
@@ -65,18 +74,17 @@ class Options:
 
 
 def make_table(options: Options, begin: Begin, skip: Callable[[Cell, str], None], command: str = "") -> Table:
-    """
-    Compute the cells that are missing, and join all.
+    """Compute the cells that are missing, and join all.
 
     A KeyboardInterrupt at any moment leaves a folder from which the same call goes on.
 
     Parameters
     ----------
-    options
+    options : Options
         What to compute.
-    begin, skip
+    begin, skip : Begin, callable
         As in `run_grid`.
-    command
+    command : str
         Printed with the table.
 
     Raises

@@ -19,14 +19,13 @@ TITLES: Mapping[int, str] = {
 
 
 def table_models(table: int, everything: bool = False) -> tuple[str, ...]:
-    """
-    Rows of a table: closed forms first, ours last.
+    """Rows of a table: closed forms first, ours last.
 
     Parameters
     ----------
-    table
+    table : int
         1, 2 or 3.
-    everything
+    everything : bool
         What else the table can have: single-task models in table 2.
     """
     if table == 3:
@@ -42,8 +41,7 @@ def table_models(table: int, everything: bool = False) -> tuple[str, ...]:
 
 
 def chosen_models(table: int, names: str | None) -> tuple[str, ...]:
-    """
-    Read ``--models``: comma-separated names, "all", or None for the table's own.
+    """Read ``--models``: comma-separated names, "all", or None for the table's own.
 
     Raises
     ------
@@ -63,8 +61,7 @@ def chosen_models(table: int, names: str | None) -> tuple[str, ...]:
 
 
 def cells(models: Sequence[str], seeds: int, scarce: int | None, kinds: Sequence[str] | None) -> list[Cell]:
-    """
-    List a table's cells, row by row.
+    """List a table's cells, row by row.
 
     Without `scarce`, baselines train on all real days, Sim-MSTNet and its kin on them and on re-weighted
     simulated windows before them. With it, every row is also trained on the last days alone, those that can
@@ -73,13 +70,13 @@ def cells(models: Sequence[str], seeds: int, scarce: int | None, kinds: Sequence
 
     Parameters
     ----------
-    models
+    models : sequence of str
         Names.
-    seeds
+    seeds : int
         Seeds 0 .. seeds - 1.
-    scarce
+    scarce : int or None
         Training days that may be used.
-    kinds
+    kinds : sequence of str or None
         Kinds of training windows; None for the rule above.
     """
     found = []

@@ -31,18 +31,17 @@ def simulation_config(benchmark: Benchmark, preset: str, seed: int) -> RunConfig
 
 
 class Simulated:
-    """
-    Draws the worlds when they are first asked for, and learns the weights once a folder.
+    """Draws the worlds when they are first asked for, and learns the weights once a folder.
 
     Parameters
     ----------
-    benchmark
+    benchmark : Benchmark
         As the model sees it; its training days are the upper level's data.
-    preset
+    preset : str
         See `simulation_config`.
-    seed
+    seed : int
         Seed of the worlds and the weights.
-    folder
+    folder : Path
         Of the weights, and of what resuming needs.
     """
 

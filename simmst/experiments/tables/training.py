@@ -48,20 +48,19 @@ class Recipe:
 
 
 class Training:
-    """
-    One row's models: one for all services, or one a service for single-task models.
+    """One row's models: one for all services, or one a service for single-task models.
 
     Parameters
     ----------
-    recipe
+    recipe : Recipe
         What is trained, and on what.
-    benchmark
+    benchmark : Benchmark
         Data and parts, as the model sees them.
-    folder
+    folder : Path
         Of the checkpoints.
-    simulated
+    simulated : Simulated or None
         Where `recipe.kind` is not "real".
-    watch
+    watch : Watch
         ``watch(stage, done, total, note)``.
     """
 
@@ -77,7 +76,7 @@ class Training:
         self.reader = RawReader(
             recipe.card, self.scaler, RealScales.of(self.scaler, *known), b.lookback, b.horizon, b.season, b.picked
         )
-        self.setting = Setting.of(data, benchmark.history, benchmark.horizon)
+        self.setting = Setting.of(data, benchmark.seen, benchmark.horizon)
         several = len(data.services) > 1 and not recipe.card.multi_task
         self.groups: list[int | None] = list(range(len(data.services))) if several else [None]
         self.records: list[dict[str, Any]] = []

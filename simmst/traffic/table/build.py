@@ -34,8 +34,7 @@ def from_table(
     max_missing: float = 0.05,
     gap_share: float = 0.1,
 ) -> tuple[TrafficData, TableReport]:
-    """
-    Turn a long table, its rows in any order, into hourly traffic data.
+    """Turn a long table, its rows in any order, into hourly traffic data.
 
     Every pair of a time and a node gets the value of its row. What the table lacks is treated in this order:
     a node that lacks more than `max_missing` of its values of any service is left out (steps that most nodes lack
@@ -46,30 +45,30 @@ def from_table(
 
     Parameters
     ----------
-    table
+    table : DataFrame
         One row a time and node; other columns are not looked at.
-    time, node
+    time, node : str
         Names of the columns of time and node.
-    services
+    services : sequence of str
         Names of the columns of traffic. Negative, infinite and empty values count as missing.
-    units
+    units : str
         What the values are in, such as "MB".
-    mean
+    mean : sequence of str, optional
         The services that are intensities (Erlang, Mbit/s, %): finer steps are averaged to hours, while those of
         all others are summed. Needed where steps are finer than the hour; `()` says that there are none.
-    coordinates
+    coordinates : DataFrame, optional
         A table of the nodes' places, see `simmst.traffic.table.columns.coordinates_of`; its column of the nodes is
         called `node` too.
-    timezone, utc, time_format
+    timezone, utc, time_format : str, optional, bool, str, optional
         How times are read, see `simmst.traffic.table.clock.local_times`.
-    decimal_comma
+    decimal_comma : bool
         Whether texts write numbers with a comma: "0,55".
-    step_minutes
+    step_minutes : int, optional
         Minutes between two times; by default what most times that follow each other differ by.
-    max_missing
+    max_missing : float
         Largest share of missing values of a node that is kept, 0 to below 1, of the steps at which at least half
         of the nodes have a value.
-    gap_share
+    gap_share : float
         Largest share of the nodes that may lack a service at a step without its being a gap, 0 to below 1.
 
     Returns

@@ -20,22 +20,20 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
 
 @dataclass(frozen=True, slots=True)
 class LocalTimes:
-    """
-    What the moments of a table are on the local clock.
+    """What the moments of a table are on the local clock.
 
     Parameters
     ----------
-    local
-        Local time of each moment, `datetime64[m]` `[M]`; two moments of the hour that daylight saving repeats
-        have the same.
-    moment
-        What tells two moments apart, `datetime64[m]` `[M]`: UTC where it is known, the local time else.
-    ambiguous
-        Whether the local time alone does not tell the moment, bool `[M]`: the times had no offset, and daylight
-        saving repeats this one.
-    zone
+    local : datetime64 array `[M]`
+        Local time of each moment; two moments of the hour that daylight saving repeats have the same.
+    moment : datetime64 array `[M]`
+        What tells two moments apart: UTC where it is known, the local time else.
+    ambiguous : bool array `[M]`
+        Whether the local time alone does not tell the moment: the times had no offset, and daylight saving repeats
+        this one.
+    zone : ZoneInfo or None
         The time zone, or None where the times are taken as they stand.
-    how
+    how : str
         What was done, in words.
     """
 
@@ -56,18 +54,17 @@ class LocalTimes:
 def local_times(
     moments: Sequence[Any], timezone: str | None = None, utc: bool = False, time_format: str | None = None
 ) -> LocalTimes:
-    """
-    Read times of which each is different, and bring them to local time.
+    """Read times of which each is different, and bring them to local time.
 
     Parameters
     ----------
-    moments
+    moments : sequence of object
         Texts (ISO 8601, or as `time_format` says) or `datetime`, all with an offset or all without.
-    timezone
+    timezone : str, optional
         Where the local time is of, such as "Europe/Rome". Without it times are taken as they stand.
-    utc
+    utc : bool
         Whether times without an offset are UTC; they are local time else.
-    time_format
+    time_format : str, optional
         How texts are written, as `datetime.strptime` reads it: "%d.%m.%Y %H:%M".
 
     Raises
@@ -121,14 +118,13 @@ def local_times(
 
 
 def step_of(times: NDArray[np.datetime64], wanted: int | None) -> int:
-    """
-    Find the step of times, in minutes, and check that each lies on it.
+    """Find the step of times, in minutes, and check that each lies on it.
 
     Parameters
     ----------
-    times
-        Different local times, ascending, `datetime64[m]` `[M]`.
-    wanted
+    times : datetime64 array `[M]`
+        Different local times, ascending.
+    wanted : int or None
         The step, if it is known; by default what most times that follow each other differ by.
 
     Raises

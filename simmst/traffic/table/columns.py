@@ -19,16 +19,15 @@ _DEGREES = {"longitude": ("longitude", "lon", 180.0), "latitude": ("latitude", "
 
 
 def read_table(path: str | os.PathLike[str], columns: Sequence[str], others: bool = False) -> pl.DataFrame:
-    """
-    Read a `.csv` or `.parquet` file; of a CSV all columns are texts, for what guesses types may guess wrongly.
+    """Read a `.csv` or `.parquet` file; of a CSV all columns are texts, for what guesses types may guess wrongly.
 
     Parameters
     ----------
-    path
+    path : path-like
         The file. A CSV is separated by comma, semicolon, tab or bar: whichever finds the columns.
-    columns
+    columns : sequence of str
         The columns wanted.
-    others
+    others : bool
         Whether to read the other columns too.
 
     Raises
@@ -63,8 +62,7 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str], others: boo
 
 
 def keys(table: pl.DataFrame, time: str, node: str) -> pl.DataFrame:
-    """
-    Take the columns of time and node, as `time` and `node`; names of nodes are texts without blanks around.
+    """Take the columns of time and node, as `time` and `node`; names of nodes are texts without blanks around.
 
     Raises
     ------
@@ -85,16 +83,15 @@ def keys(table: pl.DataFrame, time: str, node: str) -> pl.DataFrame:
 
 
 def numbers(table: pl.DataFrame, columns: Sequence[str], decimal_comma: bool = False) -> pl.DataFrame:
-    """
-    Take columns as float32 numbers; empty ones and texts such as "N/A" are null.
+    """Take columns as float32 numbers; empty ones and texts such as "N/A" are null.
 
     Parameters
     ----------
-    table
+    table : DataFrame
         The table, of numbers or texts.
-    columns
+    columns : sequence of str
         Their names.
-    decimal_comma
+    decimal_comma : bool
         Whether texts write numbers with a comma; a point in one is an error then, for it may mark thousands.
 
     Raises
@@ -131,16 +128,15 @@ def numbers(table: pl.DataFrame, columns: Sequence[str], decimal_comma: bool = F
 
 
 def coordinates_of(table: pl.DataFrame, node: str, nodes: Sequence[str]) -> NDArray[np.float64]:
-    """
-    Longitude and latitude of nodes, float64 `[N, 2]`.
+    """Longitude and latitude of nodes, float64 `[N, 2]`.
 
     Parameters
     ----------
-    table
+    table : DataFrame
         The columns `node`, `longitude` or `lon`, and `latitude` or `lat`, in degrees; a comma may be the point.
-    node
+    node : str
         Name of the column of the nodes.
-    nodes
+    nodes : sequence of str
         The nodes wanted; others are not looked at.
 
     Raises

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 
 def fill_by_days(raw: NDArray[np.float32], day: int) -> NDArray[np.float32]:
-    """
-    Fill each hole with the same time of the nearest day before that has it.
+    """Fill each hole with the same time of the nearest day before that has it.
 
     Only where no day before has it, the nearest day after is taken, and where no day at all, the last value before
     the hole (or the first after it). What follows a hole is so never told to a forecast that starts between the
@@ -18,9 +17,9 @@ def fill_by_days(raw: NDArray[np.float32], day: int) -> NDArray[np.float32]:
 
     Parameters
     ----------
-    raw
-        Traffic, NaN where there is none, float32 `[T, N, S]`; each node has a value of each service.
-    day
+    raw : float32 array `[T, N, S]`
+        Traffic, NaN where there is none; each node has a value of each service.
+    day : int
         Steps of a day.
     """
     values = raw.copy()

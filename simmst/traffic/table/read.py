@@ -22,21 +22,20 @@ def read_table(
     units: str | None = None,
     **options: Any,
 ) -> TrafficData:
-    """
-    Read a long table: a row a time and node, a column a service.
+    """Read a long table: a row a time and node, a column a service.
 
     What the table lacked and what was done about it is said in the report of
     `simmst.traffic.table.build.from_table`, which this calls.
 
     Parameters
     ----------
-    source
+    source : path-like or DataFrame
         A `.csv` or `.parquet` file, or a frame of polars or pandas.
-    time, node
+    time, node : str
         Names of the columns of time and node.
-    services
+    services : mapping of str to str or sequence of str
         Names of the columns of traffic; or a mapping of them to their units, which must be the same for all.
-    units
+    units : str, optional
         What the values are in, such as "MB", where `services` does not say.
     **options
         As in `from_table`: `timezone`, `mean`, `coordinates`, `step_minutes`, `max_missing` and so on.

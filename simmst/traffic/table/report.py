@@ -13,32 +13,31 @@ from simmst.traffic.table.clock import LocalTimes
 
 @dataclass(frozen=True, slots=True)
 class TableReport:
-    """
-    What `from_table` found and did.
+    """What `from_table` found and did.
 
     Parameters
     ----------
-    rows
+    rows : int
         Rows of the table.
-    duplicates
+    duplicates : int
         Rows that repeat another one's time, node and values; they count once.
-    repeated
+    repeated : int
         Pairs of time and node in the hour that daylight saving repeats that hold the mean of two rows.
-    repeated_once
+    repeated_once : int
         Pairs there of which the table has one row only, without saying which of the two hours it is.
-    negative, non_finite
+    negative, non_finite : int
         Values below 0, and infinite or NaN ones; they were taken as missing.
-    left_out
+    left_out : tuple of tuple of str, float
         Nodes left out, and the share of their values that is missing (of the service that lacks most).
-    cut
+    cut : int
         Steps left out at the ends, because they were gaps of every service.
-    gap_steps
+    gap_steps : int
         Steps of a service that are a gap.
-    filled
+    filled : int
         Missing values outside the gaps; they were filled, and the file does not declare them.
-    filled_nodes
+    filled_nodes : tuple of tuple of str, int
         The nodes with most of these, and how many.
-    sentences
+    sentences : tuple of str
         All of it in words, a line each.
     """
 
@@ -64,22 +63,21 @@ def sentences(
     clock: LocalTimes,
     limits: tuple[float, float],
 ) -> Iterator[str]:
-    """
-    Say a report in words, a line each.
+    """Say a report in words, a line each.
 
     Parameters
     ----------
-    found
+    found : TableReport
         What was found.
-    data
+    data : TrafficData
         The data at the table's own steps.
-    hourly
+    hourly : TrafficData
         The same in hours.
-    mean
+    mean : sequence of str
         Services that were averaged to hours.
-    clock
+    clock : LocalTimes
         How the times were read.
-    limits
+    limits : tuple of 2 float
         `max_missing` and `gap_share`.
     """
     max_missing, gap_share = limits

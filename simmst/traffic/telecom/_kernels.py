@@ -102,23 +102,24 @@ def _amount(start, stop):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def add_lines(text, places, first, start, first_ms, sums, seen, named):  # type: ignore[no-untyped-def]
-    """
-    Add the records of lines to running sums, up to the first malformed line.
+    """Add the records of lines to running sums, up to the first malformed line.
 
     Parameters
     ----------
-    text
-        Whole lines, uint8, the last of which ends in a newline, and `MARGIN` bytes behind them.
-    places
-        Places of their tabs and newlines, int32, as `separators` finds them.
-    first, start
+    text : uint8 array
+        Whole lines, the last of which ends in a newline, and `MARGIN` bytes behind them.
+    places : int32 array
+        Places of their tabs and newlines, as `separators` finds them.
+    first, start : int
         Index in `places`, and byte of the text, where to begin: the begin of a line.
-    first_ms
+    first_ms : int
         Time of step 0.
-    sums, seen
-        Traffic and whether there is any record, float64 and bool `[squares + 1, steps, 3]`: call, sms, internet.
-    named
-        Squares that have a line, bool `[squares + 1]`.
+    sums : float64 array `[squares + 1, steps, 3]`
+        Traffic: call, sms, internet.
+    seen : bool array `[squares + 1, steps, 3]`
+        Whether there is any record.
+    named : bool array `[squares + 1]`
+        Squares that have a line.
 
     Returns
     -------

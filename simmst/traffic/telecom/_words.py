@@ -56,17 +56,16 @@ def _bit_count(typing: Any, bits: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def separators(text, length, places):  # type: ignore[no-untyped-def]
-    """
-    Find the tabs and newlines in the first `length` bytes.
+    """Find the tabs and newlines in the first `length` bytes.
 
     Parameters
     ----------
-    text
-        The text, uint8, with `MARGIN` bytes behind its `length`.
-    length
+    text : uint8 array
+        The text, with `MARGIN` bytes behind its `length`.
+    length : int
         Bytes to search.
-    places
-        Where to write their places, ascending, int32 `[length + MARGIN]`.
+    places : int32 array `[length + MARGIN]`
+        Where to write their places, ascending.
 
     Returns
     -------

@@ -21,20 +21,19 @@ _MILANO = "sms-call-internet-mi"
 
 
 class City:
-    """
-    The days put together.
+    """The days put together.
 
     Parameters
     ----------
-    days
+    days : list of datetime64
         The days that were read, ascending.
-    parts
+    parts : DayParts
         Where their values are.
-    summaries
+    summaries : list of DaySummary
         What is known of each.
-    fill
+    fill : Fill
         What to do with gaps.
-    out
+    out : Path
         The traffic file, for messages.
 
     Raises

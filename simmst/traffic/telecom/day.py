@@ -33,24 +33,23 @@ _MAX_DIGITS = 16
 
 @dataclass(frozen=True, slots=True)
 class DayTraffic:
-    """
-    Traffic of one local day, and what its file was like.
+    """Traffic of one local day, and what its file was like.
 
     Parameters
     ----------
-    squares
-        Ids of the squares that the file names, int64 `[N]`, ascending.
-    values
-        Traffic, float32 `[N, 144, 3]`; 0 where a square has no record.
-    recorded
-        Whether any square has a record of the service at the step, bool `[144, 3]`.
-    silent
+    squares : int64 array `[N]`
+        Ids of the squares that the file names, ascending.
+    values : float32 array `[N, 144, 3]`
+        Traffic; 0 where a square has no record.
+    recorded : bool array `[144, 3]`
+        Whether any square has a record of the service at the step.
+    silent : int
         Number of values that are 0 because the square has no record at a recorded step.
-    repeated
+    repeated : int
         Number of local steps that occurred twice (the end of daylight saving); they hold the mean of both.
-    lines
+    lines : int
         Number of lines of the file.
-    malformed
+    malformed : tuple of str
         File, line and reason of the lines left out.
     """
 
@@ -64,19 +63,18 @@ class DayTraffic:
 
 
 def read_day(path: Path, day: np.datetime64, max_malformed: int) -> DayTraffic:
-    """
-    Read one daily file in blocks, so that its size does not matter.
+    """Read one daily file in blocks, so that its size does not matter.
 
     A line holds, tab separated, square id, time (ms, UTC), country code, SMS-in, SMS-out, call-in, call-out and
     internet; the five values may be empty. Country codes are summed, and so are in and out.
 
     Parameters
     ----------
-    path
+    path : Path
         The file.
-    day
+    day : datetime64
         The local day that it is of; a record of another day is malformed.
-    max_malformed
+    max_malformed : int
         Malformed lines to accept.
 
     Raises

@@ -34,18 +34,17 @@ _PAUSE = 1.0  # seconds before the second attempt; doubles
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """
-    A file of a data set, as the server lists it.
+    """A file of a data set, as the server lists it.
 
     Parameters
     ----------
-    name
+    name : str
         Name of a daily file.
-    url
+    url : str
         Where it is.
-    known_hash
+    known_hash : str
         Its hash as "md5:..." (or sha1, sha256, sha512).
-    size
+    size : int
         Its size in bytes.
     """
 
@@ -56,14 +55,13 @@ class RemoteFile:
 
 
 def list_files(city: str, server: str = SERVER) -> list[RemoteFile]:
-    """
-    Ask a Dataverse server for the daily files of a city, with their hashes.
+    """Ask a Dataverse server for the daily files of a city, with their hashes.
 
     Parameters
     ----------
-    city
+    city : str
         "milano" or "trento".
-    server
+    server : str
         Address of the server.
 
     Raises
@@ -117,8 +115,7 @@ def download(
     server: str = SERVER,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> list[Path]:
-    """
-    Download the daily files of a city; what is there already, whole, is kept.
+    """Download the daily files of a city; what is there already, whole, is kept.
 
     A file that is on its way is called `<name>.part`; a dropped connection, or a later call, goes on where it
     ends. It takes its own name only when its hash is the listed one. The list itself is left in the folder as
@@ -126,13 +123,13 @@ def download(
 
     Parameters
     ----------
-    city
+    city : str
         "milano" or "trento".
-    folder
+    folder : path-like
         Where to put the files.
-    server
+    server : str
         Address of the Dataverse server.
-    progress
+    progress : callable, optional
         Called with a file's name, its bytes so far and its size.
 
     Returns

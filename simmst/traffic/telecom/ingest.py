@@ -28,27 +28,26 @@ _WORKERS = 4
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """
-    What `ingest` read and wrote.
+    """What `ingest` read and wrote.
 
     Parameters
     ----------
-    path
+    path : Path
         The traffic file.
-    days, missing_days
+    days, missing_days : int
         Days that a file was read of, and days between them without a file.
-    days_kept
+    days_kept : int
         Days that an earlier, interrupted call had already read.
-    squares, steps
+    squares, steps : int
         Nodes and steps of the traffic file.
-    lines, n_malformed, malformed
+    lines, n_malformed, malformed : int, int, tuple of str
         Lines read, number of malformed ones left out, and the first of these as "file:line: reason".
-    gap_steps, filled
+    gap_steps, filled : int
         Steps and services without any record at the resolution asked for, in part or in whole, and the number
         of values there (gap_steps times squares).
-    silent
+    silent : int
         Ten-minute values that are 0 because the square has no record where other squares have one.
-    repeated
+    repeated : int
         Ten-minute steps that the end of daylight saving repeats; they hold the mean of both.
     """
 
@@ -75,8 +74,7 @@ def ingest(
     max_malformed: int = 100,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> IngestReport:
-    """
-    Turn daily files into one traffic file that `TrafficData.load` reads; its units are "activity".
+    """Turn daily files into one traffic file that `TrafficData.load` reads; its units are "activity".
 
     Neither the raw files nor the result are ever whole in memory. Each day that was read is kept in the folder
     `<out>.parts` until the file is complete, so that a call after an interruption reads only the days that are
@@ -89,17 +87,17 @@ def ingest(
 
     Parameters
     ----------
-    raw_dir
+    raw_dir : path-like
         Folder of the files `sms-call-internet-mi-2013-11-01.txt` and so on, of one set; others are ignored.
-    out
+    out : path-like
         The traffic file, which must not exist.
-    resolution
+    resolution : int
         Minutes of a step: 10, 30 or 60.
-    fill
+    fill : Fill
         What to do with gaps: "none" refuses them, "zero", or "linear" in time (held at the ends).
-    max_malformed
+    max_malformed : int
         Malformed lines to leave out, of all files together, before giving up.
-    progress
+    progress : callable, optional
         Called after each day with the number done, the total, and the file's name.
 
     Raises

@@ -31,8 +31,7 @@ class DaySummary:
 
 
 class DayParts:
-    """
-    The folder of the days that were read.
+    """The folder of the days that were read.
 
     A day is two files that appear whole or not at all: its traffic as `.npy`, which is mapped and not copied when
     it is looked at, and then what is known of it as `.npz`.

@@ -33,7 +33,7 @@ def test_a_long_file_is_under_protocol_a_by_itself(city):
 
 def test_fedda_sees_three_hours_and_three_days_of_100_nodes(city):
     benchmark = make_benchmark(city(28, nodes=110), "fedda")
-    assert benchmark.horizon == 1 and benchmark.history == 6 and len(benchmark.data.node_ids) == 100
+    assert benchmark.horizon == 1 and benchmark.seen == 6 and len(benchmark.data.node_ids) == 100
     steps = np.arange(1000, 1000 + benchmark.lookback)[benchmark.picked]  # the last of them is 1071
     assert tuple(1072 - steps) == FEDDA_LAGS == (72, 48, 24, 3, 2, 1)
     again = make_benchmark(city(28, nodes=110), "fedda")

@@ -70,7 +70,7 @@ def test_without_normalising_it_does_not(make) -> None:
 @pytest.mark.parametrize("label", [0, 12])
 def test_any_start_token_up_to_the_history(make, label: int) -> None:
     assert make(1, 12, 2, label=label)(normal(2, 12, 3, 1), *marks(2, 12, 2)).shape == (2, 2, 3, 1)
-    with pytest.raises(ConfigError, match=r"label must lie in 0..history \(12\), got 13"):
+    with pytest.raises(ConfigError, match=r"label must lie in 0..lookback \(12\), got 13"):
         make(1, 12, 2, label=13)
 
 
@@ -215,12 +215,12 @@ def test_cslsl_is_its_chain_of_grus_and_labels() -> None:
     [
         ({"order": (0, 0, 1)}, "order must hold each of 0..2 once"),
         ({"recent": 8}, r"recent must lie in 1..7"),
-        ({"history": 1}, "history must be at least 2"),
+        ({"lookback": 1}, "lookback must be at least 2"),
         ({"services": 0}, "services must be at least 1"),
         ({"nodes": 0}, "nodes must be at least 1"),
     ],
 )
 def test_a_meaningless_chain_is_refused(changes: dict, message: str) -> None:
-    arguments = {"services": 3, "history": 8, "horizon": 2, "nodes": 4, "steps_per_day": 24, **changes}
+    arguments = {"services": 3, "lookback": 8, "horizon": 2, "nodes": 4, "steps_per_day": 24, **changes}
     with pytest.raises(ConfigError, match=message):
         CSLSL(**arguments)

@@ -15,7 +15,7 @@ from simmst.models.simmstnet import SimMSTNet
 from simmst.traffic.split import Protocol
 from simmst.traffic.windows import WindowBatch
 
-BARE = Setting(services=2, history=12, horizon=4, nodes=5, steps_per_day=24)
+BARE = Setting(services=2, lookback=12, horizon=4, nodes=5, steps_per_day=24)
 
 
 def test_the_rows_of_the_paper_and_those_every_table_carries_are_all_there() -> None:

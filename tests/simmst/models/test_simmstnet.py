@@ -22,15 +22,15 @@ def inputs(config: SimMSTNetConfig, batch: int = 2, seed: int = 0) -> tuple[torc
     g = torch.Generator().manual_seed(seed)
     c = config
     return (
-        torch.randn(batch, c.history, c.patch, c.services, generator=g),
-        torch.randn(batch, c.history, c.marks, generator=g),
+        torch.randn(batch, c.lookback, c.patch, c.services, generator=g),
+        torch.randn(batch, c.lookback, c.marks, generator=g),
         torch.randn(batch, c.horizon, c.marks, generator=g),
     )
 
 
 @given(
     services=st.integers(1, 5),
-    history=st.sampled_from([1, 7, 24, 48]),
+    lookback=st.sampled_from([1, 7, 24, 48]),
     horizon=st.sampled_from([1, 6, 24, 30]),
     patch=st.sampled_from([1, 9, 25]),
     layers=st.integers(1, 3),
@@ -39,11 +39,11 @@ def inputs(config: SimMSTNetConfig, batch: int = 2, seed: int = 0) -> tuple[torc
 )
 @settings(max_examples=25, deadline=None)
 def test_any_number_of_tasks_any_horizon(
-    services: int, history: int, horizon: int, patch: int, layers: int, interaction: bool, spatial: bool
+    services: int, lookback: int, horizon: int, patch: int, layers: int, interaction: bool, spatial: bool
 ) -> None:
     config = SimMSTNetConfig.small(
         services,
-        history,
+        lookback,
         horizon,
         patch=patch,
         encoder_layers=layers,

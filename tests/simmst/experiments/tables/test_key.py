@@ -103,7 +103,7 @@ def with_recipe(**changes):
         {"ours": True},
         with_recipe(sizes={"window": 5}),
         with_recipe(training={**REGISTRY["dlinear"].recipes["smoke"].training, "clip": 9.0}),
-        with_recipe(history=100),
+        with_recipe(lookback=100),
     ],
     ids=str,
 )
