@@ -13,12 +13,8 @@ from simmst.cli._console import Bars, disk, say, stoppable
 
 def pretrain(
     out: Annotated[Path, typer.Option(help="Folder of the weights; the same one to go on after a stop.")],
-    prior: Annotated[
-        str, typer.Option(help="Prior of the worlds: literature or informed.")
-    ] = "literature",
-    worlds: Annotated[
-        int | None, typer.Option(help="Worlds; default: as for the shipped weights.")
-    ] = None,
+    prior: Annotated[str, typer.Option(help="Prior of the worlds: literature or informed.")] = "literature",
+    worlds: Annotated[int | None, typer.Option(help="Worlds; default: as for the shipped weights.")] = None,
     steps: Annotated[int | None, typer.Option(help="Gradient steps; default: as for those weights.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
     device: Annotated[str, typer.Option(help="As torch names it: cpu, cuda, ...")] = "cpu",

@@ -29,8 +29,7 @@ _NARROWEST, _WIDEST = 0.5, 3.0
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """
-    Factors on the distance of an interval's ends from the median.
+    """Factors on the distance of an interval's ends from the median.
 
     Attributes
     ----------
@@ -51,8 +50,7 @@ class Calibration:
 
     @classmethod
     def measured(cls, data: TrafficData, known: NDArray[np.bool_], ask: Ask) -> Self:
-        """
-        Forecast from origins in the second half of a history, and hold the truth against the quantiles.
+        """Forecast from origins in the second half of a history, and hold the truth against the quantiles.
 
         Parameters
         ----------
@@ -81,8 +79,7 @@ class Calibration:
     def interval(
         self, found: Quantiles, data: TrafficData, level: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """
-        Lower and upper end `[H, N, S]` of central intervals.
+        """Lower and upper end `[H, N, S]` of central intervals.
 
         Parameters
         ----------
@@ -114,8 +111,7 @@ class Calibration:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """
-        Read what `as_arrays` wrote.
+        """Read what `as_arrays` wrote.
 
         Raises
         ------
@@ -138,8 +134,7 @@ class Calibration:
 
 
 def quantile_at(found: Quantiles, level: float) -> NDArray[np.float64]:
-    """
-    Quantile `[...]` at any level from those at `LEVELS` `[..., Q]`.
+    """Quantile `[...]` at any level from those at `LEVELS` `[..., Q]`.
 
     Between two of them it is linear in the normal deviate of the level; beyond the outermost the distance from the
     median grows as a normal variable's.
@@ -150,7 +145,7 @@ def quantile_at(found: Quantiles, level: float) -> NDArray[np.float64]:
     for end in (0, -1):
         if abs(wanted) > abs(deviates[end]) and wanted * deviates[end] > 0:
             beyond = q[..., MEDIAN] + (q[..., end] - q[..., MEDIAN]) * wanted / deviates[end]
-            return np.maximum(beyond, 0.0)
+            return np.asarray(np.maximum(beyond, 0.0))
     right = int(np.clip(np.searchsorted(deviates, wanted), 1, len(LEVELS) - 1))
     share = (wanted - deviates[right - 1]) / (deviates[right] - deviates[right - 1])
     return np.asarray((1 - share) * q[..., right - 1] + share * q[..., right])

@@ -23,8 +23,7 @@ from simmst.traffic.dataset import TrafficData
 
 
 class Pretrained(Forecaster):
-    """
-    A network trained on simulated worlds only; it needs no fitting.
+    """A network trained on simulated worlds only; it needs no fitting.
 
     `predict` works at once, for any nodes and services. `fit` leaves the network as it is and calibrates the
     intervals on held-back days of the traffic, where it has more than a few.
@@ -56,8 +55,7 @@ class Pretrained(Forecaster):
         return self.fit(traffic)
 
     def predict(self, traffic: TrafficData, horizon: int | None = None, level: float = 0.9) -> Forecast:
-        """
-        Forecast the hours after the end of traffic.
+        """Forecast the hours after the end of traffic.
 
         Parameters
         ----------
@@ -119,8 +117,7 @@ def pretrained(weights: str | PathLike[str] | None = None) -> Pretrained:
 
 
 def known_hours(data: TrafficData) -> NDArray[np.bool_]:
-    """
-    Which hours of each series are known, `[T, N, S]`.
+    """Which hours of each series are known, `[T, N, S]`.
 
     Not known are hours that were filled, and those before a node's first traffic, if they are a day or more: it
     was not there yet.

@@ -33,8 +33,7 @@ class Draw(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """
-    Batches of windows of a pool; batch `i` depends on the seed and on `i` alone, so that a stop changes nothing.
+    """Batches of windows of a pool; batch `i` depends on the seed and on `i` alone, so that a stop changes nothing.
 
     Attributes
     ----------
@@ -81,7 +80,8 @@ class Draws:
         at = HOURS + (hour - first) % _WEEK  # the worlds are a week longer than a window, at least
         at = np.where(at > self.pool.series.shape[1] - _AHEAD, HOURS, at)
         other = self._cut(series, at)
-        return other * (span.mean(1, keepdims=True) / np.maximum(other.mean(1, keepdims=True), 1e-12))
+        share = span.mean(1, keepdims=True) / np.maximum(other.mean(1, keepdims=True), 1e-12)
+        return np.asarray(other * share, dtype=np.float32)
 
     def _mix(self, span: NDArray[np.float32], hour: NDArray[np.int64], rng: np.random.Generator) -> None:
         chosen = np.flatnonzero(rng.random(len(span)) < self.mixed)

@@ -13,8 +13,7 @@ _FAR, _MANY = 8.0, 30.0  # truth beyond is taken as this, so that no single hour
 
 
 def quantile_loss(quantiles: Tensor, scale: Scale, truth: Tensor, counts: Tensor) -> Tensor:
-    """
-    Mean pinball loss over windows, days, hours and levels; the sum of both scales.
+    """Mean pinball loss over windows, days, hours and levels; the sum of both scales.
 
     Parameters
     ----------

@@ -31,8 +31,7 @@ _FAR = 6.0  # z-scores beyond are read as this far
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """
-    Sizes of the network.
+    """Sizes of the network.
 
     Attributes
     ----------
@@ -53,8 +52,7 @@ class NetworkConfig:
 
 
 class PretrainedNet(nn.Module):
-    """
-    A residual perceptron over one series; a day's median is a mixture of simple rows and a correction.
+    """A residual perceptron over one series; a day's median is a mixture of simple rows and a correction.
 
     Parameters
     ----------
@@ -78,8 +76,7 @@ class PretrainedNet(nn.Module):
     def forward(
         self, traffic: Tensor, known: Tensor, hour_of_week: Tensor, blocks: Tensor
     ) -> tuple[Tensor, Scale]:
-        """
-        Forecast days after the origin.
+        """Forecast days after the origin.
 
         Parameters
         ----------

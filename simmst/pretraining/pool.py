@@ -22,15 +22,14 @@ _PER_CALL = 25  # worlds: half a second of work
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """
-    Series of one length.
+    """Series of one length.
 
     Attributes
     ----------
-    series
-        Traffic, float32 `[R, T]`.
-    hour
-        Hour of the week of each one's first step, int64 `[R]`; 0 is Monday's first.
+    series : float32 array [R, T]
+        Traffic.
+    hour : int64 array [R]
+        Hour of the week of each one's first step; 0 is Monday's first.
     """
 
     series: NDArray[np.float32]
@@ -45,18 +44,17 @@ def draw_pool(
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Pool:
-    """
-    Simulate worlds and keep the series of their nodes, two services of random kinds each.
+    """Simulate worlds and keep the series of their nodes, two services of random kinds each.
 
     Parameters
     ----------
-    prior
+    prior : str
         "literature" or "informed".
-    worlds, days, seed
+    worlds, days, seed : int
         World `i` depends on the seed and on `i` alone.
-    workers
+    workers : int
         Processes.
-    progress
+    progress : callable, optional
         Called with the number of worlds done and their total.
     """
     firsts = range(0, worlds, _PER_CALL)

@@ -34,8 +34,7 @@ Watch = Callable[[str, int, int, str], None]
 def pretrain(
     recipe: Recipe, folder: Path, device: str = "cpu", workers: int = 1, watch: Watch = lambda *_: None
 ) -> Path:
-    """
-    Train a network on simulated worlds and write its weights; called again after a stop it goes on.
+    """Train a network on simulated worlds and write its weights; called again after a stop it goes on.
 
     Parameters
     ----------

@@ -29,8 +29,7 @@ _LARGEST = 12.0  # of log(_FLOOR + x / mean): 160,000 times the mean
 
 
 class Scale(NamedTuple):
-    """
-    Scale of each series of a batch, from its known hours.
+    """Scale of each series of a batch, from its known hours.
 
     Attributes
     ----------
@@ -46,8 +45,7 @@ class Scale(NamedTuple):
 
     @classmethod
     def of(cls, traffic: Tensor, known: Tensor) -> Scale:
-        """
-        Measure it.
+        """Measure it.
 
         Parameters
         ----------
@@ -83,8 +81,7 @@ def mean_known(values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def rows(scaled: Tensor, known: Tensor, block: Tensor) -> Tensor:
-    """
-    What simple rows forecast for a day after the origin: `[B, ROWS, 24]`.
+    """What simple rows forecast for a day after the origin: `[B, ROWS, 24]`.
 
     They are: the last day; the same day of the week before; the means of the last 3 days, of the last 7, of all,
     and of the same weekday; and the second and the last of these, moved by how far the last day was from what they
@@ -117,8 +114,7 @@ def rows(scaled: Tensor, known: Tensor, block: Tensor) -> Tensor:
 
 
 def departures(scaled: Tensor, known: Tensor) -> Tensor:
-    """
-    How far the last 24, 6 and 1 hours lay from three rows: `[B, 9]`, 0 where nothing is known.
+    """How far the last 24, 6 and 1 hours lay from three rows: `[B, 9]`, 0 where nothing is known.
 
     The rows are the same day of the week before, the mean of three such days, and the mean of the seven days
     before the last.
@@ -139,8 +135,7 @@ def departures(scaled: Tensor, known: Tensor) -> Tensor:
 
 
 def repeated(traffic: Tensor, known: Tensor) -> Tensor:
-    """
-    Fill unknown hours by known days at the same hour, repeated in a cycle: `[B, L]`.
+    """Fill unknown hours by known days at the same hour, repeated in a cycle: `[B, L]`.
 
     Where a week or more is known the cycle is one of whole weeks. Hours of the day of which nothing is known take
     the mean of the series.

@@ -11,8 +11,7 @@ from simmst.pretraining.network import NetworkConfig
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """
-    How a network is pretrained; two runs of one recipe on one machine end with the same weights.
+    """How a network is pretrained; two runs of one recipe on one machine end with the same weights.
 
     Attributes
     ----------

@@ -26,8 +26,7 @@ def quantiles(
     hour_of_week: int | NDArray[np.int64],
     horizon: int,
 ) -> NDArray[np.float32]:
-    """
-    Forecast the hours after the end of series.
+    """Forecast the hours after the end of series.
 
     Parameters
     ----------

@@ -20,8 +20,7 @@ _KIND = "pretrained"
 
 
 def save_weights(path: str | os.PathLike[str], network: PretrainedNet, made: dict[str, Any]) -> None:
-    """
-    Write a network in half precision, with its sizes, a digest, and how it was made.
+    """Write a network in half precision, with its sizes, a digest, and how it was made.
 
     Parameters
     ----------
@@ -37,8 +36,7 @@ def save_weights(path: str | os.PathLike[str], network: PretrainedNet, made: dic
 
 
 def load_weights(path: str | os.PathLike[str]) -> tuple[PretrainedNet, dict[str, Any]]:
-    """
-    Read a network and how it was made; it computes in single precision, in evaluation mode.
+    """Read a network and how it was made; it computes in single precision, in evaluation mode.
 
     Raises
     ------
