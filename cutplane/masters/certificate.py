@@ -152,8 +152,17 @@ def contradiction(
         except Exception:  # far from the run's own points an oracle may have no answer, in any words
             continue
     reach = float(np.linalg.norm(upper - lower))
-    found = (_contradicted(model, work, pool.next_serial, point, fun, reach) for point, fun in feasible)
-    return next((words for words in found if words is not None), None)
+    for point, fun in feasible:
+        words = _contradicted(model, work, pool.next_serial, point, fun, reach)
+        if words is not None and (point is best or _is_feasible(model, point)):
+            return words
+    return None
+
+
+def _is_feasible(model: Joint | Reduced, point: Array) -> bool:
+    """Whether a restored point is what it was said to be: `restore` gives the best that it reached."""
+    size = 1 + float(np.abs(point).max(initial=0.0))
+    return all(piece.depth <= 1e-7 * size for piece in model.pieces(point)[1])
 
 
 def _off_rows(pool: Polyhedron, point: Array) -> bool:

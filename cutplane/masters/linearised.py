@@ -65,14 +65,40 @@ class Linearised:
             self._falls(slope / self.units)
         return self.solve()[1]
 
+    def beside(self, point: Array) -> list[Plane]:
+        """F and the constraints at a point nearby, to first order, as if z lay on the same pieces of them."""
+        gradient = self.model.objective(point)[1].astype(float)
+        planes = [Plane(Kind.OBJECTIVE, gradient, -float(gradient @ self.at))]
+        found = [
+            gradient_cut(piece.kind, point, piece.value, piece.gradient.astype(float))
+            for piece in self.model.pieces(point)[1] if piece.gradient.any()
+        ]  # fmt: skip
+        found += self.model.answer_planes(point) if isinstance(self.model, Reduced) else self.model.linear_planes()
+        for plane in found:
+            held = Plane(plane.kind, plane.normal, plane.offset - max(_excess(plane, self.at), 0.0))
+            if _excess(held, self.at) + float(np.abs(held.normal) @ self.reach) > 0.0:
+                planes.append(held)
+        return planes
+
+    def along(self, planes: list[Plane], inwards: float = 0.0) -> tuple[float, Array]:
+        """As `solve`, by these planes alone; `inwards` is a share of their reach to stay inside constraints."""
+        pool = Polyhedron(self.model.n, float, 10**9)
+        for plane in planes:
+            room = 0.0 if plane.kind == Kind.OBJECTIVE else inwards * float(np.abs(plane.normal) @ self.reach)
+            pool.add(Plane(plane.kind, plane.normal, plane.offset + room))
+        return self._solve(pool)
+
     def solve(self) -> tuple[float, Array]:
         """Fall of F that is promised for a unit, and the direction of it (in units, entries up to 1).
 
         NaN, and no direction, where the linearised problem could not be solved.
         """
+        return self._solve(self.pool)
+
+    def _solve(self, pool: Polyhedron) -> tuple[float, Array]:
         model, rows = self.model, self.model.rows
-        if self.pool.size == 1 and not rows.b_ub.size and not rows.b_eq.size:  # the box says it all
-            gradient = self.pool.normals[0]
+        if pool.size == 1 and not rows.b_ub.size and not rows.b_eq.size:  # the box says it all
+            gradient = pool.normals[0]
             corner = np.where(gradient > 0, self.lower, self.upper)
             if not model.tangents(corner):
                 way = np.where(gradient == 0, 0.0, corner - self.at)
@@ -80,16 +106,16 @@ class Linearised:
         master, warm = make_master(model), dict[str, Array]()
         for _ in range(10):
             try:
-                solution = master.solve(self.pool, self.lower, self.upper, warm)
+                solution = master.solve(pool, self.lower, self.upper, warm)
             except MasterError:
                 return np.nan, np.zeros(model.n)
             if solution.status != "optimal":
                 return np.nan, np.zeros(model.n)
-            if not [t for t in model.tangents(solution.point) if self.pool.add(t) >= 0]:
+            if not [t for t in model.tangents(solution.point) if pool.add(t) >= 0]:
                 break
         way = solution.point - self.at
-        objective = ~self.pool.bounding
-        fall = -float(np.max(self.pool.normals[objective] @ way))
+        objective = ~pool.bounding
+        fall = -float(np.max(pool.normals[objective] @ way))
         return max(fall, 0.0) / NEAR, way / self.reach
 
 

@@ -8,6 +8,9 @@ _CLOSE, _PATIENT = 1e-7, 4
 _USEFUL = 1e-3
 """How near is near enough after that, where rounding may not let it come nearer."""
 
+Look = tuple[float, float]
+"""A share, and the ratio there."""
+
 
 def rim(ratio: Callable[[float], float], outside: float, looks: int) -> float:
     """Return a share s in [0, 1) with ratio(s) < 1, as near to 1 as `looks` evaluations bring it; 0 if none is.
@@ -15,7 +18,7 @@ def rim(ratio: Callable[[float], float], outside: float, looks: int) -> float:
     Parameters
     ----------
     ratio : callable
-        A quantity over what is allowed of it: below 1 at 0, above 1 at 1.
+        A quantity over what is allowed of it: below 1 at 0, above 1 at 1; convex.
     outside : float
         ratio(1).
     looks : int
@@ -24,29 +27,47 @@ def rim(ratio: Callable[[float], float], outside: float, looks: int) -> float:
     Notes
     -----
     Secant steps in log ratio against log s, kept inside a bracket: a power of s is met by the second step, the
-    square, which is usual, by the first. After four they alternate with halving the bracket.
+    square, which is usual, by the first. Kinks lead them astray: so after four, chords narrow the bracket without
+    an evaluation, and its upper end (beyond the last kink the rim itself) and its middle are looked at in turn.
     """
-    low, high, below = 0.0, 1.0, 0.0
-    s, value, power = high, outside, 2.0
+    inside, beyond = [(0.0, 0.0)], [(1.0, outside)]
+    last, power = beyond[0], 2.0
     for look in range(looks):
         close = _CLOSE if look < _PATIENT else _USEFUL
+        (low, below), (high, _), aim = inside[-1], beyond[-1], 1.0 - 0.5 * close
         if below >= 1.0 - close:
             break
-        step = s * ((1.0 - 0.5 * close) / value) ** (1.0 / power) if 0 < value < float("inf") else 0.0
-        if look > _PATIENT and look % 2:  # kinks lead secants astray
-            step = 0.5 * (low + high)
-        elif not low < step < high:
+        s, value = last
+        step = s * (aim / value) ** (1.0 / power) if 0 < value < math.inf else 0.0
+        if look >= _PATIENT:
+            least, most = _between_chords(inside, beyond, aim)
+            step = (min(max(step, least), most), most, 0.5 * (least + most))[look % 3]
+        if not low < step < high:
             step = (low * high) ** 0.5 if low > 0 else 0.1 * high
-        found = ratio(step)
-        if found < 1.0:
-            low, below = step, found
-        else:
-            high = step
-        if high - low <= 1e-14 * high:
+        found = (step, ratio(step))
+        (inside if found[1] < 1.0 else beyond).append(found)
+        if beyond[-1][0] - inside[-1][0] <= 1e-14 * beyond[-1][0]:
             break
-        power = _power(s, value, step, found)
-        s, value = step, found
-    return low
+        power, last = _power(*last, *found), found
+    return inside[-1][0]
+
+
+def _between_chords(inside: list[Look], beyond: list[Look], aim: float) -> Look:
+    """Least and largest share at which a convex function with these values can be at its aim.
+
+    It lies below the chord across the rim, and above what the chords on either side of it come to there.
+    """
+    ends = inside[-1][0], beyond[-1][0]
+    least = _on_line(inside[-1], beyond[-1], aim, ends[0])
+    sides = [_on_line(looks[-2], looks[-1], aim, ends[1]) for looks in (inside, beyond) if len(looks) > 1]
+    return max(least, ends[0]), max(least, min([ends[1], *sides]))
+
+
+def _on_line(a: Look, b: Look, aim: float, otherwise: float) -> float:
+    """Where the line through two looks is at the aim; another share where it does not rise to it."""
+    (s, low), (t, high) = a, b
+    slope = (high - low) / (t - s)
+    return s + (aim - low) / slope if 0 < slope < math.inf else otherwise
 
 
 def _power(s: float, value: float, t: float, other: float) -> float:

@@ -79,12 +79,15 @@ class Stationarity:
         return np.asarray(inside + rim(ratio, outside, _LOOKS) * step)
 
     def _newton(self, x: Array, y: Array, slope: Array) -> Array:
+        unit = slope / (float(np.linalg.norm(slope)) or 1.0)
+        # in units of its own: `minres` takes the machine's epsilon, whatever the scale, for the least curvature
+        size = float(np.linalg.norm(self.hvp(x, y, unit))) or 1.0
         operator = linalg.LinearOperator(
-            (y.size, y.size), matvec=lambda v: np.asarray(self.hvp(x, y, np.ravel(v))), dtype=y.dtype
+            (y.size, y.size), matvec=lambda v: np.asarray(self.hvp(x, y, np.ravel(v))) / size, dtype=y.dtype
         )
         # minimal residual iterations: the Hessian need not be definite away from the solution
-        step, _ = linalg.minres(operator, slope, rtol=1e-12, maxiter=10 * y.size)
-        return np.asarray(step)
+        step, _ = linalg.minres(operator, unit, rtol=1e-12, maxiter=10 * y.size)
+        return np.asarray(step * (float(np.linalg.norm(slope)) / size))
 
     def _slope(self, x: Array, y: Array) -> Array:
         slope = np.asarray(self.gradient(x, y))

@@ -15,7 +15,7 @@ from cutplane.problem import BilevelProblem
 from cutplane.result import Result
 from cutplane.run.certified import bounded, promise_over_set, uncontradicted
 from cutplane.run.differences import fault
-from cutplane.run.found import Found, answers_otherwise, evaluate_found, violation
+from cutplane.run.found import Found, answers_otherwise, evaluate_found
 from cutplane.run.optimality import Verdict, is_small, stationarity
 from cutplane.state import State
 
@@ -99,7 +99,7 @@ def _result(
     value = None if bound is None else min(bound.value, found.fun)
     return Result(
         x=found.x.copy(), y=found.y.copy(), fun=found.fun, lower_gap=found.gap,
-        violation=violation(model, found), stationarity=_stationarity(options, model, state, found, bound),
+        violation=found.violation, stationarity=_stationarity(options, model, state, found, bound),
         bound=value, gap=None if value is None else found.fun - value,
         bound_radius=np.inf if bound is None else bound.radius,
         success=status.success and bool(np.isfinite(state.best_fun)), status=status, message=message,
@@ -138,7 +138,7 @@ def _judged(
         return status, ""
     if answers_otherwise(problem, model, state, found):
         return Status.ORACLE, _NOISY
-    missed = violation(model, found)
+    missed = found.violation
     if not missed <= _AGAIN * options.feasibility + 2 * rounding(found.z):
         words = f"the point found misses a constraint by {missed:.2g}, and met it during the run"
         return Status.ORACLE, f"{words}: {_OTHER}"

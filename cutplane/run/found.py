@@ -14,7 +14,10 @@ from cutplane.state import State
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The point found, evaluated anew. NaN stands for what no oracle answered."""
+    """The point found, evaluated anew. NaN stands for what no oracle answered.
+
+    `violation` is the largest distance, in scaled variables, by which the point misses anything.
+    """
 
     z: Array
     x: Array
@@ -22,6 +25,7 @@ class Found:
     fun: float
     gap: float
     pieces: list[Piece] | None
+    violation: float
     error: str
 
 
@@ -38,7 +42,7 @@ def evaluate_found(problem: BilevelProblem, model: Joint | Reduced, state: State
         pieces = model.pieces(z)[1]
     except Exception as raised:
         error = f"{raised} (at the point found)"
-    return Found(z, x, y, fun, gap, pieces, error)
+    return Found(z, x, y, fun, gap, pieces, np.nan if pieces is None else _violation(model, z, pieces), error)
 
 
 def answers_otherwise(problem: BilevelProblem, model: Joint | Reduced, state: State, found: Found) -> bool:
@@ -50,14 +54,11 @@ def answers_otherwise(problem: BilevelProblem, model: Joint | Reduced, state: St
     return abs(again - found.gap) > close
 
 
-def violation(model: Joint | Reduced, found: Found) -> float:
-    """Largest distance by which the point misses anything, in scaled variables."""
-    if found.pieces is None:
-        return np.nan
-    z, rows = found.z.astype(float), model.rows
-    missed = [0.0, float(np.max(model.lower - z)), float(np.max(z - model.upper)), depth(found.pieces)]
-    missed += [plane_excess for plane_excess in rows.A_ub @ z - rows.b_ub]
-    missed += [abs(miss) for miss in rows.A_eq @ z - rows.b_eq]
-    for plane in (*model.linear_planes(), *model.tangents(found.z)):
-        missed.append((float(plane.normal @ z) + plane.offset) / float(np.linalg.norm(plane.normal) or 1.0))
+def _violation(model: Joint | Reduced, z: Array, pieces: list[Piece]) -> float:
+    at, rows = z.astype(float), model.rows
+    missed = [0.0, float(np.max(model.lower - at)), float(np.max(at - model.upper)), depth(pieces)]
+    missed += [plane_excess for plane_excess in rows.A_ub @ at - rows.b_ub]
+    missed += [abs(miss) for miss in rows.A_eq @ at - rows.b_eq]
+    for plane in (*model.linear_planes(), *model.tangents(z)):
+        missed.append((float(plane.normal @ at) + plane.offset) / float(np.linalg.norm(plane.normal) or 1.0))
     return float(max(missed))

@@ -15,6 +15,7 @@ from cutplane._arrays import Array
 from cutplane.core.formulations import Joint, Reduced, build_model
 from cutplane.masters.linearised import Linearised, units_of
 from cutplane.options import Options
+from cutplane.run.corners import leads_down, lowest_way
 from cutplane.run.trials import Trials
 from cutplane.state import State
 
@@ -24,6 +25,8 @@ _RANDOM, _MOST = 12, 36
 """Random directions beside the ones that the gradients name: for each variable but one, and in all."""
 _QUICK = (1.0, 0.1, 1e-2)
 """Lengths of a quick look."""
+_SHORT, _LONG = (1e-2, 1e-3, 1e-4), (1.0, 0.5, 0.25, 0.1, 0.03, 1e-2, 1e-3, 1e-4)
+"""Lengths (units) at which a way out of a corner is looked for, and at which one is gone."""
 _DIFFERENCE, _SAMPLES = 1e-5, 9
 """Half-width (units) of a difference of F, and the most points at which slopes are taken by differences."""
 _LEARNT, _BESIDE = 40, (1e-2, 1e-4)
@@ -89,6 +92,9 @@ def examine(model: Joint | Reduced, state: State, options: Options) -> Verdict:
     for way, lengths in ways:
         if search.goes_down(way, lengths):
             return Verdict(promised, search.better, search.fun, trials.answered)
+    # along a line both ways have been tried
+    if 1 < model.n_x <= _FEW and _leaves_a_corner(search, problem, smooth, options):
+        return Verdict(promised, search.better, search.fun, trials.answered)
     return Verdict(promised, None, fun, trials.answered)
 
 
@@ -136,20 +142,22 @@ class _Search:
         for _ in range(min(2 * n_x + 1, _SAMPLES)):
             at = np.zeros(size)
             at[:n_x] = 3e-5 * rng.uniform(-1.0, 1.0, n_x)
-            here, slope = self._value(at), np.zeros(n_x)
+            here, slope = self.value(at), np.zeros(n_x)
             for j in range(n_x):
                 step = _DIFFERENCE * np.eye(1, size, j)[0]
                 with np.errstate(invalid="ignore"):
-                    sides = np.diff([self._value(at - step), here, self._value(at + step)]) / _DIFFERENCE
+                    sides = np.diff([self.value(at - step), here, self.value(at + step)]) / _DIFFERENCE
                 sides = sides[np.isfinite(sides)]
                 slope[j] = float(sides.mean()) if sides.size else 0.0
             if slope.any():
                 found.append(slope)
         return found
 
-    def _value(self, offset: Array) -> float:
-        z = self.trials.reference
-        return self.trials.value(z + (offset * self.units).astype(z.dtype))[0]
+    def value(self, offset: Array) -> float:
+        """Least F at an offset (units); a short one is one in x alone."""
+        z, whole = self.trials.reference, np.zeros(self.units.size)
+        whole[: offset.size] = offset
+        return self.trials.value(z + (whole * self.units).astype(z.dtype))[0]
 
 
 def _from_differences(search: _Search, problem: Linearised, n_x: int) -> Iterator[Array]:
@@ -181,6 +189,20 @@ def _shortest(slopes: Array) -> Array:
     system = np.vstack([slopes.T, np.full(len(slopes), heavy)])
     weights, _ = optimize.nnls(system, np.append(np.zeros(slopes.shape[1]), heavy))
     return np.asarray(weights @ slopes)
+
+
+def _leaves_a_corner(search: _Search, problem: Linearised, smooth: bool, options: Options) -> bool:
+    floor = float(np.sqrt(options.tolerance)) * max(1.0, abs(search.start))
+
+    def goes_down(way: Array) -> bool:
+        return search.goes_down(way, _SHORT) and search.goes_down(way, _LONG)
+
+    def is_none(fall: float) -> bool:
+        return is_small(fall, search.start, options)
+
+    if isinstance(problem.model, Reduced) and leads_down(problem, goes_down, is_none, floor):
+        return True
+    return not smooth and goes_down(lowest_way(search.value, search.trials.model.n_x))
 
 
 def _learn(problem: Linearised, direction: Array) -> bool:

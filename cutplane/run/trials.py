@@ -5,7 +5,7 @@ lower level by its own word.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from cutplane.methods.base import depth, on_rows
 from cutplane.options import Options
 from cutplane.state import State
 
+_CHOSEN = 1e-3
+"""Distance, relative, between answers that are not the same."""
 _DESCENTS = 40
 """Steps in y towards a closed gap, for a lower level that offers nothing but its gap."""
 
@@ -36,6 +38,7 @@ class Trials:
         self.model, self.state, self.options = model, state, options
         self.reference = state.best
         self.answered = 0
+        self._choice: Array | None = None
 
     def value(self, z: Array) -> tuple[float, Array]:
         """Least F among the feasible points that z stands for, and the point; infinite where there is none."""
@@ -78,6 +81,8 @@ class Trials:
                 answer = None
             if answer is not None and answer.shape == y.shape:
                 yield model.join(x, answer)
+                if (chosen := self._chosen(solution)).any():
+                    yield model.project(model.join(x, answer + chosen))
         try:
             restored = model.restore(z)
         except Exception:
@@ -86,6 +91,18 @@ class Trials:
             yield restored[0]
         elif not callable(getattr(model.problem.lower, "restore", None)):
             yield self._close(z)
+
+    def _chosen(self, solution: Callable[[Array], Array]) -> Array:
+        """What the leader chose of several answers at the reference, less the one that the lower level names."""
+        if self._choice is None:
+            x, y = self.model.split(self.reference)
+            try:
+                away = y - np.asarray(solution(x), dtype=y.dtype)
+            except Exception:  # no answer, in whatever words
+                away = np.zeros_like(y)
+            several = np.abs(away).max(initial=0.0) > _CHOSEN * (1.0 + np.abs(y).max(initial=0.0))
+            self._choice = away if several else np.zeros_like(y)
+        return self._choice
 
     def _close(self, z: Array) -> Array:
         """Close the gap by Polyak's steps in y: the whole way to the root of the linearised gap, or twice that."""

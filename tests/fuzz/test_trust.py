@@ -24,6 +24,12 @@ def test_a_few_random_problems(kind, count):
     expect_none(run_many(kind, 100_000, count))
 
 
+@pytest.mark.parametrize("seed", [50651, 50874, 70039, 70657])
+def test_ways_down_from_corners_that_were_once_missed(seed):
+    reports = run_many("undeclared", seed, 1)
+    assert not reports[0].failures
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "chunk"), [(kind, k) for kind in RUNNERS for k in range(CHUNKS[kind])])
 def test_many_random_problems(kind, chunk):

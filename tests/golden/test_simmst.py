@@ -3,7 +3,8 @@
 They are no right values: whatever changes one of them on purpose writes them anew, and says so in the changelog:
 ``python tests/golden/test_simmst.py FOLDER``, with an empty folder for what is made on the way. On the machine and
 with the packages that wrote them they agree to the bit; elsewhere a network's sums are rounded otherwise, and the
-tests allow for that much.
+tests allow for that much. What was learnt by many steps, and is no forecast, differed by up to 1.1 % between two
+processors.
 """
 
 import json
@@ -26,7 +27,7 @@ from simmst.forecasting.from_run import forecast_file
 from simmst.traffic.dataset import TrafficData
 
 GOLDEN = Path(__file__).with_name("simmst.json")
-ROUNDING = 1e-3
+ROUNDING, LEARNT = 1e-3, 3e-2
 MODELS = "daily,ridge,dlinear,mttc,simmstnet"
 
 
@@ -74,7 +75,9 @@ def same(found: Any, wanted: Any, at: str = "") -> None:
         for i, (one, other) in enumerate(zip(found, wanted, strict=True)):
             same(one, other, f"{at}/{i}")
     elif isinstance(wanted, float):
-        assert found == pytest.approx(wanted, rel=ROUNDING, abs=ROUNDING), at
+        learnt = at.startswith(("/weights", "/re-weighting", "/training", "/fine-tuning", "/validation_errors"))
+        allowed = LEARNT if learnt else ROUNDING
+        assert found == pytest.approx(wanted, rel=allowed, abs=ROUNDING), at
     else:
         assert found == wanted, at
 

@@ -120,6 +120,27 @@ def test_without_restore_only_the_best_point_is_tried():
     assert "is cut off" in contradiction(model, wrong, np.array([0.9, 0.9]), 0.81)
 
 
+def test_a_point_that_was_not_restored_as_far_as_epsilon_contradicts_nothing():
+    class Tired(SolutionMap):
+        """Its `restore` gives up at once."""
+
+        def restore(self, x, y, epsilon):
+            return y.copy()
+
+    def model(lower):
+        problem = BilevelProblem(
+            lambda x, y: (float(y @ y), 0 * x, 2 * y), lower(lambda x: x, lambda x, v: v), Box(-1, 1), Box(-1, 1),
+            convex=True,
+        )  # fmt: skip
+        return build_model(problem, "joint", 1, 1, (1.0, 1.0), 1e-10)
+
+    valid = pool_of((Kind.OBJECTIVE, [0, 0], -1.0), (Kind.GAP, [-1, 1], 0.0), (Kind.GAP, [1, -1], 0.0))
+    invalid = pool_of((Kind.OBJECTIVE, [0, 0], -1.0), (Kind.GAP, [1, 1], -0.1))
+    for lower in (SolutionMap, Tired):
+        assert contradiction(model(lower), valid, np.zeros(2), 0.0) is None
+    assert "is cut off by plane 1" in contradiction(model(SolutionMap), invalid, np.zeros(2), 0.0)
+
+
 def test_a_wrong_declaration_ends_without_a_bound():
     # F(x) = −x² on [−1, 2]: its tangents lie above it, and the start is nearer to the worse end
     problem = BilevelProblem(

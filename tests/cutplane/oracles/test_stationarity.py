@@ -54,6 +54,18 @@ def test_restored_points_lie_on_the_rim_of_the_feasible_set(values, epsilon):
     assert after >= 0.5 * epsilon or before <= epsilon
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_a_point_is_restored_in_any_unit_of_y(unit):
+    """g of y/unit: its Hessian is 1e-18 to 1e18 of the quadratic's, its gap's root 1e-9 to 1e9 of it."""
+    oracle = Stationarity(
+        lambda x, y: (H @ y / unit - B @ x) / unit, lambda x, y, v: H @ v / unit**2,
+        lambda x, y, v: -B.T @ v / unit,
+    )  # fmt: skip
+    x, epsilon = np.array([1.0, 2.0, -1.0]), 1e-10 / unit**2
+    for y in (np.array([3.0, -2.0]), np.array([-20.0, 5.0])):
+        assert 0.5 * epsilon <= oracle.gap(x, oracle.restore(x, unit * y, epsilon))[0] <= epsilon
+
+
 @settings(max_examples=30, deadline=None)
 @given(numbers, st.sampled_from([1e-2, 1e-6, 1e-10]))
 def test_restoring_asks_for_few_gradients(values, epsilon):

@@ -106,21 +106,34 @@ def _judge_success(report: Report, case: Case, result: Result, best: Optimum) ->
 
 
 def missed_by(case: Case, result: Result, z: Array) -> str:
-    """What the point violates, in words; distances in the solver's scaled variables."""
+    """What the point violates, in words; distances in the solver's scaled variables.
+
+    In the reduced form these are x alone: a constraint that y misses is as far away as the x that mends it.
+    """
     n_x, solver = case.n_x, case.solver
     factor = np.concatenate(
         [np.full(n_x, case.scale_x / solver.x_scale), np.full(z.size - n_x, case.scale_y / solver.y_scale)]
     )
     u, v = z[:n_x], z[n_x:]
+
+    def slope(gradient: Array) -> float:
+        in_both = float(np.linalg.norm(gradient / factor))
+        if solver.formulation == "joint":
+            return in_both
+        total = gradient[:n_x] + case.reaction.T @ gradient[n_x:]
+        return max(in_both, float(np.linalg.norm(total / factor[:n_x])))
+
     allowed = MISSED * (1 + float(np.abs(z * factor).max()))
-    found = {
-        "x_set": case.place_x.violation(u) * factor[0], "y_set": case.place_y.violation(v) * factor[-1],
-    }  # fmt: skip
+    found = {"x_set": case.place_x.violation(u) * factor[0], "y_set": case.place_y.violation(v) * factor[-1]}
+    outside = v - case.place_y.library(1.0).project(v)
+    length = float(np.linalg.norm(outside))
+    if solver.formulation == "reduced" and length > 0:
+        found["y_set"] = case.place_y.violation(v) / slope(np.concatenate([np.zeros(n_x), outside / length]))
     for i, c in enumerate(case.curved):
-        slope = float(np.linalg.norm(c.term.gradient(z) / factor))
-        found[f"constraint {i}"] = (float(c.term.values(z[None])[0]) - c.right) / max(slope, 1e-300)
+        value = float(c.term.values(z[None])[0]) - c.right
+        found[f"constraint {i}"] = value / max(slope(c.term.gradient(z)), 1e-300)
     for i, (row, right) in enumerate(zip(case.rows, case.right, strict=True)):
-        found[f"row {i}"] = float(row @ z - right) / float(np.linalg.norm(row / factor))
+        found[f"row {i}"] = float(row @ z - right) / slope(row)
     off = case.metric @ (v - case.answer(u))
     length = float(np.linalg.norm(off))
     if length > case.reach:
