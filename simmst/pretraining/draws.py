@@ -33,7 +33,7 @@ class Draw(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """Batches of windows of a pool; batch `i` depends on the seed and on `i` alone, so that a stop changes nothing.
+    """Batches of windows of a pool; batch `i` depends on the seed and `i` alone, so that a stop changes nothing.
 
     Attributes
     ----------

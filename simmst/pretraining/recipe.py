@@ -34,14 +34,14 @@ class Recipe:
     """
 
     prior: Literal["literature", "informed"] = "literature"
-    worlds: int = 4000
+    worlds: int = 5000
     days: int = 49
     steps: int = 12000
     batch: int = 512
     rate: float = 1e-3
     decay: float = 0.01
     averaged: float = 0.999
-    regimes: float = 0.3
+    regimes: float = 0.25
     mixed: float = 0.3
     seed: int = 0
     network: NetworkConfig = field(default_factory=NetworkConfig)
