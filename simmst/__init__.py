@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from simmst.forecasting.closed_form import Naive, Ridge
     from simmst.forecasting.forecast import Forecast
     from simmst.forecasting.forecaster import Forecaster
+    from simmst.forecasting.pretrained import pretrained
     from simmst.reports.backtest import write_backtest
     from simmst.traffic.dataset import TrafficData
     from simmst.traffic.gap import Gap
@@ -28,6 +29,7 @@ _HOMES = {
     "read_pm": "traffic.pm.read",
     "Forecast": "forecasting.forecast", "Forecaster": "forecasting.forecaster",
     "Naive": "forecasting.closed_form", "Ridge": "forecasting.closed_form",
+    "pretrained": "forecasting.pretrained",
     "Network": "experiments.network", "SimMSTNet": "experiments.sim_mst", "load": "experiments.load",
     "Backtest": "evaluation.backtest", "backtest": "evaluation.backtest", "write_backtest": "reports.backtest",
 }  # fmt: skip
@@ -46,6 +48,7 @@ __all__ = [
     "TrafficData",
     "backtest",
     "load",
+    "pretrained",
     "read_pm",
     "read_table",
     "write_backtest",

@@ -13,26 +13,35 @@ from simmst.errors import ConfigError
 
 
 def forecast(
-    checkpoint: Annotated[
-        Path, typer.Option(help="Directory of a finished `simmst run`, or of a forecaster that Python saved.")
-    ],
     data: Annotated[
-        Path, typer.Option(help="Traffic file (npz) with the run's nodes and services; may be newer.")
+        Path,
+        typer.Option(help="Traffic file (npz); with --checkpoint of its nodes and services, may be newer."),
     ],
     out: Annotated[Path, typer.Option(help="Table to write: .csv or .parquet.")],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="Directory of a finished `simmst run`, or of a forecaster that Python saved. Without it the "
+            "pretrained network forecasts, which needs a day of history of any city."
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of `simmst pretrain` in place of those that came along.")
+    ] = None,
     horizon: Annotated[
-        int | None, typer.Option(help="Hours to forecast; default: all it was trained for.")
+        int | None, typer.Option(help="Hours to forecast; default: all it was trained for; 24 without a run.")
     ] = None,
     level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.9,
     picture: Annotated[Path | None, typer.Option(help="PNG to draw; default: beside the table.")] = None,
 ) -> None:
-    """Forecast the hours after the end of a traffic file, with intervals, by the network of a run."""
+    """Forecast the hours after the end of a traffic file, with intervals."""
     import torch
 
     from simmst.experiments.load import load
     from simmst.forecasting.folder import NOTE
     from simmst.forecasting.from_run import forecast_file
     from simmst.forecasting.output import check_suffix, write_forecast
+    from simmst.forecasting.pretrained import Pretrained
     from simmst.traffic.dataset import TrafficData
 
     check_suffix(out)
@@ -43,10 +52,17 @@ def forecast(
         if not path.absolute().parent.is_dir():
             raise ConfigError(f"{option} {path}: the folder does not exist")
     torch.set_num_threads(1)
-    if (checkpoint / NOTE).is_file():  # saved in Python
-        found = load(checkpoint).predict(TrafficData.load(data), horizon, level)
+    if checkpoint is None:
+        traffic, how = TrafficData.load(data), "calibrated on the file's last days"
+        found = Pretrained(weights).fit(traffic).predict(traffic, horizon, level)
+    elif weights is not None:
+        raise ConfigError("weights: go without --checkpoint, which has weights of its own")
     else:
-        found = forecast_file(checkpoint, data, horizon, level)
+        how = "calibrated on the run's validation days"
+        if (checkpoint / NOTE).is_file():  # saved in Python
+            found = load(checkpoint).predict(TrafficData.load(data), horizon, level)
+        else:
+            found = forecast_file(checkpoint, data, horizon, level)
     write_forecast(found, out)
     found.plot(drawn)
     for notice in found.notices:
@@ -55,7 +71,7 @@ def forecast(
     say(
         Console(),
         f"{out}: {hours} hours from {found.times[0]} (local time) x {nodes} nodes x {services} services, "
-        f"{level:.0%} intervals calibrated on the run's validation days\npicture: {drawn}",
+        f"{level:.0%} intervals {how}\npicture: {drawn}",
     )
 
 

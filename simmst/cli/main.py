@@ -11,6 +11,7 @@ from simmst.cli._console import INTERRUPTED
 from simmst.cli.data import data_app
 from simmst.cli.doctor import mount as mount_doctor
 from simmst.cli.forecast import mount as mount_forecast
+from simmst.cli.pretrain import mount as mount_pretrain
 from simmst.cli.run import mount as mount_run
 from simmst.cli.simulate import simulate_app
 from simmst.cli.sweep import mount as mount_sweep
@@ -23,6 +24,7 @@ app.add_typer(data_app, name="data")
 mount_run(app)
 mount_tables(app)
 mount_forecast(app)
+mount_pretrain(app)
 app.add_typer(simulate_app, name="simulate")
 mount_sweep(app)
 mount_doctor(app)

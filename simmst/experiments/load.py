@@ -11,6 +11,7 @@ from simmst.experiments.sim_mst import SimMSTNet
 from simmst.forecasting.closed_form import Naive, Ridge
 from simmst.forecasting.folder import NOTE, read_note
 from simmst.forecasting.forecaster import Forecaster
+from simmst.forecasting.pretrained import Pretrained
 
 
 def load(folder: str | PathLike[str]) -> Forecaster:
@@ -29,7 +30,9 @@ def load(folder: str | PathLike[str]) -> Forecaster:
     path = Path(folder)
     if not (path / NOTE).is_file():
         return SimMSTNet.load(path)
-    kinds: dict[str, type[Naive | Ridge | Network]] = {"naive": Naive, "ridge": Ridge, "network": Network}
+    kinds: dict[str, type[Naive | Ridge | Network | Pretrained]] = {
+        "naive": Naive, "ridge": Ridge, "network": Network, "pretrained": Pretrained,
+    }  # fmt: skip
     kind = read_note(path)["kind"]
     if kind not in kinds:
         raise DataError(f"{path / NOTE}: kind {kind!r} is unknown; known: {', '.join(kinds)}")

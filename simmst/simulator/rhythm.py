@@ -60,9 +60,11 @@ def daily_profiles(scenario: Scenario, rng: np.random.Generator) -> FloatArray:
     shape = (weight[:, :, None, :] * np.exp(sharpness[:, :, None, :] * (np.cos(angle) - 1))).sum(axis=-1)
     shape *= 1 - scenario["night_depth"] * _night(scenario, clock, rng)[:, None, None, :]
     shape /= shape.max(axis=-1, keepdims=True)
+    strength = scenario["weekend_strength"]
+    # Where there is hardly a weekend its days have the weekday's shape as well as its level.
+    shape[:, :, 1:] = shape[:, :, :1] + min(strength, 1.0) * (shape[:, :, 1:] - shape[:, :, :1])
     profile = base + (1 - base) * shape  # [S, 5, 3, 24]
 
-    strength = scenario["weekend_strength"]
     weekend = np.array([scenario[f"weekend.{use}"] for use in LAND_USES]) ** strength
     # Half way (in the logarithm) to Sunday, then the ratio of its own.
     saturday = np.sqrt(weekend) * scenario["saturday_ratio"] ** strength

@@ -1,0 +1,186 @@
+"""Intervals from quantiles of a network, widened or narrowed by how it did on the last days of a history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from simmst.errors import DataError
+from simmst.io.npz import Arrays, check_array
+from simmst.pretraining.reading import DAY, LEVELS, MEDIAN
+from simmst.traffic.dataset import TrafficData
+
+Quantiles = NDArray[np.float32]
+#: Quantiles `[H, N, S, Q]` after traffic `[T, N, S]` of which some is known, at an hour of the week.
+Ask = Callable[[NDArray[np.float32], NDArray[np.bool_], int], Quantiles]
+
+_NOMINAL = LEVELS[-1] - LEVELS[0]
+# Origins lie seven hours apart, so that they meet all hours of the day; half of a history stays before them.
+_APART, _MOST_ORIGINS, _MOST_SERIES = 7, 24, 100_000
+# A node's own factor counts by its hours, the pooled one as this many.
+_OF_ALL = 48.0
+_NARROWEST, _WIDEST = 0.5, 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Factors on the distance of an interval's ends from the median.
+
+    Attributes
+    ----------
+    node_ids, services : tuple of str
+        What was measured; empty if nothing was.
+    factors : array [N, S]
+        Such that 90 % intervals covered 90 % of the held-back hours, each node's as far as its own hours tell.
+    """
+
+    node_ids: tuple[str, ...]
+    services: tuple[str, ...]
+    factors: NDArray[np.float64]
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return the factors of a forecaster that has seen no traffic: 1 for all."""
+        return cls((), (), np.empty((0, 0)))
+
+    @classmethod
+    def measured(cls, data: TrafficData, known: NDArray[np.bool_], ask: Ask) -> Self:
+        """Forecast from origins in the second half of a history, and hold the truth against the quantiles.
+
+        Parameters
+        ----------
+        data : TrafficData
+            Hourly.
+        known : bool array [T, N, S]
+        ask : callable
+
+        Returns
+        -------
+        Calibration
+            Factors of 1 where fewer than two days are there.
+        """
+        hours, nodes, services = data.values.shape
+        fewest = max(1, min(_MOST_ORIGINS, _MOST_SERIES // (nodes * services)))
+        origins = np.arange(hours - DAY, max(hours // 2, DAY) - 1, -_APART)[:fewest]
+        if not origins.size:
+            return cls.none()
+        scores = np.full((len(origins), DAY, nodes, services), np.nan)
+        for i, origin in enumerate(origins):
+            found = ask(data.values[:origin], known[:origin], data.start_hour + int(origin))
+            truth = data.values[origin : origin + DAY].astype(np.float64)
+            scores[i] = np.where(known[origin : origin + DAY], _score(truth, found.astype(np.float64)), np.nan)
+        return cls(data.node_ids, data.services, _factors(scores.reshape(-1, nodes, services)))
+
+    def interval(
+        self, found: Quantiles, data: TrafficData, level: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lower and upper end `[H, N, S]` of central intervals.
+
+        Parameters
+        ----------
+        found : array [H, N, S, Q]
+            Quantiles of the nodes and services of `data`.
+        data : TrafficData
+            Nodes that were not measured take the median factor of their service, and a service that was not, 1.
+        level : float
+        """
+        factors = self._of(data)
+        median = found[..., MEDIAN].astype(np.float64)
+        low, high = (quantile_at(found, side) for side in ((1 - level) / 2, (1 + level) / 2))
+        return np.maximum(median - factors * (median - low), 0.0), median + factors * (high - median)
+
+    def _of(self, data: TrafficData) -> NDArray[np.float64]:
+        out = np.ones((len(data.node_ids), len(data.services)))
+        place = {name: i for i, name in enumerate(self.node_ids)}
+        at = np.array([place.get(name, -1) for name in data.node_ids])
+        for s, service in enumerate(data.services):
+            if service in self.services:
+                column = self.factors[:, self.services.index(service)]
+                out[:, s] = np.where(at >= 0, column[at], np.median(column))
+        return out
+
+    def as_arrays(self) -> Arrays:
+        """Return it as a file holds it."""
+        names = {"node_ids": self.node_ids, "services": self.services}
+        return {name: np.array(one, dtype=str) for name, one in names.items()} | {"factors": self.factors}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Read what `as_arrays` wrote.
+
+        Raises
+        ------
+        DataError
+            If an array is missing or does not fit the others.
+        """
+        try:
+            if not len(arrays["node_ids"]):
+                return cls.none()
+            nodes, services = len(arrays["node_ids"]), len(arrays["services"])
+            for name, kinds, sides in (
+                ("node_ids", "U", (None,)), ("services", "U", (None,)), ("factors", "f", (nodes, services)),
+            ):  # fmt: skip
+                check_array(name, arrays[name], kinds, *sides)
+        except (KeyError, TypeError) as error:
+            raise DataError(f"lacks {error}") from None
+        if not ((arrays["factors"] >= _NARROWEST) & (arrays["factors"] <= _WIDEST)).all():
+            raise DataError(f"factors: must lie between {_NARROWEST:g} and {_WIDEST:g}")
+        return cls(tuple(map(str, arrays["node_ids"])), tuple(map(str, arrays["services"])), arrays["factors"])
+
+
+def quantile_at(found: Quantiles, level: float) -> NDArray[np.float64]:
+    """Quantile `[...]` at any level from those at `LEVELS` `[..., Q]`.
+
+    Between two of them it is linear in the normal deviate of the level; beyond the outermost the distance from the
+    median grows as a normal variable's.
+    """
+    deviates = norm.ppf(LEVELS)
+    wanted = float(norm.ppf(level))
+    q = found.astype(np.float64)
+    for end in (0, -1):
+        if abs(wanted) > abs(deviates[end]) and wanted * deviates[end] > 0:
+            beyond = q[..., MEDIAN] + (q[..., end] - q[..., MEDIAN]) * wanted / deviates[end]
+            return np.asarray(np.maximum(beyond, 0.0))
+    right = int(np.clip(np.searchsorted(deviates, wanted), 1, len(LEVELS) - 1))
+    share = (wanted - deviates[right - 1]) / (deviates[right] - deviates[right - 1])
+    return np.asarray((1 - share) * q[..., right - 1] + share * q[..., right])
+
+
+def _score(truth: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance of the truth from the median, over that of the 90 % interval's end on its side."""
+    median = found[..., MEDIAN]
+    away = truth - median
+    side = np.where(away >= 0, found[..., -1] - median, median - found[..., 0])
+    return np.abs(away) / np.maximum(side, 1e-6 * np.maximum(median, 1e-30))
+
+
+def _factors(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Factor of each node and service from scores `[n, N, S]`, NaN where nothing was known."""
+    _, nodes, services = scores.shape
+    out = np.ones((nodes, services))
+    for s in range(services):
+        every = scores[..., s]
+        if not np.isfinite(every).any():
+            continue
+        pooled = _least_that_covers(every)
+        for n in range(nodes):
+            own, count = every[:, n], int(np.isfinite(every[:, n]).sum())
+            if count:
+                share = count / (count + _OF_ALL)
+                own_factor = np.clip(_least_that_covers(own), _NARROWEST / 2, 2 * _WIDEST)
+                out[n, s] = np.exp(share * np.log(own_factor) + (1 - share) * np.log(max(pooled, 1e-3)))
+        # together they cover as many as one factor for all would
+        out[:, s] *= _least_that_covers(every / out[:, s])
+    return np.clip(out, _NARROWEST, _WIDEST)
+
+
+def _least_that_covers(scores: NDArray[np.float64]) -> float:
+    """The k-th smallest finite score, k = ceil(0.9 (n + 1)), the largest where k is beyond it."""
+    finite = np.sort(scores[np.isfinite(scores)])
+    k = int(np.ceil(_NOMINAL * (len(finite) + 1)))
+    return float(finite[min(k, len(finite)) - 1])
