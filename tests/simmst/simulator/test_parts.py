@@ -79,6 +79,16 @@ def test_business_rests_at_the_weekend_and_voice_at_night():
     assert (relative[0] < relative[2]).all(), "calls fall lower at night than internet"
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32))
+def test_a_city_with_hardly_a_weekend_has_the_weekdays_shape_too(seed):
+    scenario = informed_prior().sample(seed, SERVICES)
+    quiet = {name: 0.0 if name == "weekend_strength" else 1.0 for name in scenario.values if "weekend" in name}
+    profiles = daily_profiles(scenario.with_values(**quiet, texture=0.0), rng(seed))
+    for day in (SATURDAY, SUNDAY):
+        np.testing.assert_allclose(profiles[:, day], profiles[:, WEEKDAY], rtol=1e-9)
+
+
 def test_days_of_the_week_come_in_order():
     scenario = NOMINAL.with_values(holiday_rate=1e-9)
     kind, hour = day_kinds(scenario, start_hour=4 * 24 + 22, hours=100, rng=rng())
