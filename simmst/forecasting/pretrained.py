@@ -119,10 +119,10 @@ def pretrained(weights: str | PathLike[str] | None = None) -> Pretrained:
 def known_hours(data: TrafficData) -> NDArray[np.bool_]:
     """Which hours of each series are known, `[T, N, S]`.
 
-    Not known are hours that were filled, and those before a node's first traffic, if they are a day or more: it
+    Not known are hours that were filled, of all nodes or of one, and those before a node's first traffic, if they are a day or more: it
     was not there yet.
     """
-    known = np.broadcast_to(~data.filled[:, None], data.values.shape).copy()
+    known = data.known
     first = np.argmax(data.values > 0, axis=0)  # 0 also where there is no traffic at all
     before = np.arange(len(data.values))[:, None, None] < np.where(first >= DAY, first, 0)
     known &= ~before

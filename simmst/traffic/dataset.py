@@ -45,6 +45,8 @@ class TrafficData:
     fill : str
         How they were filled: "none" (there was nothing to fill), "zero", "linear" (in time) or "days" (by the same
         time of the days before).
+    missing : bool array [T, N, S], optional
+        Single values that were not recorded, of nodes whose neighbours' were; they were filled by days.
 
     Raises
     ------
@@ -61,6 +63,7 @@ class TrafficData:
     units: str = "unknown"
     gaps: tuple[Gap, ...] = ()
     fill: str = "none"
+    missing: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         _check(self)
@@ -87,6 +90,12 @@ class TrafficData:
             overlap = (self.times < gap.stop) & (self.times + step > gap.start)
             filled[overlap, self.services.index(gap.service)] = True
         return filled
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Values that were recorded, bool `[T, N, S]`: those in no gap and not `missing`."""
+        known = np.broadcast_to(~self.filled[:, None], self.values.shape)
+        return known.copy() if self.missing is None else known & ~self.missing
 
     def unit_of(self, service: str) -> str:
         """Return the unit of one service's values."""
@@ -137,7 +146,11 @@ class TrafficData:
             )
         values = self.values[first : first + hours * steps].reshape(hours, steps, *self.values.shape[1:])
         summed = values.sum(axis=1, dtype=np.float64).astype(np.float32)  # as many digits as the steps had
-        return replace(self, values=summed, start=self.times[first], step_minutes=60)
+        missing = self.missing
+        if missing is not None:
+            parts = missing[first : first + hours * steps].reshape(hours, steps, *missing.shape[1:])
+            missing = np.asarray(parts.any(axis=1))
+        return replace(self, values=summed, start=self.times[first], step_minutes=60, missing=missing)
 
     def select(
         self,
@@ -180,6 +193,7 @@ class TrafficData:
             units=joined_units({self.services[i]: self.unit_of(self.services[i]) for i in service_at}),
             gaps=tuple(gap for gap in self.gaps if gap.service in {self.services[i] for i in service_at}),
             fill=self.fill,
+            missing=None if self.missing is None else self.missing[first:last][:, node_at][:, :, service_at],
         )
 
     def _step(self, when: int | str | np.datetime64, argument: str) -> int:
@@ -242,6 +256,8 @@ class TrafficData:
             arrays["gaps"], arrays["fill"] = np.array(self.gaps, dtype=str), np.array(self.fill)
         if self.coordinates is not None:
             arrays["lonlat"] = self.coordinates
+        if self.missing is not None:
+            arrays["missing"] = self.missing
         with atomic_file(Path(path)) as stream:
             np.savez_compressed(stream, **arrays)
 
@@ -280,6 +296,8 @@ def _check(data: TrafficData) -> None:
     step = data.step_minutes
     if not isinstance(step, (int, np.integer)) or step < 1 or 1440 % step:
         raise DataError(f"step_minutes: must be whole, and divide the 1440 minutes of a day, not {step!r}")
+    if data.missing is not None and (data.missing.dtype != np.bool_ or data.missing.shape != values.shape):
+        raise DataError("missing: must be bool [T, N, S] as the values are")
     if data.coordinates is not None and (
         data.coordinates.shape != (values.shape[1], 2) or not np.isfinite(data.coordinates).all()
     ):

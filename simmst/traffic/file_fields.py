@@ -59,6 +59,7 @@ def fields_of(keys: dict[str, NDArray[Any]]) -> dict[str, Any]:
         "units": units,
         "gaps": gaps,
         "fill": str(keys.get("fill", "none")),
+        "missing": keys.get("missing"),
     }
 
 

@@ -110,6 +110,7 @@ def complete(
     start = grid.start + within[0] * np.timedelta64(step, "m")
     nodes = tuple(np.array(grid.nodes)[kept].tolist())
     gaps = _gaps(gap[part], services, start, step)
+    single = holes & ~gap[:, None]
     data = TrafficData(
         values=np.ascontiguousarray(fill_by_days(raw, 1440 // step)[part]),
         start=start,
@@ -120,9 +121,10 @@ def complete(
         units=grid.units,
         gaps=gaps,
         fill="days" if gaps else "none",
+        missing=single[part] if single[part].any() else None,
     )
-    single = (holes & ~gap[:, None])[part].sum(axis=(0, 2))
-    most = np.argsort(-single, kind="stable")[:5]
+    by_node = single[part].sum(axis=(0, 2))
+    most = np.argsort(-by_node, kind="stable")[:5]
     found = replace(
         found,
         left_out=tuple(
@@ -130,8 +132,8 @@ def complete(
         ),
         cut=len(raw) - len(data.values),
         gap_steps=int(gap[part].sum()),
-        filled=int(single.sum()),
-        filled_nodes=tuple((nodes[n], int(single[n])) for n in most if single[n]),
+        filled=int(by_node.sum()),
+        filled_nodes=tuple((nodes[n], int(by_node[n])) for n in most if by_node[n]),
     )
     found = replace(found, oddities=tuple(oddities(grid.raw, grid.start, step, grid.nodes, services)))
     hourly = _hours(data, mean)

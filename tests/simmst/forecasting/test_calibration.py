@@ -41,7 +41,7 @@ def test_a_level_between_or_beyond_is_that_of_a_normal_variable(level):
 def test_factors_bring_wrong_widths_to_right_ones(deviation):
     data = city(20, deviation)
     factors = Calibration.measured(data, everything(data), normal_quantiles).factors
-    # 240 hours a node: the 90 % point is known to some 7 %
+    # a week a node: the 90 % point of all is known to some 3 %
     np.testing.assert_allclose(factors, deviation / 5.0, rtol=0.2)
     assert np.median(factors) == pytest.approx(deviation / 5.0, rel=0.07)
 
@@ -50,16 +50,16 @@ def test_each_node_has_its_own_as_far_as_its_hours_tell():
     data = city(20, [2.5, 2.5, 2.5, 10.0, 10.0, 10.0])
     calibration = Calibration.measured(data, everything(data), normal_quantiles)
     factors = calibration.factors[:, 0]
-    assert factors[:3].max() < 0.75 and factors[3:].min() > 1.5
+    assert factors[3:].min() > 1.5 * factors[:3].max()
     newer = city(5, [2.5, 2.5, 2.5, 10.0, 10.0, 10.0], seed=9)
     lower, upper = calibration.interval(normal_quantiles(newer.values, None, 0), newer, 0.9)
     truth = newer.values[:24].astype(float)
     inside = ((lower <= truth) & (truth <= upper)).mean(axis=(0, 2))
-    assert inside.min() >= 0.7 and 0.84 < inside.mean() <= 1.0
+    assert inside.min() >= 0.75 and 0.86 < inside.mean() <= 1.0
 
 
 def test_a_short_history_and_unknown_hours_measure_nothing():
-    data = city(1, 5.0)
+    data = city(6, 5.0)
     assert not Calibration.measured(data, everything(data), normal_quantiles).node_ids
     lower, upper = Calibration.none().interval(normal_quantiles(data.values, None, 0), data, 0.9)
     np.testing.assert_allclose(upper - lower, 10 * norm.ppf(0.95), rtol=1e-4)

@@ -70,6 +70,22 @@ def test_a_filled_hour_is_not_read(network):
     assert any("unknown hours in the last day" in one for one in made[0].notices)
 
 
+def test_a_nodes_missing_hours_are_not_read_and_cost_no_other_node(network):
+    data = city(20)
+    missing = np.zeros(data.values.shape, dtype=bool)
+    missing[-30:-5, 1, 0] = True
+    other = np.where(missing, 99.0, data.values).astype(np.float32)
+    one, two = (
+        network.predict(dataclasses.replace(data, values=values, missing=missing))
+        for values in (data.values, other)
+    )
+    np.testing.assert_array_equal(one.values, two.values)
+    whole = network.predict(data)
+    assert (one.values[:, 1, 0] != whole.values[:, 1, 0]).any()
+    np.testing.assert_allclose(one.values[:, [0, 2, 3]], whole.values[:, [0, 2, 3]], rtol=1e-5)
+    assert any("1 series with unknown hours in the last day (n1/call)" in said for said in one.notices)
+
+
 def test_a_node_that_began_yesterday_is_forecast_from_its_day(network):
     data = city(20)
     values = data.values.copy()

@@ -241,6 +241,25 @@ def test_gaps_are_gaps():
     assert replace(make(), gaps=(Gap(*gap),), fill="zero").filled.sum() == 2
 
 
+def test_single_values_that_are_missing_are_kept_cut_and_summed(tmp_path):
+    data = make()
+    missing = np.zeros(data.values.shape, dtype=bool)
+    missing[5, 1, 0] = True
+    data = replace(data, missing=missing)
+    data.save(tmp_path / "a.npz")
+    np.testing.assert_array_equal(TrafficData.load(tmp_path / "a.npz").missing, missing)
+    part = data.select(services=data.services[:1], nodes=data.node_ids[:0:-1], start=4)
+    assert part.missing is not None and np.argwhere(part.missing).tolist() == [[1, 1, 0]]
+    assert (~part.known).sum() == 1
+    fine = replace(data, step_minutes=15, missing=missing)
+    assert np.argwhere(~fine.hourly().known).tolist() == [[1, 1, 0]]
+    gap = Gap(data.services[0], data.times[5], data.times[7])
+    assert (~replace(data, gaps=(gap,), fill="days").known).sum() == 2 * len(data.node_ids)
+    for wrong in (missing[1:], missing.astype(int)):
+        with pytest.raises(DataError, match="missing: must be bool"):
+            replace(data, missing=wrong)
+
+
 def test_data_show_themselves_in_one_line():
     text = repr(make())
     assert text.startswith("TrafficData(48 x 3 x 2 values from 2024-07-28T00:00 in steps of 60 minutes")

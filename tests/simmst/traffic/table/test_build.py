@@ -76,6 +76,7 @@ def test_each_value_is_its_rows_or_counted_as_filled_whatever_rows_are_shuffled_
                     gaps += 1
                 else:
                     holes += 1
+                assert data.known[t, n, s] == (value is not None and not data.filled[t, s])
     assert holes == report.filled and report.gap_steps == data.filled.sum()
     assert (gaps > 0) == bool(data.gaps)
     inside = {time for time, node in known if node in data.node_ids}

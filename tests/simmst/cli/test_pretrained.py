@@ -1,0 +1,71 @@
+"""`simmst forecast` without a run, and `simmst pretrain`, as a user meets them."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simmst.cli import main as cli
+
+
+@pytest.fixture
+def simmst(monkeypatch, capsys, tmp_path):
+    """Run the command line in an empty folder; gives exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in ("SIMMST_DATA", *cli._THREAD_COUNTS):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+    def call(line: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["simmst", *line.split()])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out, captured.err
+
+    return call
+
+
+def write(path: str, hours: int) -> None:
+    wave = 20 + 10 * np.sin(2 * np.pi * np.arange(hours) / 24)
+    noise = np.exp(np.random.default_rng(0).normal(0, 0.1, (hours, 3, 2)))
+    shared = {"step_minutes": 60, "services": ["call", "net"], "units": "MB", "start": "2024-01-01T00:00"}
+    np.savez(path, values=(wave[:, None, None] * noise).astype(np.float32), **shared)
+
+
+@pytest.mark.parametrize("hours", [24, 24 * 12 + 5])
+def test_any_file_of_a_day_or_more_is_forecast(simmst, hours):
+    write("city.npz", hours)
+    code, out, err = simmst("forecast --data city.npz --out f.csv --horizon 30")
+    assert code == 0, err
+    assert "30 hours" in out and "90% intervals" in out and "picture: f.png" in out
+    assert "whole days of history" in err
+    lines = Path("f.csv").read_text().splitlines()
+    assert len(lines) == 1 + 30 * 3 * 2 and Path("f.png").stat().st_size > 1000
+
+
+def test_what_is_too_short_or_asked_wrongly_is_one_clear_line(simmst):
+    write("short.npz", 23)
+    write("city.npz", 48)
+    for line, word in (
+        ("forecast --data short.npz --out f.csv", "a day of history"),
+        ("forecast --data city.npz --out f.csv --horizon 200", "1 to 168"),
+        ("forecast --data city.npz --out f.csv --weights gone.safetensors", "does not exist"),
+        ("forecast --data city.npz --out f.csv --weights w --checkpoint c", "--weights: go without --checkpoint"),
+        ("pretrain --out p --prior mine", "--prior 'mine'"),
+        ("pretrain --out p --steps 0", "--steps 0"),
+    ):
+        code, _, err = simmst(line)
+        assert code == 2 and err.startswith("simmst: error: ") and err.count("\n") == 1 and word in err, err
+
+
+def test_weights_are_made_and_used(simmst):
+    code, out, err = simmst("pretrain --out made --worlds 2 --steps 2")
+    assert code == 0, err
+    assert "forecast by: simmst forecast --weights made/pretrained.safetensors" in out
+    write("city.npz", 48)
+    assert simmst("forecast --data city.npz --out a.csv --weights made/pretrained.safetensors")[0] == 0
+    assert simmst("forecast --data city.npz --out b.csv")[0] == 0
+    assert Path("a.csv").read_text() != Path("b.csv").read_text()
