@@ -6,8 +6,8 @@
 Errors: every hour of the days is an origin as long as 24 hours fit behind it (97 on Jinan's test days, 145 of a
 Milano week); MAE in traffic over nodes and origins at one hour, and over 24; beside it the same hour yesterday
 and last week. Histories are all that lies before an origin (four weeks are read), or its last 72 or 24 hours.
-Nothing of the city is used but that. Coverage is that of 90 % intervals: as the network gives them, and calibrated once on the
-days before the first origin; pooled, and the share of nodes of which 80 % or more are covered.
+Nothing of the city is used but that. Coverage is that of 90 % intervals: as the network gives them, and calibrated
+once on the days before the first origin; pooled, and the share of nodes of which 80 % or more are covered.
 
 Speed: 24 hours of many series from two weeks of history, processor time and memory.
 """

@@ -119,8 +119,8 @@ def pretrained(weights: str | PathLike[str] | None = None) -> Pretrained:
 def known_hours(data: TrafficData) -> NDArray[np.bool_]:
     """Which hours of each series are known, `[T, N, S]`.
 
-    Not known are hours that were filled, of all nodes or of one, and those before a node's first traffic, if they are a day or more: it
-    was not there yet.
+    Not known are hours that were filled, of all nodes or of one, and those before a node's first traffic, if they
+    are a day or more: it was not there yet.
     """
     known = data.known
     first = np.argmax(data.values > 0, axis=0)  # 0 also where there is no traffic at all
