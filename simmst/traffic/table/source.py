@@ -124,7 +124,13 @@ def read_table(
     encoding: str = "utf-8",
     skip_lines: int = 0,
 ) -> pl.DataFrame:
-    """Read at once what `open_table` opens."""
+    """Read at once what `open_table` opens.
+
+    Parameters
+    ----------
+    path, columns, others, encoding, skip_lines : path-like, sequence of str, bool, str, int
+        As in `open_table`.
+    """
     with open_table(path, columns, others, encoding, skip_lines) as table:
         return table.take(pl.all())
 
