@@ -193,7 +193,7 @@ class Known:
             tuple(map(str, arrays["node_ids"])),
             str(arrays["units"]),
             NodeScaler(arrays["mean"], arrays["scale"], arrays["unit"]),
-            Intervals(arrays["residuals"], arrays["spread"]),
+            Intervals(np.asarray(arrays["residuals"], np.float32), arrays["spread"]),
             int(arrays["needed"]),
         )
 
