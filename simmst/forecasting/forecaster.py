@@ -158,7 +158,9 @@ class Known:
             "needed": np.array(self.needed),
             "mean": self.scaler.mean,
             "scale": self.scaler.scale,
+            "unit": self.scaler.unit,
             "residuals": self.intervals.residuals,
+            "spread": self.intervals.spread,
         }
 
     @classmethod
@@ -172,20 +174,26 @@ class Known:
         """
         try:
             nodes, services = len(arrays["node_ids"]), len(arrays["services"])
+            # files of before know neither: their z-scores are of traffic itself, and all nodes have one width
+            arrays = dict.fromkeys(("unit", "spread"), np.ones((nodes, services))) | arrays
             for name, kinds, sides in (
                 ("services", "U", (None,)), ("node_ids", "U", (None,)), ("units", "U", ()), ("needed", "iu", ()),
                 ("mean", "f", (nodes, services)), ("scale", "f", (nodes, services)),
+                ("unit", "f", (nodes, services)), ("spread", "f", (nodes, services)),
                 ("residuals", "f", (None, None, services)),
             ):  # fmt: skip
                 check_array(name, arrays[name], kinds, *sides)
         except (KeyError, TypeError) as error:
             raise DataError(f"lacks {error}") from None
+        for name in ("scale", "unit", "spread"):
+            if arrays[name].min() <= 0:
+                raise DataError(f"{name}: must be positive")
         return cls(
             tuple(map(str, arrays["services"])),
             tuple(map(str, arrays["node_ids"])),
             str(arrays["units"]),
-            NodeScaler(arrays["mean"], arrays["scale"]),
-            Intervals(arrays["residuals"]),
+            NodeScaler(arrays["mean"], arrays["scale"], arrays["unit"]),
+            Intervals(np.asarray(arrays["residuals"], np.float32), arrays["spread"]),
             int(arrays["needed"]),
         )
 

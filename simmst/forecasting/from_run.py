@@ -11,7 +11,6 @@ from torch import nn
 
 from simmst.errors import ConfigError, DataError
 from simmst.forecasting.forecast import Forecast
-from simmst.forecasting.intervals import Intervals
 from simmst.forecasting.network import forecast_windows, network_forecast
 from simmst.forecasting.saved import CHECKPOINT, SERVING, Serving
 from simmst.models.simmstnet import SimMSTNet
@@ -43,7 +42,7 @@ def forecast_file(checkpoint: Path, file: Path, horizon: int | None = None, leve
     """
     model, kept = load_run(checkpoint)
     hours = kept.horizon if horizon is None else horizon
-    kept.width(level)  # an impossible level is refused before the file is read
+    kept.intervals.width(level)  # an impossible level is refused before the file is read
     return forecast_traffic(model, kept, TrafficData.load(file), hours, level, f"data {file}")
 
 
@@ -102,7 +101,7 @@ def forecast_traffic(
     """
     if not 1 <= horizon <= kept.horizon:
         raise ConfigError(f"horizon {horizon}: this network was trained for 1 to {kept.horizon} hours")
-    kept.width(level)  # an impossible level is refused first
+    kept.intervals.width(level)  # an impossible level is refused first
     data = _fitting(data, kept, name)
     file = name.removeprefix("data ")
     odd = anomalies(data, kept.scaler, kept.lookback)
@@ -112,7 +111,7 @@ def forecast_traffic(
         forecast_windows(data, kept.scaler, origin, kept.lookback, kept.horizon), patches=kept.patches
     )
     values = network_forecast(model, windows, kept.scaler)[0, :horizon].astype(np.float64)
-    lower, upper = Intervals(kept.residuals).around(kept.scaler, values, level)
+    lower, upper = kept.intervals.around(kept.scaler, values, level)
     return Forecast(data, hours_after(data, horizon), values, lower, upper, level, notices)
 
 

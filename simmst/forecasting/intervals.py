@@ -12,18 +12,28 @@ import numpy.typing as npt
 from simmst.errors import ConfigError
 from simmst.traffic.scaling import NodeScaler
 
+# How many windows of the usual error stand beside a node's own: a day of origins. So a node of few windows, or one
+# that has not moved yet, does not get an interval without width.
+_OTHERS = 24
+
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Absolute errors of z-scores on held-out origins.
+    """Absolute errors of z-scores on held-out origins, each over the spread of its node.
+
+    The spread of a node is its mean error over that of all nodes, of the same step and service, shrunk towards 1:
+    a node that is hard to forecast has a wide interval, and one that is easy a narrow one.
 
     Attributes
     ----------
     residuals : float32 array `[n, H, S]`
         Each step and service in ascending order.
+    spread : float64 array `[N, S]`
+        Of each node and service, above 0. Files of before have none: 1 means what they meant.
     """
 
     residuals: npt.NDArray[np.float32]
+    spread: npt.NDArray[np.float64]
 
     @classmethod
     def of(cls, scaler: NodeScaler, forecast: npt.NDArray[np.floating], actual: npt.NDArray[np.floating]) -> Self:
@@ -37,15 +47,38 @@ class Intervals:
             In the units of the traffic.
         """
         errors = np.abs(scaler.transform(forecast) - scaler.transform(actual)).transpose(0, 2, 1, 3)
-        return cls(np.sort(errors.reshape(-1, *errors.shape[2:]), axis=0))
+        origins, nodes = errors.shape[:2]
+        return cls.of_windows(errors.reshape(-1, *errors.shape[2:]), np.tile(np.arange(nodes), origins), nodes)
+
+    @classmethod
+    def of_windows(cls, errors: npt.NDArray[np.float32], node: npt.NDArray[np.int64], nodes: int) -> Self:
+        """Collect the errors of windows.
+
+        Parameters
+        ----------
+        errors : float32 array `[n, H, S]`
+            Absolute errors of z-scores.
+        node : int64 array `[n]`
+            The node of each window.
+        nodes : int
+            Number of nodes N; one without a window has the spread 1.
+        """
+        usual = errors.mean(axis=0, dtype=np.float64)
+        relative = (errors / np.where(usual > 0, usual, 1.0)).mean(axis=1)  # [n, S]
+        total = np.zeros((nodes, errors.shape[2]))
+        np.add.at(total, node, relative)
+        count = np.bincount(node, minlength=nodes)[:, None]
+        spread = (total + _OTHERS) / (count + _OTHERS)
+        return cls(np.sort(errors / spread[node][:, None], axis=0).astype(np.float32), spread)
 
     def width(self, level: float) -> npt.NDArray[np.float64]:
-        """Half-width `[H, S]` of the interval of z-scores.
+        """Half-width `[H, S]` of the interval of z-scores of a node whose spread is 1.
 
         The k-th smallest residual, k = ceil((n + 1) level), of each step and service over all nodes. Were the
         residuals exchangeable with those to come, the interval would cover at least `level` of them, over nodes
-        and times together. They are not quite: hours follow each other, and the validation days also chose the
-        epoch.
+        and times together. They are not quite: hours follow each other, the spreads are of the same days, and the
+        validation days also chose the epoch. Errors over a scale of their own are those of locally weighted
+        conformal prediction (Lei et al., JASA 2018, section 5.2).
 
         Parameters
         ----------
@@ -81,7 +114,7 @@ class Intervals:
         level : float
             As in `width`.
         """
-        width = self.width(level)[: len(values)]
+        width = self.width(level)[: len(values), None] * self.spread
         scaled = scaler.transform(values).astype(np.float64)
-        lower, upper = (scaler.inverse(scaled + sign * width[:, None]) for sign in (-1, 1))
+        lower, upper = (scaler.inverse(scaled + sign * width) for sign in (-1, 1))
         return np.minimum(lower, values), np.maximum(upper, values)

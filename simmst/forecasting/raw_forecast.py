@@ -86,7 +86,9 @@ class RawReader:
                 inputs, _ = to_tensors(batch, torch.device("cpu"))
                 parts.append(model(*inputs).numpy())
                 progress(first + len(batch.origin), len(windows))
-        unit = self.scales.table[2] if service is None else self.scales.table[2, :, service : service + 1]
+        unit = self.scales.table[2] * self.scaler.unit  # of the loss, the same at all nodes but for rounding
+        if service is not None:
+            unit = unit[:, service : service + 1]
         out = np.concatenate(parts)
         if self.card.feed != "graph":  # [O N, H, (1,) S]
             out = out.reshape(len(origins), len(unit), self.horizon, -1).transpose(0, 2, 1, 3)

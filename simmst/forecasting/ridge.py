@@ -27,7 +27,7 @@ class RidgeFit:
     lags : tuple of int
         Steps before the origin that enter, ascending.
     scaler : NodeScaler
-        Z-scores of log1p traffic, per node and service.
+        Z-scores, per node and service.
     coefficients : array [len(lags) * S + 1, H * S]
         Last row is the constant.
     """
@@ -74,7 +74,7 @@ def fit_ridge(
     values : array [T, N, S]
         Traffic in raw units, >= 0.
     scale_steps : slice
-        Steps on which the z-scores of log1p traffic are fitted, per node and service.
+        Steps on which the z-scores (`NodeScaler`) are fitted, per node and service.
     origins : int array [O]
         Origins whose forecast steps ``t .. t + H - 1`` are the targets.
     horizon : int

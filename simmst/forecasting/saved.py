@@ -39,8 +39,8 @@ class Serving:
         Fitted on the training days.
     patches : int64 array `[N, P]`
         Neighbours of each node.
-    residuals : float32 array `[n, H, S]`
-        Absolute errors of z-scores on validation windows, each step and service in ascending order.
+    intervals : Intervals
+        From the validation windows.
     """
 
     services: tuple[str, ...]
@@ -49,7 +49,7 @@ class Serving:
     lookback: int
     scaler: NodeScaler
     patches: npt.NDArray[np.int64]
-    residuals: npt.NDArray[np.float32]
+    intervals: Intervals
 
     @classmethod
     def of(
@@ -77,7 +77,7 @@ class Serving:
         """
         return cls(
             data.services, data.node_ids, data.units, windows.lookback, scaler, windows.patches,
-            held_out_residuals(model, held_out),
+            held_out_intervals(model, held_out, len(data.node_ids)),
         )  # fmt: skip
 
     def save(self, path: Path) -> None:
@@ -89,8 +89,10 @@ class Serving:
             "lookback": np.array(self.lookback),
             "mean": self.scaler.mean,
             "scale": self.scaler.scale,
+            "unit": self.scaler.unit,
             "patches": self.patches,
-            "residuals": self.residuals,
+            "residuals": self.intervals.residuals,
+            "spread": self.intervals.spread,
         }
         save_npz(path, arrays)
 
@@ -98,6 +100,9 @@ class Serving:
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
         kept = load_npz(path)
+        if "mean" in kept:
+            # files of before know neither: their z-scores are of traffic itself, and all nodes have one width
+            kept = dict.fromkeys(("unit", "spread"), np.ones_like(kept["mean"])) | kept
         try:
             _check(kept)
         except KeyError as error:
@@ -109,19 +114,15 @@ class Serving:
             tuple(map(str, kept["node_ids"])),
             str(kept["units"]),
             int(kept["lookback"]),
-            NodeScaler(kept["mean"], kept["scale"]),
+            NodeScaler(kept["mean"], kept["scale"], kept["unit"]),
             kept["patches"],
-            kept["residuals"],
+            Intervals(kept["residuals"], kept["spread"]),
         )
 
     @property
     def horizon(self) -> int:
         """Hours that the network forecasts, H."""
-        return int(self.residuals.shape[1])
-
-    def width(self, level: float) -> npt.NDArray[np.float64]:
-        """Half-width `[H, S]` of the interval of z-scores, see `Intervals.width`."""
-        return Intervals(self.residuals).width(level)
+        return int(self.intervals.residuals.shape[1])
 
 
 def _check(kept: Arrays) -> None:
@@ -131,22 +132,23 @@ def _check(kept: Arrays) -> None:
     services, nodes = len(kept["services"]), len(kept["node_ids"])
     check_array("units", kept["units"], "U")
     check_array("lookback", kept["lookback"], "iu")
-    for name in ("mean", "scale"):
+    for name in ("mean", "scale", "unit", "spread"):
         check_array(name, kept[name], "f", nodes, services)
     check_array("patches", kept["patches"], "iu", nodes, None)
     check_array("residuals", kept["residuals"], "f", None, None, services)
-    if kept["lookback"] < 1 or kept["scale"].min() < 1e-12:
-        raise DataError("lookback, scale: must be positive")
+    if kept["lookback"] < 1 or kept["scale"].min() < 1e-12 or min(kept["unit"].min(), kept["spread"].min()) <= 0:
+        raise DataError("lookback, scale, unit, spread: must be positive")
     if kept["patches"].min() < 0 or kept["patches"].max() >= nodes:
         raise DataError(f"patches: must be numbers of the {nodes} nodes")
 
 
-def held_out_residuals(model: nn.Module, windows: WindowSource) -> npt.NDArray[np.float32]:
-    """Absolute errors of z-scores `[n, H, S]`, each step and service sorted on its own."""
+def held_out_intervals(model: nn.Module, windows: WindowSource, nodes: int) -> Intervals:
+    """Intervals from the errors of a network on windows that nothing was fitted to."""
     model.eval()
-    errors = []
+    errors, node = [], []
     with torch.no_grad():
         for _, batch in iterate_batches(windows, _BATCH):
             inputs, target = to_tensors(batch, torch.device("cpu"))
             errors.append((model(*inputs) - target).abs().numpy())
-    return np.sort(np.concatenate(errors), axis=0)
+            node.append(batch.node)
+    return Intervals.of_windows(np.concatenate(errors), np.concatenate(node), nodes)

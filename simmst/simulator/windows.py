@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from simmst.errors import ConfigError
 from simmst.simulator.world import World
 from simmst.traffic.neighbours import patches_from_positions
+from simmst.traffic.scaling import NodeScaler
 from simmst.traffic.windows import WindowBatch, calendar_marks
 
 IntArray = NDArray[np.int64]
@@ -20,9 +21,9 @@ IntArray = NDArray[np.int64]
 class SimulatedWindows:
     """Windows of simulated worlds, cut when asked for; sample `i` belongs to world `i // per_world`.
 
-    A cell's traffic is scaled as a real node's is: z-scores of log(1 + traffic), here with the mean and the
-    deviation of the cell's own first half (or first `lookback` hours, if that is more), so that, as with real
-    traffic, some targets lie in the part the scale was fitted on and some after it.
+    A cell's traffic is scaled as a real node's is (`NodeScaler`), by the cell's own first half (or first
+    `lookback` hours, if that is more), so that, as with real traffic, some targets lie in the part the scale was
+    fitted on and some after it.
 
     Parameters
     ----------
@@ -32,8 +33,8 @@ class SimulatedWindows:
         Hours of history L and of target H.
     patches : int64 array `[Q, P]`
         Squares of each square's patch.
-    mean, scale : float32 array `[W, Q, S]`
-        Of each square of each world.
+    mean, scale, unit : float32 array `[W, Q, S]`
+        Of each square of each world, as in `NodeScaler`.
     world, node, origin : int64 array `[n]`
         World, node and first target hour of each window.
     week_marks : float32 array `[168, M]`
@@ -46,6 +47,7 @@ class SimulatedWindows:
     patches: IntArray
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
+    unit: NDArray[np.float32]
     world: IntArray
     node: IntArray
     origin: IntArray
@@ -88,16 +90,17 @@ class SimulatedWindows:
             rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
             drawn.append(rng.choice(n_origins * n_nodes, per_world, replace=False))
         place, node = np.divmod(np.concatenate(drawn), n_nodes)
-        fit = max(lookback, hours // 2)
-        stats = [_log_statistics(world, fit) for world in worlds]
+        fit = max(lookback, hours // 2, 2)
+        scalers = [NodeScaler.fit(np.matmul(world.spread, world.sites[:fit])) for world in worlds]
         monday = np.datetime64("2024-01-01T00:00", "m")
         return cls(
             worlds=tuple(worlds),
             lookback=lookback,
             horizon=horizon,
             patches=patches_from_positions(worlds[0].squares, patch),
-            mean=np.stack([mean for mean, _ in stats]),
-            scale=np.stack([scale for _, scale in stats]),
+            mean=np.stack([one.mean for one in scalers]).astype(np.float32),
+            scale=np.stack([one.scale for one in scalers]).astype(np.float32),
+            unit=np.stack([one.unit for one in scalers]).astype(np.float32),
             world=np.repeat(np.arange(len(worlds)), per_world),
             node=node,
             origin=lookback + place,
@@ -123,7 +126,8 @@ class SimulatedWindows:
             world = self.worlds[number]
             patch = self.patches[nodes[self.node[i]]]
             traffic = np.matmul(world.spread[patch], world.sites[first : first + span])
-            scaled = (np.log1p(traffic) - self.mean[number, patch]) / self.scale[number, patch]
+            logs = np.log1p(traffic / self.unit[number, patch])
+            scaled = (logs - self.mean[number, patch]) / self.scale[number, patch]
             history[row] = scaled[: self.lookback]
             target[row] = scaled[self.lookback :, centre]
             hour_of_week[row] = world.start_hour + first + np.arange(span)
@@ -137,12 +141,6 @@ class SimulatedWindows:
             origin=self.origin[index],
             world=self.world[index],
         )
-
-
-def _log_statistics(world: World, fit: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    logs = np.log1p(np.matmul(world.spread, world.sites[:fit]))
-    spread = logs.std(axis=0)
-    return logs.mean(axis=0), np.where(spread > 1e-6, spread, np.float32(1))
 
 
 def plant_bad_worlds(

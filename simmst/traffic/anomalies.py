@@ -58,11 +58,13 @@ def _other_nodes(values: npt.NDArray[np.float64], scaler: NodeScaler) -> Iterato
     if values.shape[1] < _ENOUGH_NODES:
         return
     found = []
-    for s, level in enumerate(np.log1p(values).mean(axis=0).T):
-        known = scaler.mean[:, s]
+    levels = np.expm1(np.log1p(values / scaler.unit).mean(axis=0)) * scaler.unit
+    usual = np.expm1(scaler.mean) * scaler.unit
+    logs = np.log1p(usual / np.median(scaler.unit, axis=0))
+    for s, level in enumerate(levels.T):
         # Nodes that are all alike have no order.
-        if np.ptp(level) > 0 and known.std() > 0.5 * np.median(scaler.scale[:, s]):
-            found.append(float(spearmanr(level, known).statistic))
+        if np.ptp(level) > 0 and logs[:, s].std() > 0.5 * np.median(scaler.scale[:, s]):
+            found.append(float(spearmanr(level, usual[:, s]).statistic))
     if found and max(found) < _LIKE:
         yield (
             "The busy nodes are not the run's busy nodes (rank correlation of their levels "
@@ -74,7 +76,7 @@ def _absurd(
     data: TrafficData, values: npt.NDArray[np.float64], scaled: npt.NDArray[np.float64], scaler: NodeScaler
 ) -> Iterator[str]:
     """Name values that are many deviations and a large factor away from what is usual for their node."""
-    away = np.abs(np.log1p(values) - scaler.mean)
+    away = np.abs(np.log1p(values / scaler.unit) - scaler.mean)
     far = np.where(away > np.log(_FACTOR), np.abs(scaled), 0.0)
     far[far <= _FAR] = 0.0
     cells = far.max(axis=0)
@@ -85,7 +87,7 @@ def _absurd(
     for n, s in zip(*np.unravel_index(order, cells.shape), strict=True):
         t, hours = int(far[:, n, s].argmax()), np.count_nonzero(far[:, n, s])
         more = f" and {hours - 1} other hours" if hours > 1 else ""
-        usual = np.expm1(scaler.mean[n, s])
+        usual = np.expm1(scaler.mean[n, s]) * scaler.unit[n, s]
         worst.append(
             f"node {data.node_ids[n]}, {data.services[s]}: {values[t, n, s]:.3g} at "
             f"{data.times[len(data.times) - len(values) + t]}{more}, where {usual:.3g} is usual"

@@ -1,4 +1,4 @@
-"""Scaling of traffic: z-scores of log(1 + traffic) for each node and service."""
+"""Scaling of traffic: z-scores of log(1 + traffic / unit), in a unit that each node and service has of its own."""
 
 from __future__ import annotations
 
@@ -12,20 +12,34 @@ from simmst.errors import DataError
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
+#: The unit, in means of the training traffic. 0.01, 0.02, 0.05 and 0.1 differ by less than 1.2 % in the ridge's
+#: error on the validation days of Jinan and Milano; the pretrained network has this one.
+UNIT = 0.05
+# A node that hardly moves would else have intervals as narrow as the noise of its counter, and z-scores without
+# bound once it moves. No node of Jinan or Milano is below 0.2.
+_LEAST_SCALE = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class NodeScaler:
-    """Per-node and per-service z-scores of log(1 + traffic).
+    """Per-node and per-service z-scores of log(1 + traffic / unit).
+
+    Traffic times any factor has the same z-scores under the scale that is fitted to it, and the inverse of
+    z-scores is times that factor.
 
     Parameters
     ----------
     mean, scale : float64 array `[N, S]`
-        Mean and standard deviation of log(1 + traffic) over the steps it was fitted on. A series that was constant
-        there has scale 1.
+        Mean and standard deviation of log(1 + traffic / unit) over the steps it was fitted on. The deviation is
+        0.1 at least; a series without traffic has scale 1.
+    unit : float64 array `[N, S]`
+        A twentieth of the mean traffic there, above 0; without traffic that of the service's mean node, and 1
+        where the service has none at all. Files of before have none: 1 means what they meant.
     """
 
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
+    unit: NDArray[np.float64]
 
     @classmethod
     def fit(cls, values: NDArray[np.floating], filled: NDArray[np.bool_] | None = None) -> NodeScaler:
@@ -45,22 +59,24 @@ class NodeScaler:
         """
         if values.ndim != 3 or len(values) < 2:
             raise DataError(f"values: two or more steps [T, N, S] are needed for a scale, not {values.shape}")
-        logs = np.log1p(values, dtype=np.float64)
-        if filled is None or not filled.any():
-            mean, spread = logs.mean(axis=0), logs.std(axis=0)
-        else:
+        used: NDArray[np.bool_] | bool = True  # of [T, N, S]
+        if filled is not None and filled.any():
             if (~filled).sum(axis=0).min() < 2:
                 raise DataError(
                     "values: a service has fewer than two recorded steps in the training part; choose other "
                     "services or a file with other days"
                 )
-            used = np.broadcast_to(~filled[:, None], logs.shape)
-            mean, spread = logs.mean(axis=0, where=used), logs.std(axis=0, where=used)
-        return cls(mean, np.where(spread > 1e-6, spread, 1.0))
+            used = np.broadcast_to(~filled[:, None], values.shape)
+        level = values.mean(axis=0, dtype=np.float64, where=used)
+        usual = np.where(level > 0, level, level.mean(axis=0))
+        unit = np.where(usual > 0, UNIT * usual, 1.0)
+        logs = _relative_logs(values, unit)
+        mean, spread = logs.mean(axis=0, where=used), logs.std(axis=0, where=used)
+        return cls(mean, np.where(level > 0, np.maximum(spread, _LEAST_SCALE), 1.0), unit)
 
     def transform(self, values: NDArray[np.floating]) -> FloatArray:
         """Scale traffic `[..., N, S]` to z-scores of the same shape."""
-        scaled = (np.log1p(values, dtype=np.float64) - self.mean) / self.scale
+        scaled = (_relative_logs(values, self.unit) - self.mean) / self.scale
         return np.asarray(scaled, dtype=np.float32)
 
     def inverse(self, scaled: NDArray[np.floating], node: IntArray | None = None) -> NDArray[np.float64]:
@@ -73,7 +89,12 @@ class NodeScaler:
         node : int64 array `[B]`, optional
             The node of each sample.
         """
-        mean, scale = self.mean, self.scale
+        mean, scale, unit = self.mean, self.scale, self.unit
         if node is not None:
-            mean, scale = mean[node][:, None], scale[node][:, None]
-        return np.maximum(np.expm1(np.asarray(scaled, dtype=np.float64) * scale + mean), 0.0)
+            mean, scale, unit = mean[node][:, None], scale[node][:, None], unit[node][:, None]
+        return np.maximum(np.expm1(np.asarray(scaled, dtype=np.float64) * scale + mean) * unit, 0.0)
+
+
+def _relative_logs(values: NDArray[np.floating], unit: NDArray[np.float64]) -> NDArray[np.float64]:
+    logs: NDArray[np.float64] = np.divide(values, unit, dtype=np.float64)
+    return np.log1p(logs, out=logs)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from simmst.simulator.windows import SimulatedWindows
-from simmst.traffic.scaling import NodeScaler
+from simmst.traffic.scaling import UNIT, NodeScaler
 from simmst.traffic.windows import WindowBatch, WindowSource
 
 Floats = npt.NDArray[np.float32]
@@ -23,13 +23,17 @@ class Scales(Protocol):
     """Where a window's z-scores come from."""
 
     def rows(self, batch: WindowBatch) -> Floats:
-        """Mean and deviation of log(1 + traffic), and the unit: `[B, 3, N, S]` for cities, else `[B, 3, S]`."""
+        """What makes z-scores traffic, in the unit of the loss: `[B, 3, N, S]` for cities, else `[B, 3, S]`.
+
+        They are the mean and the deviation of log(1 + traffic / the node's unit), and the unit of the loss over
+        the node's.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RealScales:
-    """Scales of real nodes; the unit of a service is its mean traffic over nodes and training steps.
+    """Scales of real nodes; the loss of a service is in its mean traffic over nodes and training steps.
 
     Attributes
     ----------
@@ -42,10 +46,10 @@ class RealScales:
     def of(
         cls, scaler: NodeScaler, training: npt.NDArray[np.floating], filled: npt.NDArray[np.bool_]
     ) -> RealScales:
-        """Take the scaler's, and the unit from training traffic `[T, N, S]` but for filled steps `[T, S]`."""
+        """Take the scaler's, and the mean of training traffic `[T, N, S]` but for filled steps `[T, S]`."""
         used = np.broadcast_to(~filled[:, None], training.shape)
         mean = training.mean(axis=(0, 1), dtype=np.float64, where=used)
-        unit = np.broadcast_to(np.where(mean > 0, mean, 1.0), scaler.mean.shape)
+        unit = np.where(mean > 0, mean, 1.0) / scaler.unit
         return cls(np.stack([scaler.mean, scaler.scale, unit]).astype(np.float32))
 
     def rows(self, batch: WindowBatch) -> Floats:
@@ -55,9 +59,7 @@ class RealScales:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedScales:
-    """Scales of simulated cells; the unit of a service is its mean traffic over the cells of the window's world.
-
-    The mean is that of a log-normal with the cell's mean and deviation, over the cells.
+    """Scales of simulated cells; the loss of a service is in its mean traffic over the cells of a window's world.
 
     Attributes
     ----------
@@ -72,10 +74,10 @@ class SimulatedScales:
     @classmethod
     def of(cls, windows: SimulatedWindows) -> SimulatedScales:
         """Read them off the windows."""
-        mean, scale = windows.mean.astype(np.float64), windows.scale.astype(np.float64)
-        unit = np.expm1(mean + scale**2 / 2).mean(axis=1, keepdims=True)
-        unit = np.broadcast_to(unit, mean.shape)  # above 0, for a cell's scale is
-        return cls(np.stack([mean, scale, unit]).astype(np.float32), np.asarray(windows.worlds[0].nodes))
+        own = windows.unit.astype(np.float64)
+        unit = own.mean(axis=1, keepdims=True) / UNIT / own
+        table = np.stack([windows.mean, windows.scale, unit.astype(np.float32)])
+        return cls(table, np.asarray(windows.worlds[0].nodes))
 
     def rows(self, batch: WindowBatch) -> Floats:
         """See `Scales`."""
@@ -84,7 +86,7 @@ class SimulatedScales:
 
 @dataclass(frozen=True, slots=True)
 class RawWindows:
-    """Windows whose target is traffic in the unit of `Scales`, and whose history ends in three rows of scales.
+    """Windows whose target is traffic in the unit of the loss, and whose history ends in the rows of `Scales`.
 
     Attributes
     ----------
@@ -138,15 +140,16 @@ class RawScale(nn.Module):
         the centre of a patch.
     """
 
-    #: Told to a checkpoint, so that a training on another scale does not go on as one on this.
-    loss_scale = "traffic"
+    #: Told to a checkpoint, so that a training on another scale does not go on as one on this: not one whose loss
+    #: was on z-scores, nor one whose z-scores knew no units of nodes.
+    loss_scale = "traffic, in units of nodes"
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, history: Tensor, history_marks: Tensor, future_marks: Tensor) -> Tensor:
-        """Forecast traffic in the unit of the window's scales, 0 at least in evaluation mode."""
+        """Forecast traffic in the unit of the loss, 0 at least in evaluation mode."""
         rows = history[:, -3:]
         out: Tensor = self.model(history[:, :-3], history_marks, future_marks)
         if out.ndim == 3:

@@ -18,6 +18,7 @@ from cutplane.errors import CutplaneError
 from simmst.errors import SimmstError
 from simmst.experiments.config import RunConfig
 from simmst.experiments.rundir import RunDirectory
+from simmst.forecasting.intervals import Intervals
 from simmst.forecasting.saved import Serving
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.simulator.archive import load_worlds, save_worlds
@@ -168,16 +169,18 @@ def _state(path: Path) -> None:
 
 def _serving(path: Path) -> None:
     rng = np.random.default_rng(0)
-    scaler = NodeScaler(rng.normal(size=(4, 2)), rng.uniform(0.5, 1, (4, 2)))
+    scaler = NodeScaler(rng.normal(size=(4, 2)), *rng.uniform(0.5, 1, (2, 4, 2)))
     residuals = np.sort(rng.uniform(size=(30, 3, 2)), axis=0).astype(np.float32)
+    intervals = Intervals(residuals, rng.uniform(0.5, 2, (4, 2)))
     patches = np.tile(np.arange(4)[:, None], (1, 9))
-    Serving(("call", "sms"), ("a", "b", "c", "d"), "MB", 12, scaler, patches, residuals).save(path)
+    Serving(("call", "sms"), ("a", "b", "c", "d"), "MB", 12, scaler, patches, intervals).save(path)
 
 
 def _read_serving(path: Path) -> None:
     kept = Serving.load(path)
-    width = kept.width(0.9)
-    assert width.shape == kept.residuals.shape[1:]
+    width = kept.intervals.width(0.9)
+    assert width.shape == kept.intervals.residuals.shape[1:]
+    assert (kept.intervals.spread > 0).all() and (kept.scaler.unit > 0).all()
     scaled = kept.scaler.transform(np.zeros((3, len(kept.node_ids), len(kept.services))))
     assert scaled[:, kept.patches].shape == (3, len(kept.node_ids), kept.patches.shape[1], len(kept.services))
 

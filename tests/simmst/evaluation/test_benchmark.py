@@ -139,7 +139,7 @@ PRINTED = {
 
 
 @pytest.mark.parametrize("name", ["A", "B"])
-def test_milano_has_the_printed_rows(real_data, name):
+def test_milano_has_the_printed_rows(real_data, printed_scales, name):
     target = Target(TrafficData.load(real_data("milano_internet_100.npz")), "milano")
     benchmark = make_benchmark(target, name)
     reference = Reference.of(benchmark)

@@ -23,7 +23,8 @@ def test_it_is_the_ridge_of_scikit_learn_on_the_same_features():
     origins, horizon, nodes, services = np.arange(12, 148), 3, 4, 2
     ours = fit_ridge(values, slice(0, 150), origins, horizon, LAGS, penalty=7.0)
 
-    log = np.log1p(values)
+    unit = values[:150].mean(0) / 20
+    log = np.log1p(values / unit)
     scaled = (log - log[:150].mean(0)) / log[:150].std(0)
     rows = [
         (np.concatenate([*(scaled[t - lag, n] for lag in LAGS), [1.0]]), scaled[t : t + horizon, n].ravel())
@@ -34,7 +35,7 @@ def test_it_is_the_ridge_of_scikit_learn_on_the_same_features():
     np.testing.assert_allclose(ours.coefficients, theirs.coef_.T, atol=1e-6)
 
     expected = theirs.predict([np.concatenate([*(scaled[170 - lag, 1] for lag in LAGS), [1.0]])])
-    expected = np.expm1(expected.reshape(horizon, services) * log[:150, 1].std(0) + log[:150, 1].mean(0))
+    expected = np.expm1(expected.reshape(horizon, services) * log[:150, 1].std(0) + log[:150, 1].mean(0)) * unit[1]
     np.testing.assert_allclose(ours.predict(values, np.array([170]))[0, :, 1], expected, rtol=1e-5)
 
 
@@ -55,6 +56,15 @@ def test_the_fit_reads_no_step_after_its_last_target():
     poisoned[101:] = 1e6
     fits = [fit_ridge(v, slice(0, 100), np.arange(12, 100), 2, LAGS) for v in (values, poisoned)]
     np.testing.assert_array_equal(fits[0].coefficients, fits[1].coefficients)
+
+
+@settings(max_examples=20, deadline=None)
+@given(log10=st.floats(-6, 9))
+def test_traffic_times_a_factor_has_forecasts_times_that_factor(log10):
+    values, factor, origins = traffic(), 10.0**log10, np.arange(150, 198)
+    fits = [fit_ridge(v, slice(0, 100), np.arange(12, 99), 2, LAGS) for v in (values, values * factor)]
+    there = fits[1].predict(values * factor, origins)
+    np.testing.assert_allclose(there / factor, fits[0].predict(values, origins), rtol=1e-4)
 
 
 def test_a_constant_series_is_forecast_as_itself():

@@ -7,8 +7,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from simmst.errors import SimmstError
 from simmst.forecasting.from_run import forecast_file
@@ -179,22 +177,6 @@ def test_a_file_of_the_run_in_place_of_its_directory_is_refused_with_the_directo
 def test_a_run_that_is_not_finished_is_refused(tmp_path):
     with pytest.raises(SimmstError, match="holds no finished run"):
         forecast_file(tmp_path, saved(traffic(48), tmp_path))
-
-
-@given(st.integers(2, 60), st.floats(0.05, 0.95))
-@settings(max_examples=40, deadline=None)
-def test_the_interval_is_the_smallest_residual_with_enough_below_it(count, level):
-    residuals = np.sort(np.random.default_rng(count).random((count, 1, 1)), axis=0).astype(np.float32)
-    serving = Serving(
-        ("a",), ("n",), "", 1, NodeScaler(np.zeros((1, 1)), np.ones((1, 1))), np.zeros((1, 1)), residuals
-    )
-    needed = level * (count + 1)
-    if needed > count:
-        with pytest.raises(SimmstError):
-            serving.width(level)
-        return
-    width = serving.width(level)[0, 0]
-    assert np.sum(residuals <= width) >= needed > np.sum(residuals < width) - 1e-9
 
 
 def test_the_table_has_a_line_an_hour_node_and_service(run, tmp_path):

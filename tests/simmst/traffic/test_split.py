@@ -28,7 +28,7 @@ PROTOCOL_J = {
 
 
 @pytest.mark.parametrize("horizon", [1, 6, 24])
-def test_the_printed_rows_of_protocol_j_come_out_to_the_digit(real_data, horizon):
+def test_the_printed_rows_of_protocol_j_come_out_to_the_digit(real_data, printed_scales, horizon):
     with np.load(real_data("jinan.npz"), allow_pickle=False) as file:
         values, services = file["values"], [str(name).removesuffix("_MB") for name in file["services"]]
     protocol = Protocol.proportional(len(values), horizon=horizon)
@@ -39,6 +39,17 @@ def test_the_printed_rows_of_protocol_j_come_out_to_the_digit(real_data, horizon
             tasks = scores(rows[name], truth(values, origins, horizon), services)["tasks"]
             ours = " | ".join(f"{task['mae']:.2f} / {task['rmse']:.2f}" for task in tasks.values())
             assert ours == printed, name
+
+
+@pytest.mark.parametrize("horizon", [1, 6, 24])
+def test_the_ridge_in_units_of_nodes_is_no_worse_than_the_printed_one(real_data, horizon):
+    with np.load(real_data("jinan.npz"), allow_pickle=False) as file:
+        values = file["values"]
+    protocol = Protocol.proportional(len(values), horizon=horizon)
+    row = baseline_forecasts(values, protocol, horizon, np.zeros((len(values), 4), dtype=bool))["ridge"]
+    found = scores(row, truth(values, protocol.test.origins(horizon), horizon), list("abcd"))["tasks"]
+    printed = [float(one.split("/")[0]) for one in PROTOCOL_J[horizon, "ridge"].split("|")]
+    assert (np.array([task["mae"] for task in found.values()]) < np.array(printed) + 0.005).all()
 
 
 def test_twenty_two_days_are_split_as_protocol_j():
