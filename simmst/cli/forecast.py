@@ -22,7 +22,7 @@ def forecast(
         Path | None,
         typer.Option(
             help="Directory of a finished `simmst run`, or of a forecaster that Python saved. Without it the "
-            "pretrained network forecasts, which needs a day of history of any city."
+            "pretrained network forecasts, or simple rows beside it, from a day of history of any city on."
         ),
     ] = None,
     weights: Annotated[
@@ -42,6 +42,7 @@ def forecast(
     from simmst.forecasting.from_run import forecast_file
     from simmst.forecasting.output import check_suffix, write_forecast
     from simmst.forecasting.pretrained import Pretrained
+    from simmst.forecasting.selected import Selected
     from simmst.traffic.dataset import TrafficData
 
     check_suffix(out)
@@ -54,7 +55,9 @@ def forecast(
     torch.set_num_threads(1)
     if checkpoint is None:
         traffic, how = TrafficData.load(data), "calibrated on the file's last days"
-        found = Pretrained(weights).fit(traffic).predict(traffic, horizon, level)
+        selected = Selected(Pretrained(weights), horizon=24 if horizon is None else horizon).fit(traffic)
+        found = selected.predict(traffic, level=level)
+        say(Console(), f"forecast by: {selected.said()}")
     elif weights is not None:
         raise ConfigError("weights: go without --checkpoint, which has weights of its own")
     else:

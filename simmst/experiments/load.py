@@ -12,6 +12,8 @@ from simmst.forecasting.closed_form import Naive, Ridge
 from simmst.forecasting.folder import NOTE, read_note
 from simmst.forecasting.forecaster import Forecaster
 from simmst.forecasting.pretrained import Pretrained
+from simmst.forecasting.selected import Selected
+from simmst.forecasting.simple import Autoregression, Blend, LastWeek, Profile, Row, Yesterday
 
 
 def load(folder: str | PathLike[str]) -> Forecaster:
@@ -30,10 +32,13 @@ def load(folder: str | PathLike[str]) -> Forecaster:
     path = Path(folder)
     if not (path / NOTE).is_file():
         return SimMSTNet.load(path)
-    kinds: dict[str, type[Naive | Ridge | Network | Pretrained]] = {
+    kinds: dict[str, type[Naive | Ridge | Network | Pretrained | Row]] = {
         "naive": Naive, "ridge": Ridge, "network": Network, "pretrained": Pretrained,
+        **{row.name: row for row in (Autoregression, Blend, LastWeek, Profile, Yesterday)},
     }  # fmt: skip
     kind = read_note(path)["kind"]
+    if kind == Selected.name:
+        return Selected.load(path, load)
     if kind not in kinds:
-        raise DataError(f"{path / NOTE}: kind {kind!r} is unknown; known: {', '.join(kinds)}")
+        raise DataError(f"{path / NOTE}: kind {kind!r} is unknown; known: {', '.join([*kinds, Selected.name])}")
     return kinds[kind].load(path)

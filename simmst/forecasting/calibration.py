@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -64,17 +64,34 @@ class Calibration:
         Calibration
             Factors of 1 where fewer than two days are there.
         """
-        hours, nodes, services = data.values.shape
-        fewest = max(1, min(_MOST_ORIGINS, _MOST_SERIES // (nodes * services)))
-        origins = np.arange(hours - DAY, max(hours // 2, DAY) - 1, -_APART)[:fewest]
-        if not origins.size:
+        origins = held_out_origins(data)
+        found = [ask(data.values[:at], known[:at], data.start_hour + int(at)) for at in origins]
+        return cls.of(data, known, origins, found)
+
+    @classmethod
+    def of(
+        cls, data: TrafficData, known: NDArray[np.bool_], origins: NDArray[np.int64], found: Sequence[Quantiles]
+    ) -> Self:
+        """Hold quantiles of the day after each origin against the truth, as far as the data have it.
+
+        Parameters
+        ----------
+        data : TrafficData
+            Hourly.
+        known : bool array [T, N, S]
+        origins : int64 array [O]
+        found : sequence of array [H, N, S, Q]
+            One an origin; H may be longer than what the data have.
+        """
+        if not len(origins):
             return cls.none()
-        scores = np.full((len(origins), DAY, nodes, services), np.nan)
-        for i, origin in enumerate(origins):
-            found = ask(data.values[:origin], known[:origin], data.start_hour + int(origin))
+        nodes, services = data.values.shape[1:]
+        scores = []
+        for origin, quantiles in zip(origins, found, strict=True):
             truth = data.values[origin : origin + DAY].astype(np.float64)
-            scores[i] = np.where(known[origin : origin + DAY], _score(truth, found.astype(np.float64)), np.nan)
-        return cls(data.node_ids, data.services, _factors(scores.reshape(-1, nodes, services)))
+            one = _score(truth, quantiles[: len(truth)].astype(np.float64))
+            scores.append(np.where(known[origin : origin + DAY], one, np.nan))
+        return cls(data.node_ids, data.services, _factors(np.concatenate(scores).reshape(-1, nodes, services)))
 
     def interval(
         self, found: Quantiles, data: TrafficData, level: float
@@ -131,6 +148,13 @@ class Calibration:
         if not ((arrays["factors"] >= _NARROWEST) & (arrays["factors"] <= _WIDEST)).all():
             raise DataError(f"factors: must lie between {_NARROWEST:g} and {_WIDEST:g}")
         return cls(tuple(map(str, arrays["node_ids"])), tuple(map(str, arrays["services"])), arrays["factors"])
+
+
+def held_out_origins(data: TrafficData) -> NDArray[np.int64]:
+    """Origins in the second half of a history, a day before its end at the latest; fewer of many series."""
+    hours, nodes, services = data.values.shape
+    most = max(1, min(_MOST_ORIGINS, _MOST_SERIES // (nodes * services)))
+    return np.arange(hours - DAY, max(hours // 2, DAY) - 1, -_APART)[:most]
 
 
 def quantile_at(found: Quantiles, level: float) -> NDArray[np.float64]:
