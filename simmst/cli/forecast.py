@@ -38,6 +38,7 @@ def forecast(
     import torch
 
     from simmst.experiments.load import load
+    from simmst.experiments.short_run import SELECTED
     from simmst.forecasting.folder import NOTE
     from simmst.forecasting.from_run import forecast_file
     from simmst.forecasting.output import check_suffix, write_forecast
@@ -62,7 +63,9 @@ def forecast(
         raise ConfigError("weights: go without --checkpoint, which has weights of its own")
     else:
         how = "calibrated on the run's validation days"
-        if (checkpoint / NOTE).is_file():  # saved in Python
+        folders = checkpoint, checkpoint / SELECTED  # saved in Python, or a run on a short file
+        if any((folder / NOTE).is_file() for folder in folders):
+            how = "calibrated on held-back days"
             found = load(checkpoint).predict(TrafficData.load(data), horizon, level)
         else:
             found = forecast_file(checkpoint, data, horizon, level)

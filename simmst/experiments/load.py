@@ -7,6 +7,7 @@ from pathlib import Path
 
 from simmst.errors import DataError
 from simmst.experiments.network import Network
+from simmst.experiments.short_run import SELECTED
 from simmst.experiments.sim_mst import SimMSTNet
 from simmst.forecasting.closed_form import Naive, Ridge
 from simmst.forecasting.folder import NOTE, read_note
@@ -30,6 +31,8 @@ def load(folder: str | PathLike[str]) -> Forecaster:
         If it holds none, an unfinished run, or damaged files.
     """
     path = Path(folder)
+    if (path / SELECTED / NOTE).is_file():  # a run on a file that was too short to train on
+        path /= SELECTED
     if not (path / NOTE).is_file():
         return SimMSTNet.load(path)
     kinds: dict[str, type[Naive | Ridge | Network | Pretrained | Row]] = {

@@ -145,9 +145,7 @@ class Choice:
             each = ", ".join(f"{row} for {' and '.join(groups)}" for row, groups in leads.items())
             each = rows[0] if len(leads) == 1 else each
             words.append(each if len(where) == 1 else f"{', '.join(services)}: {each}")
-        why = (
-            f"by {self.origins} forecasts of the last {self.days} days" if self.origins else "too short to choose"
-        )
+        why = f"by {self.origins} held-back forecasts" if self.origins else "too few days to choose"
         return f"{'; '.join(words)} ({why})"
 
     def as_json(self) -> dict[str, Any]:

@@ -75,10 +75,18 @@ class Selected(Forecaster):
         self._fitted: dict[str, Forecaster] = {}
 
     def fit(self, traffic: TrafficData) -> Self:
-        """Choose on held-back days, fit what was chosen on all of the traffic, and calibrate the intervals."""
+        """Choose on held-back days, fit what was chosen on all of the traffic, and calibrate the intervals.
+
+        Raises
+        ------
+        DataError
+            If there is less than a day of traffic.
+        """
         data = traffic.hourly()
-        self._fitted = {}
         days = len(data.values) // DAY
+        if not days:
+            raise DataError(f"traffic: {len(data.values)} hours; a day of history is needed")
+        self._fitted = {}
         if days < _FEWEST_TO_MIX:
             self.choice = Choice.unasked((self.network.name,), data.services, self.horizon, [0] * len(GROUPS))
             self.calibration = self.network.fit(data).calibration
