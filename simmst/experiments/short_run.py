@@ -81,13 +81,8 @@ def run_short(config: RunConfig, directory: RunDirectory) -> Mapping[str, Any]:
             "forecast_by": selected.said(),
             "held_back": {"forecasts": selected.choice.origins, "errors": selected.choice.frame().to_dicts()},
         }
-        page = render(
-            f"Forecasts of {target.name}",
-            metrics,
-            _facts(target, config),
-            hourly_units(target.data),
-            selected.choice,
-        )
+        units = hourly_units(target.data)
+        page = render(f"Forecasts of {target.name}", metrics, _facts(target, config), units, selected.choice)
         directory.write("report.html", page)
         directory.write_json("metrics.json", metrics)
         return metrics

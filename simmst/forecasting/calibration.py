@@ -72,7 +72,7 @@ class Calibration:
     def of(
         cls, data: TrafficData, known: NDArray[np.bool_], origins: NDArray[np.int64], found: Sequence[Quantiles]
     ) -> Self:
-        """Hold quantiles of the day after each origin against the truth, as far as the data have it.
+        """Hold quantiles of the day after each origin against the truth, as far as either goes.
 
         Parameters
         ----------
@@ -81,16 +81,17 @@ class Calibration:
         known : bool array [T, N, S]
         origins : int64 array [O]
         found : sequence of array [H, N, S, Q]
-            One an origin; H may be longer than what the data have.
+            One an origin.
         """
         if not len(origins):
             return cls.none()
         nodes, services = data.values.shape[1:]
         scores = []
         for origin, quantiles in zip(origins, found, strict=True):
-            truth = data.values[origin : origin + DAY].astype(np.float64)
+            hours = slice(origin, origin + min(DAY, len(quantiles)))
+            truth = data.values[hours].astype(np.float64)
             one = _score(truth, quantiles[: len(truth)].astype(np.float64))
-            scores.append(np.where(known[origin : origin + DAY], one, np.nan))
+            scores.append(np.where(known[hours], one, np.nan))
         return cls(data.node_ids, data.services, _factors(np.concatenate(scores).reshape(-1, nodes, services)))
 
     def interval(

@@ -31,21 +31,15 @@ def render(title: str, metrics: Mapping[str, Any], facts: Mapping[str, str], uni
         HTML without any reference to the network; every string is escaped.
     """
     low = np.where(np.isnan(choice.errors), np.inf, choice.errors).min(axis=0)
+
+    def cell(r: int, s: int, g: int) -> tuple[str, bool]:
+        error = choice.errors[r, s, g]
+        star = " *" if choice.taken[s, g] == r else ""
+        return (f"{error:.4g}{star}" if np.isfinite(error) else "–"), bool(error == low[s, g])
+
+    services, groups = range(len(choice.services)), range(len(choice.groups))
     rows = [
-        {
-            "name": name,
-            "ours": r == 0,
-            "groups": [
-                [
-                    (
-                        _cell(choice.errors[r, s, g], bool(choice.taken[s, g] == r)),
-                        choice.errors[r, s, g] == low[s, g],
-                    )
-                    for g in range(len(choice.groups))
-                ]
-                for s in range(len(choice.services))
-            ],
-        }
+        {"name": name, "ours": r == 0, "groups": [[cell(r, s, g) for g in groups] for s in services]}
         for r, name in enumerate(choice.rows)
     ]
     return page(
