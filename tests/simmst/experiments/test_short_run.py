@@ -1,4 +1,4 @@
-"""A run on a file that is too short to train on ends in a directory that forecasts, and begins anew when stopped."""
+"""A run on a file that is too short to train on ends in a directory that forecasts; stopped, it begins anew."""
 
 import json
 
@@ -41,7 +41,7 @@ def test_it_leaves_metrics_a_report_and_a_forecaster(tmp_path, days):
     directory = RunDirectory.create(tmp_path / "run", config)
     metrics = run_short(config, directory)
     assert metrics == json.loads((directory.path / "metrics.json").read_text())
-    assert f"has {days} whole days; 11 are needed" in metrics["notices"][0]
+    assert f"has {days} whole days; 14 are needed" in metrics["notices"][0]
     assert ("choose nothing" in metrics["notices"][0]) == (days < 7) == (not metrics["held_back"]["forecasts"])
     page = (directory.path / "report.html").read_text()
     assert "old &amp; &lt;b&gt;" in page and "<b>" not in page
@@ -68,7 +68,7 @@ def test_a_run_that_was_stopped_begins_anew_and_a_finished_one_is_read(tmp_path,
 
 
 def test_long_files_and_synthetic_cities_go_to_the_main_job_and_hours_are_refused(tmp_path):
-    assert not too_short(file(tmp_path, 11)[0]) and too_short(file(tmp_path, 10, 23)[0])
+    assert not too_short(file(tmp_path, 14)[0]) and too_short(file(tmp_path, 13, 23)[0])
     assert not too_short(RunConfig.of_preset("smoke"))
     with pytest.raises(sm.DataError, match="23 hours; a day of history"):
         too_short(file(tmp_path, 0, 23)[0])
