@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from simmst.forecasting.forecast import Forecast
     from simmst.forecasting.forecaster import Forecaster
     from simmst.forecasting.pretrained import pretrained
+    from simmst.forecasting.selected import Selected
+    from simmst.forecasting.simple import Autoregression, Blend, Profile
     from simmst.reports.backtest import write_backtest
     from simmst.traffic.dataset import TrafficData
     from simmst.traffic.gap import Gap
@@ -29,12 +31,15 @@ _HOMES = {
     "read_pm": "traffic.pm.read",
     "Forecast": "forecasting.forecast", "Forecaster": "forecasting.forecaster",
     "Naive": "forecasting.closed_form", "Ridge": "forecasting.closed_form",
-    "pretrained": "forecasting.pretrained",
+    "pretrained": "forecasting.pretrained", "Selected": "forecasting.selected",
+    "Autoregression": "forecasting.simple", "Blend": "forecasting.simple", "Profile": "forecasting.simple",
     "Network": "experiments.network", "SimMSTNet": "experiments.sim_mst", "load": "experiments.load",
     "Backtest": "evaluation.backtest", "backtest": "evaluation.backtest", "write_backtest": "reports.backtest",
 }  # fmt: skip
 __all__ = [
+    "Autoregression",
     "Backtest",
+    "Blend",
     "ConfigError",
     "DataError",
     "Forecast",
@@ -42,7 +47,9 @@ __all__ = [
     "Gap",
     "Naive",
     "Network",
+    "Profile",
     "Ridge",
+    "Selected",
     "SimMSTNet",
     "SimmstError",
     "TrafficData",

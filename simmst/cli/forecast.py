@@ -22,7 +22,7 @@ def forecast(
         Path | None,
         typer.Option(
             help="Directory of a finished `simmst run`, or of a forecaster that Python saved. Without it the "
-            "pretrained network forecasts, which needs a day of history of any city."
+            "pretrained network forecasts, or simple rows beside it, from a day of history of any city on."
         ),
     ] = None,
     weights: Annotated[
@@ -38,10 +38,12 @@ def forecast(
     import torch
 
     from simmst.experiments.load import load
+    from simmst.experiments.short_run import SELECTED
     from simmst.forecasting.folder import NOTE
     from simmst.forecasting.from_run import forecast_file
     from simmst.forecasting.output import check_suffix, write_forecast
     from simmst.forecasting.pretrained import Pretrained
+    from simmst.forecasting.selected import Selected
     from simmst.traffic.dataset import TrafficData
 
     check_suffix(out)
@@ -54,12 +56,16 @@ def forecast(
     torch.set_num_threads(1)
     if checkpoint is None:
         traffic, how = TrafficData.load(data), "calibrated on the file's last days"
-        found = Pretrained(weights).fit(traffic).predict(traffic, horizon, level)
+        selected = Selected(Pretrained(weights), horizon=24 if horizon is None else horizon).fit(traffic)
+        found = selected.predict(traffic, level=level)
+        say(Console(), f"forecast by: {selected.said()}")
     elif weights is not None:
         raise ConfigError("weights: go without --checkpoint, which has weights of its own")
     else:
         how = "calibrated on the run's validation days"
-        if (checkpoint / NOTE).is_file():  # saved in Python
+        folders = checkpoint, checkpoint / SELECTED  # saved in Python, or a run on a short file
+        if any((folder / NOTE).is_file() for folder in folders):
+            how = "calibrated on held-back days"
             found = load(checkpoint).predict(TrafficData.load(data), horizon, level)
         else:
             found = forecast_file(checkpoint, data, horizon, level)

@@ -33,13 +33,17 @@ def run(
         str | None, typer.Option("--services", "--service", help="Services to forecast, comma-separated.")
     ] = None,
 ) -> None:
-    """Simulate, re-weight and train, evaluate on real traffic, and write a run directory with a report."""
+    """Simulate, re-weight and train, evaluate on real traffic, and write a run directory with a report.
+
+    A file that is too short to train on gets the pretrained network and simple rows, chosen on held-back days.
+    """
     # torch and pydantic take a second to import: not for --help or a mistyped option.
     from simmst.experiments.config import RunConfig
     from simmst.experiments.job import Job
     from simmst.experiments.origin_counts import count_origins, origin_notices
     from simmst.experiments.run import run as run_job
     from simmst.experiments.rundir import RunDirectory
+    from simmst.experiments.short_run import run_short, too_short
     from simmst.experiments.target import file_digest
     from simmst.traffic.dataset import hourly_units
 
@@ -53,16 +57,20 @@ def run(
                 "--resume: takes the settings of the run it goes on with; leave out all other options"
             )
         directory, config = RunDirectory.open(resume)
-        job = Job.prepare(config)
+        job = None if too_short(config) else Job.prepare(config)
     else:
         name = os.environ.get("SIMMST_DATA", "") if data is None else data
         if name:
             path = Path(name).absolute()
             chosen |= {"data": str(path), "data_sha256": file_digest(path)}
         config = RunConfig.of_preset(preset or "laptop", **chosen)
-        job = Job.prepare(config)
+        job = None if too_short(config) else Job.prepare(config)
         directory = RunDirectory.create(out or Path("runs") / f"{datetime.now():%Y-%m-%d-%H%M%S}", config)
     console = Console()
+    if job is None:
+        _print_short(console, run_short(config, directory))
+        say(console, str(directory.path / "report.html"))
+        return
     for notice in origin_notices(job):  # before the minutes that it takes, and with the figures again
         say(Console(stderr=True), f"warning: {notice}")
     again = f"go on with: simmst run --resume {shlex.quote(str(directory.path))}"
@@ -93,6 +101,27 @@ def _print_table(console: Console, metrics: Mapping[str, Any], units: str, origi
     console.print(table)
     console.print(f"{origins}.", highlight=False, markup=False)
     console.print(verdict(rows), highlight=False, markup=False)
+
+
+def _print_short(console: Console, metrics: Mapping[str, Any]) -> None:
+    """Print what forecasts a short file, and the errors of its services' rows on the held-back days."""
+    for notice in metrics["notices"]:
+        console.print(notice, highlight=False, markup=False)
+    lines = metrics["held_back"]["errors"]
+    leads = list(dict.fromkeys(line["leads"] for line in lines))
+    for service in dict.fromkeys(line["service"] for line in lines) if metrics["held_back"]["forecasts"] else ():
+        table = Table(title=escape(f"{service}: MAE on the held-back days (* forecasts)"))
+        table.add_column("row")
+        for group in leads:
+            table.add_column(group, justify="right")
+        mine = [line for line in lines if line["service"] == service]
+        for row in dict.fromkeys(line["row"] for line in mine):
+            cells = [line for line in mine if line["row"] == row]
+            figures = ("–" if cell["mae"] is None else f"{cell['mae']:.4g}" for cell in cells)
+            marks = (" *" if cell["taken"] else "" for cell in cells)
+            table.add_row(escape(row), *(figure + mark for figure, mark in zip(figures, marks, strict=True)))
+        console.print(table)
+    console.print(f"Forecast by: {metrics['forecast_by']}.", highlight=False, markup=False)
 
 
 def mount(app: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -66,18 +66,36 @@ class Calibration:
         Calibration
             Factors of 1 where there is less than a week.
         """
-        hours, nodes, services = data.values.shape
-        fewest = max(1, min(_MOST_ORIGINS, _MOST_SERIES // (nodes * services)))
-        if hours < _SHORTEST:
+        origins = held_out_origins(data)
+        found = [ask(data.values[:at], known[:at], data.start_hour + int(at)) for at in origins]
+        return cls.of(data, known, origins, found)
+
+    @classmethod
+    def of(
+        cls, data: TrafficData, known: NDArray[np.bool_], origins: NDArray[np.int64], found: Sequence[Quantiles]
+    ) -> Self:
+        """Hold quantiles of the day after each origin against the truth, as far as either goes.
+
+        Parameters
+        ----------
+        data : TrafficData
+            Hourly.
+        known : bool array [T, N, S]
+        origins : int64 array [O]
+        found : sequence of array [H, N, S, Q]
+            One an origin.
+        """
+        if len(data.values) < _SHORTEST or not len(origins):
             return cls.none()
-        origins = np.arange(hours - DAY, hours // 2 - 1, -_APART)[:fewest]
-        days = float(origins[0] - origins[-1]) / DAY + 1.0
-        scores = np.full((len(origins), DAY, nodes, services), np.nan)
-        for i, origin in enumerate(origins):
-            found = ask(data.values[:origin], known[:origin], data.start_hour + int(origin))
-            truth = data.values[origin : origin + DAY].astype(np.float64)
-            scores[i] = np.where(known[origin : origin + DAY], _score(truth, found.astype(np.float64)), np.nan)
-        return cls(data.node_ids, data.services, _factors(scores.reshape(-1, nodes, services), days))
+        nodes, services = data.values.shape[1:]
+        days = float(np.ptp(origins)) / DAY + 1.0
+        scores = []
+        for origin, quantiles in zip(origins, found, strict=True):
+            hours = slice(origin, origin + min(DAY, len(quantiles)))
+            truth = data.values[hours].astype(np.float64)
+            one = _score(truth, quantiles[: len(truth)].astype(np.float64))
+            scores.append(np.where(known[hours], one, np.nan))
+        return cls(data.node_ids, data.services, _factors(np.concatenate(scores).reshape(-1, nodes, services), days))
 
     def interval(
         self, found: Quantiles, data: TrafficData, level: float
@@ -134,6 +152,13 @@ class Calibration:
         if not ((arrays["factors"] >= _NARROWEST) & (arrays["factors"] <= _WIDEST)).all():
             raise DataError(f"factors: must lie between {_NARROWEST:g} and {_WIDEST:g}")
         return cls(tuple(map(str, arrays["node_ids"])), tuple(map(str, arrays["services"])), arrays["factors"])
+
+
+def held_out_origins(data: TrafficData) -> NDArray[np.int64]:
+    """Origins in the second half of a history, a day before its end at the latest; fewer of many series."""
+    hours, nodes, services = data.values.shape
+    most = max(1, min(_MOST_ORIGINS, _MOST_SERIES // (nodes * services)))
+    return np.arange(hours - DAY, max(hours // 2, DAY) - 1, -_APART)[:most]
 
 
 def quantile_at(found: Quantiles, level: float) -> NDArray[np.float64]:

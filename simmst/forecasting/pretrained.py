@@ -46,7 +46,7 @@ class Pretrained(Forecaster):
         """Calibrate the intervals on origins of the last days, as far as the traffic has them."""
         data = traffic.hourly()
         self.calibration = Calibration.measured(
-            data, known_hours(data), lambda before, known, hour: self._quantiles(before, known, hour, DAY)
+            data, known_hours(data), lambda before, known, hour: self.quantiles(before, known, hour, DAY)
         )
         return self
 
@@ -77,13 +77,13 @@ class Pretrained(Forecaster):
         horizon = DAY if horizon is None else horizon
         data = traffic.hourly()
         known = known_hours(data)
-        found = self._quantiles(data.values, known, data.start_hour + len(data.values), horizon)
+        found = self.quantiles(data.values, known, data.start_hour + len(data.values), horizon)
         lower, upper = self.calibration.interval(found, data, level)
         median = found[..., MEDIAN].astype(np.float64)
         times = data.times[-1] + np.arange(1, horizon + 1) * np.timedelta64(60, "m")
-        return Forecast(data, times, median, lower, upper, level, _notices(data, known))
+        return Forecast(data, times, median, lower, upper, level, history_notices(data, known))
 
-    def _quantiles(
+    def quantiles(
         self, values: NDArray[np.float32], known: NDArray[np.bool_], hour: int, horizon: int
     ) -> NDArray[np.float32]:
         """Quantiles `[H, N, S, Q]` after traffic `[T, N, S]`; `hour` is the first one's hour of the week."""
@@ -129,7 +129,7 @@ def known_hours(data: TrafficData) -> NDArray[np.bool_]:
     return known
 
 
-def _notices(data: TrafficData, known: NDArray[np.bool_]) -> tuple[str, ...]:
+def history_notices(data: TrafficData, known: NDArray[np.bool_]) -> tuple[str, ...]:
     """What a reader must know first."""
     said, last = [], slice(-DAY, None)
     names = [f"{node}/{service}" for node in data.node_ids for service in data.services]
