@@ -112,8 +112,12 @@ class Calibration:
         """
         factors = self._of(data)
         median = found[..., MEDIAN].astype(np.float64)
-        low, high = (quantile_at(found, side) for side in ((1 - level) / 2, (1 + level) / 2))
-        return np.maximum(median - factors * (median - low), 0.0), median + factors * (high - median)
+        # The upper level is not asked for by its own number: near 1 that is rounded to 1, whose quantile is infinite.
+        deviate = float(norm.isf((1 - level) / 2))
+        low, high = (quantile_at(found, one) for one in (-deviate, deviate))
+        # near the median a rounded quantile may lie on its other side
+        below, above = np.maximum(median - low, 0.0), np.maximum(high - median, 0.0)
+        return np.maximum(median - factors * below, 0.0), median + factors * above
 
     def _of(self, data: TrafficData) -> NDArray[np.float64]:
         out = np.ones((len(data.node_ids), len(data.services)))
@@ -161,30 +165,32 @@ def held_out_origins(data: TrafficData) -> NDArray[np.int64]:
     return np.arange(hours - DAY, max(hours // 2, DAY) - 1, -_APART)[:most]
 
 
-def quantile_at(found: Quantiles, level: float) -> NDArray[np.float64]:
-    """Quantile `[...]` at any level from those at `LEVELS` `[..., Q]`.
+def quantile_at(found: Quantiles, deviate: float) -> NDArray[np.float64]:
+    """Quantile `[...]` at the level of any normal deviate, from those at `LEVELS` `[..., Q]`.
 
-    Between two of them it is linear in the normal deviate of the level; beyond the outermost the distance from the
-    median grows as a normal variable's.
+    Between two of them it is linear in the deviate; beyond the outermost the distance from the median grows as a
+    normal variable's.
     """
     deviates = norm.ppf(LEVELS)
-    wanted = float(norm.ppf(level))
-    q = found.astype(np.float64)
-    for end in (0, -1):
-        if abs(wanted) > abs(deviates[end]) and wanted * deviates[end] > 0:
-            beyond = q[..., MEDIAN] + (q[..., end] - q[..., MEDIAN]) * wanted / deviates[end]
-            return np.asarray(np.maximum(beyond, 0.0))
-    right = int(np.clip(np.searchsorted(deviates, wanted), 1, len(LEVELS) - 1))
-    share = (wanted - deviates[right - 1]) / (deviates[right] - deviates[right - 1])
-    return np.asarray((1 - share) * q[..., right - 1] + share * q[..., right])
+    if not deviates[0] <= deviate <= deviates[-1]:
+        left, right = MEDIAN, 0 if deviate < 0 else -1
+    else:
+        right = int(np.clip(np.searchsorted(deviates, deviate), 1, len(LEVELS) - 1))
+        left = right - 1
+    share = (deviate - deviates[left]) / (deviates[right] - deviates[left])
+    low, high = (found[..., one].astype(np.float64) for one in (left, right))
+    return np.asarray(np.maximum(low + share * (high - low), 0.0))
 
 
 def _score(truth: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance of the truth from the median, over that of the 90 % interval's end on its side."""
+    """Distance of the truth from the median, over that of the 90 % interval's end on its side.
+
+    NaN where the interval has no width, as after a history without traffic: no factor would mend it.
+    """
     median = found[..., MEDIAN]
     away = truth - median
     side = np.where(away >= 0, found[..., -1] - median, median - found[..., 0])
-    return np.abs(away) / np.maximum(side, 1e-6 * np.maximum(median, 1e-30))
+    return np.divide(np.abs(away), side, out=np.full(away.shape, np.nan), where=side > 0)
 
 
 def _factors(scores: NDArray[np.float64], days: float) -> NDArray[np.float64]:

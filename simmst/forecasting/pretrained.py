@@ -119,13 +119,14 @@ def pretrained(weights: str | PathLike[str] | None = None) -> Pretrained:
 def known_hours(data: TrafficData) -> NDArray[np.bool_]:
     """Which hours of each series are known, `[T, N, S]`.
 
-    Not known are hours that were filled, of all nodes or of one, and those before a node's first traffic, if they
-    are a day or more: it was not there yet.
+    Not known are hours that were filled, of all nodes or of one, and those before a node's first recorded traffic,
+    if they are a day or more: it was not there yet. The last day counts in any case: from fewer hours a single
+    burst would be taken for the level of all days.
     """
-    known = data.known
-    first = np.argmax(data.values > 0, axis=0)  # 0 also where there is no traffic at all
-    before = np.arange(len(data.values))[:, None, None] < np.where(first >= DAY, first, 0)
-    known &= ~before
+    known, hours = data.known, len(data.values)
+    first = np.argmax((data.values > 0) & known, axis=0)  # 0 also where there is no traffic at all
+    begun = np.where(first >= DAY, np.minimum(first, hours - DAY), 0)
+    known &= np.arange(hours)[:, None, None] >= begun
     return known
 
 

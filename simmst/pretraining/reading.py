@@ -22,10 +22,10 @@ MEDIAN = 3
 ROWS = 8
 #: Numbers that `departures` gives.
 DEPARTURES = 9
-# What is added, in units of the mean, before the logarithm is taken: a twentieth keeps quiet hours from ruling.
-_FLOOR = 0.05
+#: What is added, in units of the mean, before the logarithm is taken: a twentieth keeps quiet hours from ruling.
+FLOOR = 0.05
 _LEAST_SPREAD = 0.1
-_LARGEST = 12.0  # of log(_FLOOR + x / mean): 160,000 times the mean
+_LARGEST = 12.0  # of log(FLOOR + x / mean): 160,000 times the mean
 
 
 class Scale(NamedTuple):
@@ -54,7 +54,7 @@ class Scale(NamedTuple):
         """
         count = known.sum(1).clamp(min=1.0)
         unit = ((traffic * known).sum(1) / count).clamp(min=1e-30)
-        logs = torch.log(_FLOOR + traffic / unit[:, None])
+        logs = torch.log(FLOOR + traffic / unit[:, None])
         centre = (logs * known).sum(1) / count
         spread = ((logs - centre[:, None]).square() * known).sum(1).div(count).sqrt().clamp(min=_LEAST_SPREAD)
         return cls(unit, centre, spread)
@@ -62,12 +62,12 @@ class Scale(NamedTuple):
     def scaled(self, traffic: Tensor) -> Tensor:
         """Traffic `[B, ...]` as z-scores of its logarithm."""
         unit, centre, spread = (_beside(one, traffic) for one in self)
-        return (torch.log(_FLOOR + traffic / unit) - centre) / spread
+        return (torch.log(FLOOR + traffic / unit) - centre) / spread
 
     def relative(self, scaled: Tensor) -> Tensor:
         """Z-scores `[B, ...]` as traffic over `unit`, 0 at least."""
         _, centre, spread = (_beside(one, scaled) for one in self)
-        return (torch.exp((scaled * spread + centre).clamp(max=_LARGEST)) - _FLOOR).clamp(min=0.0)
+        return (torch.exp((scaled * spread + centre).clamp(max=_LARGEST)) - FLOOR).clamp(min=0.0)
 
 
 def _beside(one: Tensor, other: Tensor) -> Tensor:

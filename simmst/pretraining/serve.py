@@ -9,7 +9,7 @@ from torch import Tensor
 
 from simmst.errors import DataError
 from simmst.pretraining.network import PretrainedNet
-from simmst.pretraining.reading import BLOCKS, DAY, HOURS, LEVELS, MEDIAN, Scale, repeated
+from simmst.pretraining.reading import BLOCKS, DAY, FLOOR, HOURS, LEVELS, MEDIAN, Scale, repeated
 
 LONGEST = BLOCKS * DAY
 _BATCH = 2048
@@ -17,6 +17,7 @@ _BATCH = 2048
 # week the first expects the prior's weekend and the second none: their mean was below either in three of four data
 # sets' validation days, and near the better one in the fourth (docs/pretrained.md).
 _OF_REPEATED = 0.6
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def quantiles(
@@ -42,7 +43,7 @@ def quantiles(
     Returns
     -------
     float32 array [R, H, Q]
-        Traffic at the levels `LEVELS`, 0 at least, ascending. A series without traffic in its known hours, or
+        Traffic at the levels `LEVELS`, finite, 0 at least, ascending. A series without traffic in its known hours, or
         without known hours, is forecast as 0.
 
     Raises
@@ -61,28 +62,44 @@ def quantiles(
     with torch.inference_mode():
         for first in range(0, len(traffic), _BATCH):
             part = slice(first, first + _BATCH)
-            history = _last_weeks(traffic[part]).to(device)
-            seen = _last_weeks(known[part]).to(device)
+            near, exponents = _near_one(traffic[part, -HOURS:], known[part, -HOURS:])
+            history, seen = _four_weeks(near).to(device), _four_weeks(known[part, -HOURS:]).to(device)
             clock = torch.from_numpy(hours[part].copy()).to(device)
             asked = torch.arange(blocks, device=device).expand(len(history), blocks)
-            found = _both(network, history, seen, clock, asked)
-            out[part] = found.flatten(1, 2)[:, :horizon].cpu().numpy()
+            found = _both(network, history, seen, clock, asked).flatten(1, 2)[:, :horizon].cpu().numpy()
+            out[part] = np.minimum(np.ldexp(found, exponents[:, None, None], dtype=np.float64), _LARGEST)
     return out
+
+
+def _near_one(
+    traffic: NDArray[np.floating], known: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Series over a power of two, their largest known value below 1, and its exponent `[R]`.
+
+    The network squares and sums in single precision, which units of 1e-30 or 1e36 would leave; a power of two
+    changes no digit. What is unknown becomes 0.
+    """
+    seen = np.where(known, traffic, 0)
+    exponents = np.frexp(seen.max(axis=1))[1].astype(np.int32)
+    return np.ldexp(seen, -exponents[:, None], dtype=np.float64).astype(np.float32), exponents
 
 
 def _both(network: PretrainedNet, traffic: Tensor, known: Tensor, clock: Tensor, blocks: Tensor) -> Tensor:
     """Quantiles [B, K, 24, Q], the mean of both readings where some hours are unknown."""
     alive = (traffic * known).sum(1) > 0
-    found = _as_traffic(*network(traffic, known, clock, blocks))
+    scaled, scale = network(traffic, known, clock, blocks)
+    found = _as_traffic(scaled, scale)
     partly = alive & (known.sum(1) < HOURS)
     if partly.any():
         whole = repeated(traffic[partly], known[partly])
         other = _as_traffic(*network(whole, torch.ones_like(whole), clock[partly], blocks[partly]))
         here, median = found[partly], found[partly][..., MEDIAN : MEDIAN + 1]
         wanted = (1 - _OF_REPEATED) * median + _OF_REPEATED * other[..., MEDIAN : MEDIAN + 1]
-        # days that repeat each other look surer than they are: the width is that of the masked reading
-        share = torch.where(median > 0, wanted / median.clamp(min=1e-30), 1.0)
-        found[partly] = torch.where(median > 0, here * share, here + wanted)
+        # Days that repeat each other look surer than they are: the width is that of the masked reading, in its
+        # logarithms of floor + traffic. A ratio without the floor grows beyond all bounds as a median nears 0.
+        floor = FLOOR * scale.unit[partly].view(-1, 1, 1, 1)
+        moved = (here + floor) * ((wanted + floor) / (median + floor)) - floor
+        found[partly] = moved.clamp(min=0.0)
     return found * alive.view(-1, 1, 1, 1)
 
 
@@ -90,9 +107,8 @@ def _as_traffic(scaled: Tensor, scale: Scale) -> Tensor:
     return scale.relative(scaled) * scale.unit.view(-1, 1, 1, 1)
 
 
-def _last_weeks(values: NDArray[np.generic]) -> Tensor:
-    """The last 672 hours `[B, 672]`, 0 before the first one."""
-    last = values[:, -HOURS:]
+def _four_weeks(last: NDArray[np.generic]) -> Tensor:
+    """Hours `[B, 672]` that end with these, 0 before them."""
     out = np.zeros((len(last), HOURS), dtype=np.float32)
     out[:, HOURS - last.shape[1] :] = last
     return torch.from_numpy(out)
