@@ -101,7 +101,7 @@ def _ask(
     first = 0 if setting.history is None else origin - setting.history
     before = data.select(start=max(first, origin - HOURS, 0), stop=origin)
     known = known_hours(before)
-    raw = forecaster._quantiles(before.values, known, before.start_hour + len(before.values), DAY)
+    raw = forecaster.quantiles(before.values, known, before.start_hour + len(before.values), DAY)
     lower, upper = forecaster.calibration.interval(raw, before, 0.9)
     return raw[..., MEDIAN].astype(np.float64), lower, upper, raw
 
