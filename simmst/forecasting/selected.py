@@ -26,7 +26,7 @@ from simmst.traffic.dataset import TrafficData
 _NETWORK = "network"
 # Half of the history is held back, a week at most; origins lie seven hours apart and so meet all hours of the day.
 _MOST_HELD, _APART = 7, 7
-#: Fewer whole days than these choose nothing: from three days a choice was worse than none (docs/any-length.md).
+#: Fewer whole days than these choose nothing: from three days a choice was worse than none (docs/short-files.md).
 FEWEST_DAYS = 7
 # From so many days on the network's mean with the profile is better than the network, but for the first hour.
 _FEWEST_TO_MIX = 3

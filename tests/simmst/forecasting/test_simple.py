@@ -1,7 +1,6 @@
 """Simple rows as forecasters: any history of a day, any unit, what is kept, and figures on real traffic."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from simmst.forecasting.simple import LastWeek, Yesterday
 from .test_pretrained import city
 
 ROWS = (sm.Profile, sm.Autoregression, sm.Blend, Yesterday, LastWeek)
-JINAN = Path("/work/shared/data/jinan.npz")
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -74,15 +72,14 @@ def test_what_cannot_be_is_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not JINAN.is_file(), reason="the traffic of Jinan is not in the repository")
 @pytest.mark.parametrize(
     ("row", "wanted"),
     # Their published figures are 15.26 / 2.282 / 3.360 / .530 and 16.27 / 2.37 / 3.32 / .520: of logarithms of the
     # traffic itself, which are not the same in another unit.
     [(sm.Profile, (14.50, 2.205, 3.212, 0.511)), (sm.Autoregression, (16.61, 2.374, 3.322, 0.520))],
 )
-def test_the_figures_on_the_test_days_of_jinan(row, wanted):
-    data = sm.TrafficData.load(JINAN)
+def test_the_figures_on_the_test_days_of_jinan(row, wanted, real_data):
+    data = sm.TrafficData.load(real_data("jinan.npz"))
     fitted = row().fit(data.select(stop=14 * 24))
     found = sm.backtest([fitted], data, 24, 1, start=17 * 24)
     np.testing.assert_allclose(found.scores()["mae"], wanted, rtol=2e-3)
