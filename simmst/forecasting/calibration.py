@@ -176,13 +176,14 @@ def _factors(scores: NDArray[np.float64], days: float) -> NDArray[np.float64]:
         every = scores[..., s]
         if not np.isfinite(every).any():
             continue
-        pooled = _least_that_covers(every)
+        pooled = max(_least_that_covers(every), 1e-3)
+        out[:, s] = pooled  # also of nodes of which nothing was known
         for n in range(nodes):
             own, seen = every[:, n], days * float(np.isfinite(every[:, n]).sum()) / hours
             if seen > 0:
                 share = seen / (seen + _OF_ALL)
                 own_factor = np.clip(_least_that_covers(own), _NARROWEST / 2, 2 * _WIDEST)
-                out[n, s] = np.exp(share * np.log(own_factor) + (1 - share) * np.log(max(pooled, 1e-3)))
+                out[n, s] = np.exp(share * np.log(own_factor) + (1 - share) * np.log(pooled))
         # together they cover as many as one factor for all would
         out[:, s] *= _least_that_covers(every / out[:, s])
     return np.clip(out, _NARROWEST, _WIDEST)
