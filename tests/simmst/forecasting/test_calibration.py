@@ -116,7 +116,7 @@ def test_ends_lie_about_the_median_and_are_finite_at_any_level(quantiles, level,
 
 
 def test_a_forecast_without_width_measures_nothing():
-    # a node that was silent at every origin is forecast as 0 for sure: it takes the pooled factor, changing no other
+    # one silent at every origin is forecast as 0 for sure: it takes the pooled factor, changes none
     data = city(20, 5.0, nodes=3)
 
     def ask(before, known, hour):
