@@ -181,3 +181,15 @@ def test_hours_of_the_week_follow_the_clock_of_finer_steps(network):
     np.testing.assert_allclose(one.values, two.values, rtol=1e-5)
     moved = network.predict(dataclasses.replace(data, start=data.start + np.timedelta64(60 * 24 * 5, "m")))
     assert not np.allclose(moved.values, one.values, rtol=1e-3)
+
+
+def test_the_first_hour_forecast_is_the_one_after_the_end(network, monkeypatch):
+    asked = []
+
+    def watched(net, traffic, known, hour, horizon):
+        asked.append(hour)
+        return np.zeros((len(traffic), horizon, 7), np.float32)
+
+    monkeypatch.setattr("simmst.forecasting.pretrained.quantiles", watched)
+    network.predict(city(11).select(stop=245))  # from a Monday's midnight on
+    assert asked == [245 % 168]
