@@ -55,10 +55,12 @@ def forecast(
             raise ConfigError(f"{option} {path}: the folder does not exist")
     torch.set_num_threads(1)
     if checkpoint is None:
-        traffic, how = TrafficData.load(data), "calibrated on the file's last days"
+        traffic = TrafficData.load(data)
         selected = Selected(Pretrained(weights), horizon=24 if horizon is None else horizon).fit(traffic)
         found = selected.predict(traffic, level=level)
         say(Console(), f"forecast by: {selected.said()}")
+        measured = bool(selected.calibration.node_ids)
+        how = "calibrated on the file's last days" if measured else "not calibrated, which takes a week of history"
     elif weights is not None:
         raise ConfigError("weights: go without --checkpoint, which has weights of its own")
     else:
@@ -77,7 +79,7 @@ def forecast(
     say(
         Console(),
         f"{out}: {hours} hours from {found.times[0]} (local time) x {nodes} nodes x {services} services, "
-        f"{level:.0%} intervals {how}\npicture: {drawn}",
+        f"{100 * level:g}% intervals {how}\npicture: {drawn}",
     )
 
 

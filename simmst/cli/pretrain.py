@@ -17,10 +17,10 @@ def pretrain(
     worlds: Annotated[int | None, typer.Option(help="Worlds; default: as for the shipped weights.")] = None,
     steps: Annotated[int | None, typer.Option(help="Gradient steps; default: as for those weights.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
-    device: Annotated[str, typer.Option(help="As torch names it: cpu, cuda, ...")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
     workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 1,
 ) -> None:
-    """Train the pretrained network anew, on simulated worlds only: hours of a processor, minutes of a GPU."""
+    """Train the pretrained network anew, on simulated worlds only: some half an hour of one core."""
     import torch
 
     from simmst.pretraining.pretrain import pretrain as run

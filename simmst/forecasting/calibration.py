@@ -112,7 +112,7 @@ class Calibration:
         """
         factors = self._of(data)
         median = found[..., MEDIAN].astype(np.float64)
-        # The upper level is not asked for by its own number: near 1 that is rounded to 1, whose quantile is infinite.
+        # The upper level near 1 is rounded to 1, whose quantile is infinite: the lower one serves both ends.
         deviate = float(norm.isf((1 - level) / 2))
         low, high = (quantile_at(found, one) for one in (-deviate, deviate))
         # near the median a rounded quantile may lie on its other side
@@ -190,7 +190,7 @@ def _score(truth: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np
     median = found[..., MEDIAN]
     away = truth - median
     side = np.where(away >= 0, found[..., -1] - median, median - found[..., 0])
-    return np.divide(np.abs(away), side, out=np.full(away.shape, np.nan), where=side > 0)
+    return np.asarray(np.abs(away) / np.where(side > 0, side, np.nan), dtype=np.float64)
 
 
 def _factors(scores: NDArray[np.float64], days: float) -> NDArray[np.float64]:
@@ -201,13 +201,14 @@ def _factors(scores: NDArray[np.float64], days: float) -> NDArray[np.float64]:
         every = scores[..., s]
         if not np.isfinite(every).any():
             continue
-        pooled = _least_that_covers(every)
+        pooled = max(_least_that_covers(every), 1e-3)
+        out[:, s] = pooled  # also of nodes of which nothing was known
         for n in range(nodes):
             own, seen = every[:, n], days * float(np.isfinite(every[:, n]).sum()) / hours
             if seen > 0:
                 share = seen / (seen + _OF_ALL)
                 own_factor = np.clip(_least_that_covers(own), _NARROWEST / 2, 2 * _WIDEST)
-                out[n, s] = np.exp(share * np.log(own_factor) + (1 - share) * np.log(max(pooled, 1e-3)))
+                out[n, s] = np.exp(share * np.log(own_factor) + (1 - share) * np.log(pooled))
         # together they cover as many as one factor for all would
         out[:, s] *= _least_that_covers(every / out[:, s])
     return np.clip(out, _NARROWEST, _WIDEST)

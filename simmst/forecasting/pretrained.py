@@ -136,6 +136,7 @@ def history_notices(data: TrafficData, known: NDArray[np.bool_]) -> tuple[str, .
     names = [f"{node}/{service}" for node in data.node_ids for service in data.services]
     for words, which in (
         ("without traffic in the last day", ~np.any(data.values[last] > 0, axis=0)),
+        ("without a known hour in four weeks, forecast as 0", ~np.any(known[-HOURS:], axis=0)),
         ("with unknown hours in the last day", ~np.all(known[last], axis=0)),
     ):
         if which.any():

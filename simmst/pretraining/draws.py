@@ -78,7 +78,6 @@ class Draws:
         series = rng.integers(0, len(self.pool.series), len(span))
         first = self.pool.hour[series] + HOURS
         at = HOURS + (hour - first) % _WEEK  # the worlds are a week longer than a window, at least
-        at = np.where(at > self.pool.series.shape[1] - _AHEAD, HOURS, at)
         other = self._cut(series, at)
         share = span.mean(1, keepdims=True) / np.maximum(other.mean(1, keepdims=True), 1e-12)
         return np.asarray(other * share, dtype=np.float32)

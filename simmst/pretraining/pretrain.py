@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from simmst.errors import ConfigError, DataError
-from simmst.io.lock import locked
+from simmst.io.lock import locked, sweep
 from simmst.pretraining.draws import Draws
 from simmst.pretraining.loss import quantile_loss
 from simmst.pretraining.network import PretrainedNet
@@ -23,6 +23,7 @@ from simmst.pretraining.pool import Pool, draw_pool
 from simmst.pretraining.recipe import Recipe
 from simmst.pretraining.weights import save_weights
 from simmst.training.checkpoint import load_checkpoint, save_checkpoint
+from simmst.training.device import resolve_device
 
 WEIGHTS, _STATE = "pretrained.safetensors", "state.safetensors"
 _RISE, _SAVE_EVERY, _CLIP = 300, 500, 1.0
@@ -42,7 +43,7 @@ def pretrain(
     folder : Path
         New, empty, or of the same recipe.
     device : str
-        As torch names it; on "cpu" the products are taken in bfloat16.
+        "cpu", "cuda" or "auto"; the products are taken in bfloat16.
     workers : int
         Processes that simulate.
     watch : callable, optional
@@ -55,13 +56,15 @@ def pretrain(
     Raises
     ------
     SimmstError
-        If the folder is of another recipe, or another process uses it.
+        If the folder is of another recipe, another process uses it, or the device is not there.
     """
     if workers < 1:
         raise ConfigError(f"workers {workers}: must be at least 1")
+    place = resolve_device(device, mixed_precision=True)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        run = _Run(recipe, torch.device(device))
+        sweep(folder)  # a killed process may have left half a file
+        run = _Run(recipe, place)
         if (folder / _STATE).is_file():
             run.restore(folder / _STATE)
         elif any(one.name not in (".lock", WEIGHTS) for one in folder.iterdir()):

@@ -43,8 +43,8 @@ def quantiles(
     Returns
     -------
     float32 array [R, H, Q]
-        Traffic at the levels `LEVELS`, finite, 0 at least, ascending. A series without traffic in its known hours, or
-        without known hours, is forecast as 0.
+        Traffic at the levels `LEVELS`, finite, 0 at least, ascending. A series without traffic in its known
+        hours, or without known hours, is forecast as 0.
 
     Raises
     ------

@@ -296,7 +296,8 @@ def _check(data: TrafficData) -> None:
     step = data.step_minutes
     if not isinstance(step, (int, np.integer)) or step < 1 or 1440 % step:
         raise DataError(f"step_minutes: must be whole, and divide the 1440 minutes of a day, not {step!r}")
-    if data.missing is not None and (data.missing.dtype != np.bool_ or data.missing.shape != values.shape):
+    missing = data.missing
+    if missing is not None and (getattr(missing, "dtype", None) != np.bool_ or missing.shape != values.shape):
         raise DataError("missing: must be bool [T, N, S] as the values are")
     if data.coordinates is not None and (
         data.coordinates.shape != (values.shape[1], 2) or not np.isfinite(data.coordinates).all()

@@ -40,7 +40,8 @@ def test_any_file_of_a_day_or_more_is_forecast(simmst, hours):
     write("city.npz", hours)
     code, out, err = simmst("forecast --data city.npz --out f.csv --horizon 30")
     assert code == 0, err
-    assert "30 hours" in out and "90% intervals" in out and "picture: f.png" in out
+    calibrated = "calibrated on the file's last days" if hours > 24 else "not calibrated, which takes a week"
+    assert "30 hours" in out and f"90% intervals {calibrated}" in out and "picture: f.png" in out
     assert "whole days of history" in err
     lines = Path("f.csv").read_text().splitlines()
     assert len(lines) == 1 + 30 * 3 * 2 and Path("f.png").stat().st_size > 1000

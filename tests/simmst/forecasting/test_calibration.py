@@ -1,7 +1,11 @@
 """Intervals from quantiles: any level, and factors that cover what was held back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import norm
 
 from simmst.errors import DataError
@@ -34,7 +38,7 @@ def everything(data):
 @pytest.mark.parametrize("level", [0.01, 0.05, 0.2, 0.5, 0.6, 0.9, 0.95, 0.99])
 def test_a_level_between_or_beyond_is_that_of_a_normal_variable(level):
     found = (100 + 5 * DEVIATES)[None].astype(np.float32)
-    assert quantile_at(found, level)[0] == pytest.approx(100 + 5 * norm.ppf(level), rel=1e-4)
+    assert quantile_at(found, norm.ppf(level))[0] == pytest.approx(100 + 5 * norm.ppf(level), rel=1e-4)
 
 
 @pytest.mark.parametrize("deviation", [2.5, 5.0, 10.0])
@@ -51,10 +55,9 @@ def test_each_node_has_its_own_as_far_as_its_hours_tell():
     calibration = Calibration.measured(data, everything(data), normal_quantiles)
     factors = calibration.factors[:, 0]
     assert factors[3:].min() > 1.5 * factors[:3].max()
-    newer = city(5, [2.5, 2.5, 2.5, 10.0, 10.0, 10.0], seed=9)
+    newer = city(50, [2.5, 2.5, 2.5, 10.0, 10.0, 10.0], seed=9)  # one day of six nodes says too little
     lower, upper = calibration.interval(normal_quantiles(newer.values, None, 0), newer, 0.9)
-    truth = newer.values[:24].astype(float)
-    inside = ((lower <= truth) & (truth <= upper)).mean(axis=(0, 2))
+    inside = ((lower[:1] <= newer.values) & (newer.values <= upper[:1])).mean(axis=(0, 2))
     assert inside.min() >= 0.75 and 0.86 < inside.mean() <= 1.0
 
 
@@ -96,3 +99,67 @@ def test_it_is_kept_and_damage_is_found():
     del arrays["services"]
     with pytest.raises(DataError, match="lacks 'services'"):
         Calibration.from_arrays(arrays)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.floats(0, 2.0**100, width=32), min_size=7, max_size=7),
+    st.sampled_from([1e-9, 0.001, 0.3, 0.9, 0.999, 1 - 1e-16]),
+    st.floats(0.5, 3.0),
+)
+def test_ends_lie_about_the_median_and_are_finite_at_any_level(quantiles, level, factor):
+    found = np.sort(np.array(quantiles, dtype=np.float32)).reshape(1, 1, 1, 7)
+    data = city(1, 1.0, nodes=1)
+    lower, upper = Calibration(data.node_ids, data.services, np.full((1, 1), factor)).interval(found, data, level)
+    median = found[..., 3].astype(float)
+    assert 0 <= lower.item() <= median.item() <= upper.item() < np.inf
+
+
+def test_a_forecast_without_width_measures_nothing():
+    # one silent at every origin is forecast as 0 for sure: it takes the pooled factor, changes none
+    data = city(20, 10.0, nodes=3)
+
+    def ask(before, known, hour):
+        found = normal_quantiles(before, known, hour).copy()
+        found[:, 0] = 0
+        return found
+
+    factors = Calibration.measured(data, everything(data), ask).factors[:, 0]
+    others = data.select(nodes=["n1", "n2"])
+    alone = Calibration.measured(others, everything(others), normal_quantiles).factors[:, 0]
+    assert min(alone) <= factors[0] <= max(alone)
+    np.testing.assert_array_equal(factors[1:], alone)
+
+
+def test_origins_lie_in_the_second_half_and_nothing_after_them_is_read():
+    data, seen = city(10, 5.0), []
+    data.values[:] = np.arange(240)[:, None, None]
+
+    def ask(before, known, hour):
+        assert before.shape == known.shape and before[-1, 0, 0] == len(before) - 1
+        assert hour == len(before)  # the data begin on a Monday at midnight
+        seen.append(len(before))
+        return normal_quantiles(before, known, hour)
+
+    Calibration.measured(data, everything(data), ask)
+    assert max(seen) == 216 and 120 <= min(seen) < 127 and len({one % 24 for one in seen}) == len(seen)
+
+
+def test_unknown_hours_of_the_truth_count_for_nothing():
+    data = city(20, 5.0)
+    known, values = everything(data), data.values.copy()
+    known[300:400, 0], values[300:400, 0] = False, 1e6
+    spoilt = Calibration.measured(replace(data, values=values), known, normal_quantiles)
+    np.testing.assert_array_equal(spoilt.factors, Calibration.measured(data, known, normal_quantiles).factors)
+
+
+def test_each_side_of_the_median_is_held_against_its_own_end():
+    data = city(20, 10.0)
+    data.values[:] = 100 + np.abs(data.values - 100)  # all above the median, which has far too wide a lower side
+
+    def ask(before, known, hour):
+        found = normal_quantiles(before, known, hour, 10.0).copy()
+        found[..., :3] = [0.0, 1.0, 2.0]
+        return found
+
+    assert np.median(Calibration.measured(data, everything(data), ask).factors) == pytest.approx(1.0, rel=0.1)

@@ -138,3 +138,58 @@ def test_what_cannot_be_is_refused(network):
         network.predict(city(2), level=1.0)
     with pytest.raises(DataError, match="does not exist"):
         sm.pretrained("nowhere.safetensors")
+
+
+def test_a_lone_burst_is_no_level(network):
+    data = city(20)
+    values = data.values.copy()
+    values[:, 0], values[-1, 0] = 0, 5.0
+    burst = dataclasses.replace(data, values=values)
+    assert known_hours(burst)[-24:, 0].all() and not known_hours(burst)[:-24, 0].any()
+    assert network.predict(burst).values[:, 0].mean() < 1
+
+
+def test_traffic_that_was_filled_is_no_beginning():
+    data = city(10)
+    values = data.values.copy()
+    values[:100], values[10:20] = 0, 3.0
+    gap = sm.Gap("net", data.times[10], data.times[20])
+    known = known_hours(dataclasses.replace(data, values=values, gaps=(gap,), fill="days"))
+    assert not known[:100, :, 1].any() and known[100:, :, 1].all()
+    assert known[:, :, 0].all()  # the other service's traffic at hour 10 was recorded
+
+
+def test_a_silent_city_and_one_without_a_known_hour_are_forecast_as_zero_and_said(network):
+    silent = dataclasses.replace(city(10), values=np.zeros((240, 4, 2), np.float32))
+    found = sm.pretrained().fit(silent).predict(silent, 168, 0.999)
+    assert not found.values.any() and not found.upper.any()
+    unknown = dataclasses.replace(city(10), missing=np.ones((240, 4, 2), bool))
+    found = sm.pretrained().fit(unknown).predict(unknown)
+    assert not found.upper.any() and any("without a known hour in four weeks" in one for one in found.notices)
+
+
+def test_hours_of_the_week_follow_the_clock_of_finer_steps(network):
+    # the same hours in steps of 15 minutes that begin at half past eleven of the evening before
+    data = city(10)
+    quarters = np.repeat(data.values / 4, 4, axis=0)
+    fine = sm.TrafficData(
+        np.concatenate([quarters[:2], quarters, quarters[:1]]), data.start - np.timedelta64(30, "m"), 15,
+        data.services, data.node_ids,
+    )  # fmt: skip
+    one, two = network.predict(data), network.predict(fine)
+    np.testing.assert_array_equal(one.times, two.times)
+    np.testing.assert_allclose(one.values, two.values, rtol=1e-5)
+    moved = network.predict(dataclasses.replace(data, start=data.start + np.timedelta64(60 * 24 * 5, "m")))
+    assert not np.allclose(moved.values, one.values, rtol=1e-3)
+
+
+def test_the_first_hour_forecast_is_the_one_after_the_end(network, monkeypatch):
+    asked = []
+
+    def watched(net, traffic, known, hour, horizon):
+        asked.append(hour)
+        return np.zeros((len(traffic), horizon, 7), np.float32)
+
+    monkeypatch.setattr("simmst.forecasting.pretrained.quantiles", watched)
+    network.predict(city(11).select(stop=245))  # from a Monday's midnight on
+    assert asked == [245 % 168]

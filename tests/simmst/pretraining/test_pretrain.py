@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from simmst.errors import ConfigError, DataError
+from simmst.io.lock import LockedError, locked
 from simmst.pretraining.draws import Draws
 from simmst.pretraining.loss import quantile_loss
 from simmst.pretraining.network import NetworkConfig, PretrainedNet
 from simmst.pretraining.pool import draw_pool
 from simmst.pretraining.pretrain import WEIGHTS, pretrain
 from simmst.pretraining.recipe import Recipe
-from simmst.pretraining.weights import SHIPPED, load_weights, shipped
+from simmst.pretraining.weights import SHIPPED, _digest, load_weights, save_weights, shipped
 from simmst.training.checkpoint import load_checkpoint, save_checkpoint
 
 TINY = Recipe(worlds=4, days=42, steps=4, batch=16, network=NetworkConfig(8, 8, 1))
@@ -98,3 +99,50 @@ def test_the_shipped_weights_are_small_and_say_what_made_them():
     recipe["network"] = NetworkConfig(**recipe["network"])
     assert Recipe(**recipe) == Recipe() and network.config == Recipe().network
     assert all(torch.isfinite(one).all() for one in network.parameters())
+
+
+def test_half_a_file_of_a_killed_process_is_no_obstacle(tmp_path):
+    rest = tmp_path / ".state.safetensors.1a2b3c4d.tmp"
+    rest.write_bytes(b"half")
+    pretrain(TINY, tmp_path)
+    assert not rest.exists()
+
+
+def test_a_folder_is_one_process_s_and_a_device_must_be_there(tmp_path):
+    with locked(tmp_path), pytest.raises(LockedError, match="is at work here"):
+        pretrain(TINY, tmp_path)
+    with pytest.raises(ConfigError, match="device must be one of"):
+        pretrain(TINY, tmp_path / "b", device="gpu")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kind", "value", "words"),
+    [
+        ({}, torch.float16, float("nan"), "not finite"),
+        ({}, torch.float16, float("inf"), "not finite"),
+        ({}, torch.float32, 0.0, "damaged"),
+        ({}, torch.bfloat16, 0.0, "damaged"),
+        ({"width": 10**6}, torch.float16, 0.0, "another version"),
+        ({"head": 10**30}, torch.float16, 0.0, "another version"),
+        ({"depth": 10**9}, torch.float16, 0.0, "another version"),
+        ({"width": "8"}, torch.float16, 0.0, "another version"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused(tmp_path, sizes, kind, value, words):
+    tensors = {name: one.to(kind) for name, one in PretrainedNet(TINY.network).state_dict().items()}
+    tensors["answer.bias"][0] = value
+    digest = _digest(tensors) if kind != torch.bfloat16 else ""
+    network = dataclasses.asdict(TINY.network) | sizes
+    save_checkpoint(
+        tmp_path / "a", tensors, {"kind": "pretrained", "network": network, "made": {}, "sha256": digest}
+    )
+    with pytest.raises(DataError, match=words):
+        load_weights(tmp_path / "a")
+
+
+def test_weights_beyond_half_precision_are_not_written(tmp_path):
+    network = PretrainedNet(TINY.network)
+    torch.nn.init.constant_(network.answer.bias, 1e5)
+    with pytest.raises(DataError, match="not finite in half precision"):
+        save_weights(tmp_path / "a", network, {})
+    assert not (tmp_path / "a").exists()

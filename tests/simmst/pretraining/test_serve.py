@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from simmst.errors import DataError
 from simmst.pretraining.network import NetworkConfig, PretrainedNet
+from simmst.pretraining.reading import Scale
 from simmst.pretraining.serve import quantiles
 
 
@@ -71,3 +72,61 @@ def test_what_cannot_be_is_refused(network):
             quantiles(network, history, known, 0, horizon)
     with pytest.raises(DataError, match="23 hours; the pretrained network needs a day"):
         quantiles(network, history[:, :23], known[:, :23], 0, 24)
+
+
+@pytest.mark.parametrize("power", [-100, -3, 60, 120])
+@pytest.mark.parametrize("hours", [100, 800])
+def test_a_power_of_two_changes_no_digit_even_at_the_ends_of_single_precision(network, power, hours):
+    history = traffic(hours)
+    known = np.ones_like(history, dtype=bool)
+    found, other = (quantiles(network, np.ldexp(history, p), known, 5, 24) for p in (0, power))
+    np.testing.assert_array_equal(other, np.ldexp(found, power))
+
+
+def test_huge_traffic_and_huge_unknown_values_give_finite_forecasts(network):
+    history = traffic(100)
+    known = np.ones_like(history, dtype=bool)
+    largest = np.finfo(np.float32).max
+    assert np.isfinite(quantiles(network, history / history.max() * largest, known, 5, 24)).all()
+    known[:, 50:60] = False
+    found = quantiles(network, history, known, 5, 24)
+    history[:, 50:60] = largest
+    np.testing.assert_array_equal(quantiles(network, history, known, 5, 24), found)
+
+
+class Says(torch.nn.Module):
+    """Quantiles over the mean of the masked reading, and of the repeated one."""
+
+    def __init__(self, masked, whole):
+        super().__init__()
+        self.said = torch.nn.ParameterList([torch.tensor(masked), torch.tensor(whole)])
+
+    def forward(self, traffic, known, hour_of_week, blocks):
+        scale = Scale.of(traffic, known)
+        said = self.said[int(known.min() > 0)] * scale.unit[:, None, None, None]
+        return scale.scaled(said.expand(*blocks.shape, 24, 7)), scale
+
+
+@pytest.mark.parametrize("median", [0.0, 1e-9, 0.1, 0.5, 2.0])
+@pytest.mark.parametrize("other", [0.0, 1.0, 3.0])
+def test_the_median_is_the_mean_of_both_readings_and_the_width_that_of_the_masked_one(median, other):
+    masked = [0.0, median / 3, median / 2, median, 3.0, 4.0, 6.0]
+    net = Says(masked, [other] * 7)
+    found = quantiles(net, np.ones((1, 48), np.float32), np.ones((1, 48), bool), 0, 24)[0, 0]
+    wanted = 0.4 * median + 0.6 * other
+    assert found[3] == pytest.approx(wanted, abs=1e-5) and (np.diff(found) >= 0).all()
+    # widths are kept in logarithms of 0.05 + traffic over the mean, down to 0
+    ratio = (0.05 + wanted) / (0.05 + median)
+    moved = np.maximum((0.05 + np.array(masked)) * ratio - 0.05, 0)
+    np.testing.assert_allclose(found, moved, rtol=1e-4, atol=1e-5)
+
+
+def test_neither_the_batch_nor_its_neighbours_matter(network, monkeypatch):
+    history, known = traffic(200, count=7), np.random.default_rng(0).random((7, 200)) < 0.8
+    known[2] = True
+    hours = np.arange(7)
+    found = quantiles(network, history, known, hours, 48)
+    monkeypatch.setattr("simmst.pretraining.serve._BATCH", 3)
+    np.testing.assert_allclose(quantiles(network, history, known, hours, 48), found, rtol=1e-5)
+    alone = quantiles(network, history[4:5], known[4:5], 4, 48)
+    np.testing.assert_allclose(alone[0], found[4], rtol=1e-5)
