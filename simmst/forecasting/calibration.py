@@ -95,7 +95,8 @@ class Calibration:
             truth = data.values[hours].astype(np.float64)
             one = _score(truth, quantiles[: len(truth)].astype(np.float64))
             scores.append(np.where(known[hours], one, np.nan))
-        return cls(data.node_ids, data.services, _factors(np.concatenate(scores).reshape(-1, nodes, services), days))
+        every = np.concatenate(scores).reshape(-1, nodes, services)
+        return cls(data.node_ids, data.services, _factors(every, days))
 
     def interval(
         self, found: Quantiles, data: TrafficData, level: float
