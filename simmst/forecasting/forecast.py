@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from cutplane._install import install_command
 from simmst.errors import ConfigError
 from simmst.io.atomic import atomically
 from simmst.traffic.dataset import TrafficData
@@ -113,7 +114,7 @@ class Forecast:
         try:
             import matplotlib  # noqa: F401
         except ModuleNotFoundError:
-            raise ConfigError("matplotlib is missing; install it by: pip install 'cutplane[plot]'") from None
+            raise ConfigError(f"matplotlib is missing; install it by: {install_command('plot')}") from None
         from simmst.forecasting.picture import forecast_figure
 
         ends = self.values, self.lower, self.upper

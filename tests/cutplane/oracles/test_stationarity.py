@@ -82,7 +82,7 @@ def test_restoring_asks_for_few_gradients(values, epsilon):
     Stationarity(lambda x, y: asked.append(y) or plain.gradient(x, y), plain.hvp, plain.cross).restore(
         x[:2], y, epsilon
     )
-    assert len(asked) <= 25
+    assert len(asked) <= 30
 
 
 def test_lists_are_taken_and_wrong_lengths_named():

@@ -67,7 +67,6 @@ def broken_values(where: float):
         ({"services": None}, ["city.npz", "services"]),
         ({"services": np.array(["one"])}, ["services", "1 names"]),
         ({"step_minutes": np.array(180)}, ["step_minutes=180", "make no hours"]),
-        ({"values": np.ones((24 * 9, 5, 2), np.float32)}, ["9 whole days", "longer file"]),
     ],
 )
 def test_data_that_cannot_be_used(simmst, tmp_path, changes, words):

@@ -78,7 +78,7 @@ def test_the_probe_tells_the_version(tracer):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("import sionna_that_is_not_there", "not installed.*cutplane.rt.*path gains as a file"),
+        ("import sionna_that_is_not_there", "not installed.*.rt.*path gains as a file"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGABRT)", "signal 6.*libllvm19.*DRJIT_LIBLLVM_PATH"),
         ("raise SystemExit('no LLVM here')", "exit code 1: no LLVM here"),
     ],
