@@ -47,7 +47,7 @@ def compare_transfer(
     """Train a ridge on simulated and on real windows, and test both on real ones (statistic 11).
 
     Inputs are the lags 1 to 48 and 168 of all services of the node itself, as far as the history reaches,
-    and a constant; the penalty on all of them is 10. Errors are in z-scores of log(1 + traffic), so that each
+    and a constant; the penalty on all of them is 10. Errors are in z-scores (`NodeScaler`), so that each
     node counts alike.
 
     Parameters
