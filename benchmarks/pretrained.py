@@ -1,6 +1,7 @@
 """What the pretrained network does on cities that it has not seen: errors, coverage, speed.
 
     python benchmarks/pretrained.py errors --data FOLDER [--weights FILE] [--days test] [--out FILE]
+    python benchmarks/pretrained.py selected --data FOLDER [--step 7]
     python benchmarks/pretrained.py speed [--series 100000]
 
 Errors: every hour of the days is an origin as long as 24 hours fit behind it (97 on Jinan's test days, 145 of a
@@ -8,6 +9,9 @@ Milano week); MAE in traffic over nodes and origins at one hour, and over 24; be
 and last week. Histories are all that lies before an origin (four weeks are read), or its last 72 or 24 hours.
 Nothing of the city is used but that. Coverage is that of 90 % intervals: as the network gives them, and calibrated
 once on the days before the first origin; pooled, and the share of nodes of which 80 % or more are covered.
+
+Selected: the same errors of `Selected`, fitted anew at each origin, beside the network's at the same origins;
+seconds an origin.
 
 Speed: 24 hours of many series from two weeks of history, processor time and memory.
 """
@@ -18,7 +22,7 @@ import argparse
 import json
 import resource
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,6 +31,7 @@ import torch
 from numpy.typing import NDArray
 
 from simmst.forecasting.pretrained import Pretrained, known_hours
+from simmst.forecasting.selected import Selected
 from simmst.io.atomic import atomically
 from simmst.pretraining.reading import HOURS, MEDIAN
 from simmst.pretraining.serve import quantiles
@@ -93,6 +98,18 @@ def measure(setting: Setting, data: TrafficData, forecaster: Pretrained) -> dict
     out["coverage"] = _coverage(lower, upper, truth)
     out["coverage, calibrated"] = _coverage(*calibrated, truth)
     return out
+
+
+def selected(setting: Setting, data: TrafficData, forecaster: Pretrained) -> dict[str, object]:
+    """Errors of the choice among the network and simple rows, fitted anew at each origin."""
+    origins = np.arange(setting.first, setting.stop - DAY + 1, setting.step)
+    values = []
+    for origin in origins:
+        first = 0 if setting.history is None else int(origin) - setting.history
+        before = data.select(start=first, stop=int(origin))
+        values.append(Selected(forecaster, horizon=DAY).fit(before).predict(before).values)
+    truth = data.values[origins[:, None] + np.arange(DAY)].astype(np.float64)
+    return {"setting": setting.name, "origins": len(origins), "selected": _errors(np.stack(values), truth)}
 
 
 def _ask(
@@ -168,12 +185,21 @@ def main() -> None:
     one.add_argument("--weights", type=Path, help="in place of those that came along")
     one.add_argument("--days", choices=("test", "validation"), default="test")
     one.add_argument("--out", type=Path, help="JSON file to write")
+    three = commands.add_parser("selected")
+    three.add_argument("--data", type=Path, required=True, help=f"folder of {JINAN} and {MILANO}")
+    three.add_argument("--step", type=int, default=7, help="hours between origins")
     two = commands.add_parser("speed")
     two.add_argument("--series", type=int, default=100_000)
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.command == "errors":
         errors(given.data, given.weights, given.days, given.out)
+    elif given.command == "selected":
+        for setting in TEST[:6]:
+            setting = replace(setting, step=given.step)
+            data = TrafficData.load(given.data / setting.file)
+            print(json.dumps(measure(setting, data, Pretrained())["pretrained"]))
+            print(json.dumps(selected(setting, data, Pretrained())), flush=True)
     else:
         speed(given.series)
 
