@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from simmst.cli._console import say
 from simmst.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from simmst.forecasting.forecast import Forecast
+
+_SHOWN = 5  # lines of the list by risk
 
 
 def forecast(
@@ -33,6 +41,16 @@ def forecast(
     ] = None,
     level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.9,
     picture: Annotated[Path | None, typer.Option(help="PNG to draw; default: beside the table.")] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="SERVICE=VALUE, several times, or a CSV of node, service, value: adds the probability that an "
+            "hour is above it, and lists the nodes by risk."
+        ),
+    ] = None,
+    risk_out: Annotated[
+        Path | None, typer.Option(help="List by risk, .csv or .parquet; default: OUT with -risk in its name.")
+    ] = None,
 ) -> None:
     """Forecast the hours after the end of a traffic file, with intervals."""
     import torch
@@ -43,6 +61,7 @@ def forecast(
     from simmst.forecasting.from_run import forecast_file
     from simmst.forecasting.output import check_suffix, write_forecast
     from simmst.forecasting.pretrained import Pretrained
+    from simmst.forecasting.risk import read_given
     from simmst.forecasting.selected import Selected
     from simmst.traffic.dataset import TrafficData
 
@@ -50,7 +69,12 @@ def forecast(
     drawn = picture or out.with_suffix(".png")
     if drawn.suffix.lower() != ".png":
         raise ConfigError(f"--picture {drawn}: must end in .png")
-    for option, path in (("--out", out), ("--picture", drawn)):
+    listed = out.with_name(f"{out.stem}-risk{out.suffix}") if risk_out is None else risk_out
+    if threshold:
+        check_suffix(listed)
+    elif risk_out is not None:
+        raise ConfigError(f"--risk-out {risk_out}: goes with --threshold")
+    for option, path in (("--out", out), ("--picture", drawn), ("--risk-out", listed)):
         if not path.absolute().parent.is_dir():
             raise ConfigError(f"{option} {path}: the folder does not exist")
     torch.set_num_threads(1)
@@ -71,7 +95,8 @@ def forecast(
             found = load(checkpoint).predict(TrafficData.load(data), horizon, level)
         else:
             found = forecast_file(checkpoint, data, horizon, level)
-    write_forecast(found, out)
+    limits = read_given(threshold, found.history) if threshold else None
+    write_forecast(found, out, limits)
     found.plot(drawn)
     for notice in found.notices:
         say(Console(stderr=True), f"warning: {notice}")
@@ -81,6 +106,25 @@ def forecast(
         f"{out}: {hours} hours from {found.times[0]} (local time) x {nodes} nodes x {services} services, "
         f"{100 * level:g}% intervals {how}\npicture: {drawn}",
     )
+    if limits is not None:
+        _list_risk(found, limits, listed)
+
+
+def _list_risk(found: Forecast, limits: npt.NDArray[np.float64], path: Path) -> None:
+    """Write all nodes by risk, and print the first few."""
+    from simmst.forecasting.output import write_table
+
+    risk = found.risk(limits)
+    write_table(risk, path)
+    likely = risk.filter(risk["probability"] >= 0.5)
+    lines = [f"risk: {path}: {len(likely)} of {len(risk)} are likelier than not above their threshold in an hour"]
+    for row in risk.head(_SHOWN).iter_rows(named=True):
+        lines.append(
+            f"  {row['node']} {row['service']}: {100 * row['probability']:.0f}% at {row['time']:%Y-%m-%d %H:%M} "
+            f"(threshold {row['threshold']:g}, forecast {row['forecast']:.4g}, "
+            f"highest seen {row['highest_seen']:.4g})"
+        )
+    say(Console(), "\n".join(lines))
 
 
 def mount(app: Any) -> None:

@@ -9,13 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from simmst.evaluation.coverage import coverage
 from simmst.evaluation.evaluate import evaluate
+from simmst.evaluation.reliability import reliability
 from simmst.experiments.config import TrainConfig
 from simmst.experiments.job import Job
 from simmst.experiments.origin_counts import count_origins, origins_in_metrics
 from simmst.experiments.reweight_stage import learn_weights
 from simmst.experiments.run_report import notices, report_page
 from simmst.experiments.rundir import RunDirectory, note_versions
+from simmst.forecasting.held_back import HeldBack
 from simmst.forecasting.network import forecast_windows, network_forecast
 from simmst.forecasting.saved import CHECKPOINT, SERVING, Serving
 from simmst.models.simmstnet import SimMSTNet
@@ -31,6 +34,7 @@ from simmst.training.trainer import Trainer
 Watch = Callable[[str, int, int, str], None]
 STAGES = ("simulate", "re-weight", "train", "fine-tune", "evaluate")
 _TIMINGS = "stages/timings.json"
+_APART = 7  # hours between the forecasts of the test days that intervals are judged by
 
 
 def run(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any]:
@@ -95,6 +99,7 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
         forecast = _test_forecast(job, directory, network, watch)
         data = job.target.data
         horizons = evaluate(data.values, data.services, job.protocol, forecast, data.filled)
+        held = _held_back(job, serving, forecast)
     metrics = {
         "target": {"name": job.target.name, "synthetic": job.config.data is None, "shape": data.values.shape},
         "notices": [*notices(job), *changed],
@@ -104,6 +109,8 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
         "re-weighting": learned.summary,
         "training": _record(trained, job.config.train),
         "fine-tuning": _record(tuned, job.config.finetune),
+        "intervals": coverage(held),
+        "reliability": reliability(held),
         "kept_stage": best.stage,
         "validation_errors": best.errors,
         "parameters": sum(p.numel() for p in network.parameters()),
@@ -159,6 +166,17 @@ def _test_forecast(job: Job, directory: RunDirectory, model: SimMSTNet, watch: W
         directory.save_arrays("forecast", {"forecast": forecast})
         return forecast
     return kept["forecast"]
+
+
+def _held_back(job: Job, serving: Serving, forecast: npt.NDArray[np.floating]) -> HeldBack:
+    """Quantiles of forecasts from the test days, so far apart that each lead meets all hours, and the truth."""
+    data, steps = job.target.data, forecast.shape[1]
+    origins = job.protocol.test.origins(steps)[::_APART]
+    issued = forecast[: len(origins) * _APART : _APART].astype(np.float64)
+    quantiles = [serving.intervals.quantiles(serving.scaler, one).astype(np.float32) for one in issued]
+    spans = origins[:, None] + np.arange(steps)
+    truth = np.where(data.known[spans], data.values[spans], np.nan)
+    return HeldBack(data.select(stop=int(origins[0])), origins, data.start_hour, np.stack(quantiles), truth)
 
 
 def _record(result: TrainingResult, config: TrainConfig) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 
 from simmst.errors import DataError
+from simmst.evaluation.coverage import coverage
+from simmst.evaluation.reliability import reliability
 from simmst.evaluation.target import Target
 from simmst.experiments.config import RunConfig
 from simmst.experiments.rundir import RunDirectory, note_versions
@@ -80,12 +82,19 @@ def run_short(config: RunConfig, directory: RunDirectory) -> Mapping[str, Any]:
             "notices": [_notice(target, config.horizon), *target.notices, *changed],
             "forecast_by": selected.said(),
             "held_back": {"forecasts": selected.choice.origins, "errors": selected.choice.frame().to_dicts()},
+            **_judged(selected),
         }
         units = hourly_units(target.data)
         page = render(f"Forecasts of {target.name}", metrics, _facts(target, config), units, selected.choice)
         directory.write("report.html", page)
         directory.write_json("metrics.json", metrics)
         return metrics
+
+
+def _judged(selected: Selected) -> dict[str, Any]:
+    """How right intervals and probabilities were on the held-back days, where there are such."""
+    held = selected.held_back
+    return {} if held is None else {"intervals": coverage(held), "reliability": reliability(held)}
 
 
 def _days(target: Target) -> int:

@@ -120,6 +120,20 @@ class Calibration:
         below, above = np.maximum(median - low, 0.0), np.maximum(high - median, 0.0)
         return np.maximum(median - factors * below, 0.0), median + factors * above
 
+    def quantiles(self, found: Quantiles, data: TrafficData) -> NDArray[np.float64]:
+        """Quantiles `[H, N, S, Q]` at `LEVELS`, each as far from the median as the factors say, ascending.
+
+        Parameters
+        ----------
+        found : array [H, N, S, Q]
+            As in `interval`.
+        data : TrafficData
+            As in `interval`.
+        """
+        median = found[..., MEDIAN, None].astype(np.float64)
+        moved = np.maximum(median + self._of(data)[..., None] * (found - median), 0.0)
+        return np.maximum.accumulate(moved, axis=-1)
+
     def _of(self, data: TrafficData) -> NDArray[np.float64]:
         out = np.ones((len(data.node_ids), len(data.services)))
         place = {name: i for i, name in enumerate(self.node_ids)}

@@ -15,6 +15,7 @@ import polars as pl
 
 from cutplane._install import install_command
 from simmst.errors import ConfigError
+from simmst.forecasting.risk import Threshold, exceedance, risk_list, thresholds
 from simmst.io.atomic import atomically
 from simmst.traffic.dataset import TrafficData
 
@@ -37,6 +38,8 @@ class Forecast:
         Coverage that the interval was made for.
     notices : tuple of str
         What a reader must know first: gaps and absurd values in the hours that were read.
+    quantiles : float64 array `[H, N, S, Q]`, optional
+        At `simmst.forecasting.risk.LEVELS`, ascending; None from a forecaster without intervals.
     """
 
     history: TrafficData
@@ -46,6 +49,55 @@ class Forecast:
     upper: npt.NDArray[np.float64]
     level: float
     notices: tuple[str, ...] = ()
+    quantiles: npt.NDArray[np.float64] | None = None
+
+    def exceedance(self, threshold: Threshold) -> npt.NDArray[np.float64]:
+        """Probability `[H, N, S]` that traffic of an hour is above a threshold.
+
+        Parameters
+        ----------
+        threshold : float, mapping of str to float, or float array `[N, S]`
+            For all; by service, NaN for those that are not named; or for each node and service.
+
+        Returns
+        -------
+        float64 array
+            Between 0.001 and 0.999: nothing here was measured on so many hours that it could say more. NaN
+            where the threshold is.
+
+        Raises
+        ------
+        ConfigError
+            If the forecast has no intervals, or a threshold is no number or negative, or names no service.
+        """
+        if self.quantiles is None:
+            raise ConfigError("exceedance: this forecast has no intervals, so it gives no probabilities")
+        return exceedance(self.quantiles, thresholds(threshold, self.history))
+
+    def risk(self, threshold: Threshold) -> pl.DataFrame:
+        """List nodes and services by the probability that an hour of the forecast is above a threshold.
+
+        Parameters
+        ----------
+        threshold : float, mapping of str to float, or float array `[N, S]`
+            As in `exceedance`.
+
+        Returns
+        -------
+        polars.DataFrame
+            Sorted by probability, highest first: `node`, `service`, `threshold`, `time` (the likeliest hour),
+            `probability` (of that hour), `expected_hours` (the sum over hours), `any_hour_at_most` (of one hour or
+            more: at least `probability`, at most this; what lies between depends on how hours go together, which
+            no forecaster here says), `forecast` and `upper` at that hour, `highest_seen` (in the history).
+
+        Raises
+        ------
+        ConfigError
+            As in `exceedance`.
+        """
+        limits = thresholds(threshold, self.history)
+        ends = self.values, self.upper
+        return risk_list(self.history, self.times, ends, limits, self.exceedance(limits))
 
     def to_polars(self) -> pl.DataFrame:
         """Return a line for each hour, node and service, in this order: forecast, lower and upper end."""

@@ -147,7 +147,8 @@ class Known:
             notices.append(
                 f"of the last {self.needed} hours, which are read, some of {', '.join(names)} are filled"
             )
-        return Forecast(data, data.times[-1] + steps, positive, lower, upper, level, tuple(notices))
+        every = self.intervals.quantiles(self.scaler, positive)
+        return Forecast(data, data.times[-1] + steps, positive, lower, upper, level, tuple(notices), every)
 
     def as_arrays(self) -> Arrays:
         """Return it as a file holds it."""

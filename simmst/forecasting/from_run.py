@@ -112,7 +112,8 @@ def forecast_traffic(
     )
     values = network_forecast(model, windows, kept.scaler)[0, :horizon].astype(np.float64)
     lower, upper = kept.intervals.around(kept.scaler, values, level)
-    return Forecast(data, hours_after(data, horizon), values, lower, upper, level, notices)
+    every = kept.intervals.quantiles(kept.scaler, values)
+    return Forecast(data, hours_after(data, horizon), values, lower, upper, level, notices, every)
 
 
 def hours_after(data: TrafficData, horizon: int) -> npt.NDArray[np.datetime64]:

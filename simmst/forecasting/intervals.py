@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simmst.errors import ConfigError
+from simmst.pretraining.reading import LEVELS, MEDIAN
 from simmst.traffic.scaling import NodeScaler
 
 # How many windows of the usual error stand beside a node's own: a day of origins. So a node of few windows, or one
@@ -118,3 +119,23 @@ class Intervals:
         scaled = scaler.transform(values).astype(np.float64)
         lower, upper = (scaler.inverse(scaled + sign * width) for sign in (-1, 1))
         return np.minimum(lower, values), np.maximum(upper, values)
+
+    def quantiles(self, scaler: NodeScaler, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Quantiles `[H, N, S, Q]` at `LEVELS`: ends of central intervals around the forecast, as the median.
+
+        Where there are too few residuals for a level, the largest stands for it.
+
+        Parameters
+        ----------
+        scaler : NodeScaler
+            As in `of`.
+        values : float64 array
+            As in `around`.
+        """
+        count = len(self.residuals)
+        most = count / (count + 1)
+        out = np.repeat(values[..., None], len(LEVELS), axis=-1)
+        for low in range(MEDIAN):
+            ends = self.around(scaler, values, min(1 - 2 * LEVELS[low], most))
+            out[..., low], out[..., -1 - low] = ends
+        return np.maximum.accumulate(np.maximum(out, 0.0), axis=-1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from simmst.errors import ConfigError
@@ -20,10 +22,25 @@ def check_suffix(path: Path) -> None:
         raise ConfigError(f"out {path}: must end in {' or '.join(_SUFFIXES)}")
 
 
-def write_forecast(forecast: Forecast, path: Path) -> None:
+def write_forecast(forecast: Forecast, path: Path, limits: npt.NDArray[np.floating] | None = None) -> None:
+    """Write CSV (figures of 6 digits) or Parquet, by the suffix.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    path : Path
+    limits : float array `[N, S]`, optional
+        Adds the column `above`, the probability of an hour above them; empty where there is none.
+    """
+    table = forecast.to_polars()
+    if limits is not None:
+        table = table.with_columns(pl.Series("above", forecast.exceedance(limits).ravel()).fill_nan(None))
+    write_table(table, path)
+
+
+def write_table(table: pl.DataFrame, path: Path) -> None:
     """Write CSV (figures of 6 digits) or Parquet, by the suffix."""
     check_suffix(path)
-    table = forecast.to_polars()
     if path.suffix.lower() == ".csv":
         rounded = table.with_columns(pl.col(pl.Float64).round_sig_figs(6))  # more than float32 inputs can mean
         atomically(path, lambda target: guarded(rounded).write_csv(target, datetime_format="%Y-%m-%dT%H:%M"))

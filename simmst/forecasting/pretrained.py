@@ -81,7 +81,8 @@ class Pretrained(Forecaster):
         lower, upper = self.calibration.interval(found, data, level)
         median = found[..., MEDIAN].astype(np.float64)
         times = data.times[-1] + np.arange(1, horizon + 1) * np.timedelta64(60, "m")
-        return Forecast(data, times, median, lower, upper, level, history_notices(data, known))
+        notices, every = history_notices(data, known), self.calibration.quantiles(found, data)
+        return Forecast(data, times, median, lower, upper, level, notices, every)
 
     def quantiles(
         self, values: NDArray[np.float32], known: NDArray[np.bool_], hour: int, horizon: int

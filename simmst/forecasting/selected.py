@@ -17,6 +17,7 @@ from simmst.forecasting.closed_form import Ridge
 from simmst.forecasting.folder import new_folder, read_folder, write_folder
 from simmst.forecasting.forecast import Forecast
 from simmst.forecasting.forecaster import Forecaster
+from simmst.forecasting.held_back import HeldBack
 from simmst.forecasting.past import DAY, Array, Flags
 from simmst.forecasting.pretrained import Pretrained, history_notices, known_hours
 from simmst.forecasting.simple import Autoregression, Blend, LastWeek, Profile, Row, Yesterday, checked
@@ -58,6 +59,8 @@ class Selected(Forecaster):
     ----------
     choice : Choice or None
         Errors on the held-back days and what was taken; None before `fit`.
+    held_back : HeldBack or None
+        What it would have forecast on those days; None before `fit`, after `load`, and with a day of history.
     """
 
     name = "selected"
@@ -71,6 +74,7 @@ class Selected(Forecaster):
         if len(set(names)) < len(names) or any(_AND in name for name in names):
             raise ConfigError(f"others: must have names of their own without {_AND!r}, got {', '.join(names)}")
         self.choice: Choice | None = None
+        self.held_back: HeldBack | None = None
         self.calibration = Calibration.none()
         self._fitted: dict[str, Forecaster] = {}
 
@@ -115,6 +119,7 @@ class Selected(Forecaster):
             self.choice = Choice.of(names, part.services, np.stack(errors), blocks, self.horizon, usual)
         found = [self._mixed(*one, part.services) for one in kept]
         self.calibration = Calibration.of(part, known, origins, found)
+        self.held_back = self._beside_truth(part, known, origins, found)
         every = known_hours(data)
         needed = {part for name in self.choice.used() for part in name.split(_AND)}
         self._fitted = {name: _learnt(one, data, every) for name, one in candidates.items() if name in needed}
@@ -161,7 +166,8 @@ class Selected(Forecaster):
         lower, upper = self.calibration.interval(found, data, level)
         times = data.times[-1] + np.arange(1, hours + 1) * np.timedelta64(60, "m")
         values = found[..., MEDIAN].astype(np.float64)
-        return Forecast(data, times, values, lower, upper, level, history_notices(data, known))
+        notices, every = history_notices(data, known), self.calibration.quantiles(found, data)
+        return Forecast(data, times, values, lower, upper, level, notices, every)
 
     def said(self) -> str:
         """Say in a line what was chosen, and on what."""
@@ -175,6 +181,19 @@ class Selected(Forecaster):
         name, median = self.network.name, quantiles[..., MEDIAN].astype(np.float64)
         means = {f"{name}{_AND}{one}": (median + rows[one]) / 2 for one in _AVERAGED if one in rows}
         return {name: median, **rows, **means}
+
+    def _beside_truth(
+        self, data: TrafficData, known: Flags, origins: NDArray[np.int64], found: Sequence[Quantiles]
+    ) -> HeldBack:
+        """Keep calibrated quantiles of the days after the origins, beside the truth."""
+        hours = min(DAY, self.horizon)
+        quantiles = [self.calibration.quantiles(one[:hours], data) for one in found]
+        spans = origins[:, None] + np.arange(hours)
+        truth = np.where(known[spans], data.values[spans], np.nan)
+        return HeldBack(
+            data.select(stop=int(origins[0])), origins, data.start_hour,
+            np.stack(quantiles).astype(np.float32), truth,
+        )  # fmt: skip
 
     def _usual(self) -> list[str]:
         """What is kept unless another is better, by group."""

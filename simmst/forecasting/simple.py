@@ -77,7 +77,8 @@ class Row(Forecaster):
         lower, upper = self.calibration.interval(found, data, level)
         times = data.times[-1] + np.arange(1, hours + 1) * np.timedelta64(60, "m")
         value = found[..., MEDIAN].astype(np.float64)
-        return Forecast(data, times, value, lower, upper, level, history_notices(data, known))
+        notices, every = history_notices(data, known), self.calibration.quantiles(found, data)
+        return Forecast(data, times, value, lower, upper, level, notices, every)
 
     def medians(self, data: TrafficData, known: Flags, horizon: int) -> Array:
         """Forecast `[H, N, S]` after hourly traffic of which some is known, without intervals."""

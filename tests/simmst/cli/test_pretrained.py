@@ -70,3 +70,24 @@ def test_weights_are_made_and_used(simmst):
     assert simmst("forecast --data city.npz --out a.csv --weights made/pretrained.safetensors")[0] == 0
     assert simmst("forecast --data city.npz --out b.csv")[0] == 0
     assert Path("a.csv").read_text() != Path("b.csv").read_text()
+
+
+def test_a_threshold_lists_the_nodes_by_risk(simmst):
+    write("city.npz", 24 * 12)
+    code, out, err = simmst("forecast --data city.npz --out f.csv --threshold net=29.5")
+    assert code == 0, err
+    assert "risk: f-risk.csv" in out and "of 3 are likelier than not" in out and "(threshold 29.5" in out
+    table = Path("f.csv").read_text().splitlines()
+    assert table[0].endswith(",above")
+    calls, nets = ([line for line in table[1:] if f",{name}," in line] for name in ("call", "net"))
+    assert all(line.endswith(",") for line in calls) and not any(line.endswith(",") for line in nets)
+    assert len(Path("f-risk.csv").read_text().splitlines()) == 1 + 3
+    Path("limits.csv").write_text("node,service,value\n0,call,1\n")
+    for line, words in (
+        ("--threshold limits.csv", "lacks 1/call, 2/call"),
+        ("--threshold web=3", "must name services"),
+        ("--risk-out r.csv", "--risk-out r.csv: goes with --threshold"),
+        ("--threshold net=3 --risk-out r.txt", "must end in .csv"),
+    ):
+        code, _, err = simmst(f"forecast --data city.npz --out g.csv {line}")
+        assert code == 2 and words in err and not Path("g.csv").exists(), err
