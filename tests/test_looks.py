@@ -50,7 +50,9 @@ def page(tmp_path_factory) -> Path:
         "horizons": {1: rows, 24: rows},
         "origins": {1: "96 forecast origins", 24: "73 of 80 forecast origins"},
         "forecast_note": "Issued at midnight.",
-        "forecasts": [{"title": f"{name}: node 1", "times": times, "lines": lines} for name in services],
+        "forecasts": [
+            {"title": f"{name}: node 1", "units": "MB", "times": times, "lines": lines} for name in services
+        ],
         "history": {"iteration": range(40), "upper": np.linspace(2, 1, 40), "gap": np.geomspace(1, 1e-5, 40),
                     "planes": np.minimum(np.arange(40) // 5, 4)},
         "epsilon": 1e-3, "weights": rng.random(300), "weights_note": "Worth it.",

@@ -15,7 +15,7 @@ from simmst.experiments.origin_counts import count_origins, origin_notices
 from simmst.experiments.reweight_stage import Weighting
 from simmst.io.versions import versions
 from simmst.reports.run import render
-from simmst.traffic.dataset import hourly_units
+from simmst.traffic.hourly_units import hourly_units
 from simmst.traffic.split import Span
 
 
@@ -153,10 +153,12 @@ def _forecasts(job: Job, forecast: npt.NDArray[np.floating]) -> dict[str, Any]:
     pictures = []
     for s, service in enumerate(data.services):
         one = {name: row[:, node, s] for name, row in rows.items()}
-        everything = {name: row[:, :, s].sum(axis=1) for name, row in rows.items()}
+        over = np.mean if service in data.averaged else np.sum
+        everything = {name: over(row[:, :, s], axis=1) for name, row in rows.items()}
+        shared = {"times": data.times[steps], "units": hourly_units(data, service)}
         pictures += [
-            {"title": f"{service}: all {len(level)} nodes", "times": data.times[steps], "lines": everything},
-            {"title": f"{service}: node {data.node_ids[node]}", "times": data.times[steps], "lines": one},
+            {"title": f"{service}: all {len(level)} nodes", "lines": everything, **shared},
+            {"title": f"{service}: node {data.node_ids[node]}", "lines": one, **shared},
         ]
     every = min(forecast.shape[1], job.protocol.steps_per_day)
     note = (

@@ -20,7 +20,7 @@ from simmst.experiments.target import load_target
 from simmst.forecasting.selected import FEWEST_DAYS, Selected
 from simmst.io.versions import versions
 from simmst.reports.selected import render
-from simmst.traffic.dataset import hourly_units
+from simmst.traffic.hourly_units import hourly_units
 from simmst.traffic.split import Protocol
 
 #: Folder of the forecaster in the run directory.
