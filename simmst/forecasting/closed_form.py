@@ -44,7 +44,7 @@ class Naive(Forecaster):
         """Measure the intervals on the last days."""
         data = traffic.hourly()
         parts = parts_of(data, self.horizon)
-        scaler = NodeScaler.fit(data.values[parts.train.steps], data.filled[parts.train.steps])
+        scaler = NodeScaler.fit(data.values[parts.train.steps], data.unrecorded[parts.train.steps])
         origins = _held_out(data, parts.validation.origins(self.horizon), self.horizon)
         intervals = _intervals(scaler, data, origins, self._values(data, origins, self.horizon))
         self.known = Known(data.services, data.node_ids, data.units, scaler, intervals, PERIODS[self.name])
@@ -107,7 +107,7 @@ class Ridge(Forecaster):
         origins = parts.train.origins(self.horizon)
         origins = ridge_origins(data, origins[origins >= parts.train.start + max(self.lags)], self.horizon)
         ridge = fit_ridge(
-            data.values, parts.train.steps, origins, self.horizon, self.lags, self.penalty, data.filled
+            data.values, parts.train.steps, origins, self.horizon, self.lags, self.penalty, data.unrecorded
         )
         held_out = _held_out(data, parts.validation.origins(self.horizon), self.horizon)
         intervals = _intervals(ridge.scaler, data, held_out, ridge.predict(data.values, held_out))
@@ -150,7 +150,7 @@ class Ridge(Forecaster):
 
 
 def _held_out(data: TrafficData, origins: npt.NDArray[np.int64], horizon: int) -> npt.NDArray[np.int64]:
-    kept = recorded_origins(data.filled, origins, horizon)
+    kept = recorded_origins(data.unrecorded, origins, horizon)
     if not kept.size:
         raise DataError(
             f"traffic: no {horizon} hours in a row of its last days were recorded, so there are no intervals: "
@@ -162,5 +162,6 @@ def _held_out(data: TrafficData, origins: npt.NDArray[np.int64], horizon: int) -
 def _intervals(
     scaler: NodeScaler, data: TrafficData, origins: npt.NDArray[np.int64], values: npt.NDArray[np.floating]
 ) -> Intervals:
-    actual = data.values[origins[:, None] + np.arange(values.shape[1])]
+    steps = origins[:, None] + np.arange(values.shape[1])
+    actual = np.where(data.known[steps], data.values[steps], np.nan)
     return Intervals.of(scaler, values, actual)
