@@ -53,8 +53,8 @@ def mark_gaps(target: Target, protocol: Protocol) -> Target:
     notices = list(target.notices)
     if shares:
         notices.append(
-            f"The file declares gaps whose values were filled (by its own word: {data.fill}). {'; '.join(shares)}. "
-            f"{_LEFT_OUT}"
+            f"The file declares gaps whose values were filled (by its own word: {data.fill}). "
+            f"{'; '.join(shares)}. {_LEFT_OUT}"
         )
     if single := _single(data, protocol):
         notices.append(f"{single} {_LEFT_OUT}")

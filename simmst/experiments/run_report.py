@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simmst.evaluation.evaluate import issued_daily
-from simmst.evaluation.target import PRIOR_NOTICE
+from simmst.evaluation.target import PRIOR_NOTICE, prior_has_seen
 from simmst.experiments.config import SMOKE
 from simmst.experiments.job import Job
 from simmst.experiments.origin_counts import count_origins, origin_notices
@@ -69,7 +69,7 @@ def report_page(
 def notices(job: Job) -> list[str]:
     """What a reader must know before the figures of a run."""
     found = [*origin_notices(job), *job.target.notices]
-    if job.config.data is not None:
+    if job.config.data is not None and prior_has_seen(job.target.data):
         found.append(PRIOR_NOTICE)
     if job.config.preset == "smoke":
         found.append(SMOKE)

@@ -98,9 +98,8 @@ class Intervals:
         count = len(self.residuals)
         k = math.ceil((count + 1) * level)
         if k > count:
-            raise ConfigError(
-                f"level {level:g}: too high for {count} validation windows; at most {count / (count + 1):.4g}"
-            )
+            most = math.floor(count / (count + 1) * 1e4) / 1e4  # down, so that it is then taken
+            raise ConfigError(f"level {level:g}: too high for {count} validation windows; at most {most:g}")
         return np.asarray(self.residuals[k - 1], dtype=np.float64)
 
     def around(

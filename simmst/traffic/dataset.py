@@ -97,7 +97,7 @@ class TrafficData:
 
     @property
     def unrecorded(self) -> NDArray[np.bool_]:
-        """Values that were filled, bool `[T, N, S]`: those in a gap, which counts for all nodes, and `missing` ones."""
+        """Values that were filled, bool `[T, N, S]`: those of gaps, at all nodes, and `missing` ones."""
         in_gap = self.filled[:, None]
         return np.broadcast_to(in_gap, self.values.shape) if self.missing is None else self.missing | in_gap
 

@@ -217,7 +217,7 @@ class TestWhatIsMissing:
             ~(one & ((pl.col("when") < np.datetime64("2024-03-13T00:00")) | (pl.col("when").dt.hour() == 7)))
         )
         for part in (short, odd.filter(~(one & (pl.col("when").dt.hour() == 8)))):
-            data, report = read(part)
+            _, report = read(part)
             assert [name for name, _ in report.left_out] == ["03"] and not report.new
 
     @pytest.mark.parametrize(("missing", "limit"), [(1, 0.05), (3, 0.15), (7, 0.35), (5, 0.25)])
