@@ -28,7 +28,8 @@ def test_files_and_selections_keep_it(tmp_path):
     data = quarter_hours()
     data.save(tmp_path / "t.npz")
     assert sm.TrafficData.load(tmp_path / "t.npz").averaged == ("users",)
-    assert data.select(services=["dl"]).averaged == () and data.select(services=["users", "dl"]).averaged == ("users",)
+    assert data.select(services=["dl"]).averaged == ()
+    assert data.select(services=["users", "dl"]).averaged == ("users",)
 
 
 def test_a_name_that_is_no_service_is_refused():
