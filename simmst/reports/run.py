@@ -13,7 +13,7 @@ from simmst.reweighting.diagnostics import effective_sample_size
 
 _TIE = 0.01  # of the MAE: less than this between the best two is not called a win
 _MEASURES = {"mae": "MAE", "rmse": "RMSE", "wape": "WAPE"}
-_AS_GIVEN = ("title", "notices", "facts", "units", "forecast_note", "weights_note")
+_AS_GIVEN = ("title", "notices", "facts", "units", "forecast_note", "weights_note", "answer", "right")
 
 
 def render(results: Mapping[str, Any]) -> str:
@@ -30,7 +30,8 @@ def render(results: Mapping[str, Any]) -> str:
         of str to array [T], "truth" first); ``forecast_note`` : str, how they were issued;
         ``history`` : mapping of column to sequence: ``iteration``, ``upper``, ``gap``, ``planes``;
         ``epsilon`` : float, the gap the constraint allows; ``weights_note`` : str, what they are worth;
-        ``weights`` : array [n] and ``world`` : int array [n], of the simulated windows.
+        ``weights`` : array [n] and ``world`` : int array [n], of the simulated windows;
+        ``answer`` and ``right`` : mappings from `reports.answer` and `reports.right`, or None.
 
     Returns
     -------
