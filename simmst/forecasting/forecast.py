@@ -40,6 +40,8 @@ class Forecast:
         What a reader must know first: gaps and absurd values in the hours that were read.
     quantiles : float64 array `[H, N, S, Q]`, optional
         At `simmst.forecasting.risk.LEVELS`, ascending; None from a forecaster without intervals.
+    made_by : tuple of str
+        What forecast each node, where that differs: "run", or "pretrained" for nodes that a run does not have.
     """
 
     history: TrafficData
@@ -50,6 +52,7 @@ class Forecast:
     level: float
     notices: tuple[str, ...] = ()
     quantiles: npt.NDArray[np.float64] | None = None
+    made_by: tuple[str, ...] = ()
 
     def exceedance(self, threshold: Threshold) -> npt.NDArray[np.float64]:
         """Probability `[H, N, S]` that traffic of an hour is above a threshold.
@@ -100,8 +103,12 @@ class Forecast:
         return risk_list(self.history, self.times, ends, limits, self.exceedance(limits))
 
     def to_polars(self) -> pl.DataFrame:
-        """Return a line for each hour, node and service, in this order: forecast, lower and upper end."""
+        """Return a line for each hour, node and service, in this order: forecast, lower and upper end.
+
+        Where nodes were forecast by different means a column `by` says which, see `made_by`.
+        """
         hours, nodes, services = self.values.shape
+        by = {"by": np.tile(np.repeat(np.array(self.made_by), services), hours)} if self.made_by else {}
         return pl.DataFrame(
             {
                 "time": np.repeat(self.times.astype("datetime64[us]"), nodes * services),
@@ -110,6 +117,7 @@ class Forecast:
                 "forecast": self.values.ravel(),
                 "lower": self.lower.ravel(),
                 "upper": self.upper.ravel(),
+                **by,
             }
         )
 

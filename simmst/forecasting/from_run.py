@@ -12,6 +12,7 @@ from torch import nn
 from simmst.errors import ConfigError, DataError
 from simmst.forecasting.forecast import Forecast
 from simmst.forecasting.network import forecast_windows, network_forecast
+from simmst.forecasting.new_nodes import with_new_nodes
 from simmst.forecasting.saved import CHECKPOINT, SERVING, Serving
 from simmst.models.simmstnet import SimMSTNet
 from simmst.traffic.anomalies import anomalies, few
@@ -27,8 +28,9 @@ def forecast_file(checkpoint: Path, file: Path, horizon: int | None = None, leve
     checkpoint : Path
         A finished run's directory, or the checkpoint in it.
     file : Path
-        Traffic with the run's nodes and services, more of them or in another order; at least as many hours as
-        the network reads. It may be newer than what the run was trained on.
+        Traffic with the run's nodes and services, in any order; at least as many hours as the network reads.
+        It may be newer than what the run was trained on. More services are not forecast; more nodes are, by the
+        pretrained network, see `simmst.forecasting.new_nodes.with_new_nodes`.
     horizon : int, optional
         Hours to forecast, at most what the network was trained for; None for all of them.
     level : float
@@ -43,7 +45,8 @@ def forecast_file(checkpoint: Path, file: Path, horizon: int | None = None, leve
     model, kept = load_run(checkpoint)
     hours = kept.horizon if horizon is None else horizon
     kept.intervals.width(level)  # an impossible level is refused before the file is read
-    return forecast_traffic(model, kept, TrafficData.load(file), hours, level, f"data {file}")
+    traffic = TrafficData.load(file)
+    return with_new_nodes(forecast_traffic(model, kept, traffic, hours, level, f"data {file}"), traffic)
 
 
 def load_run(checkpoint: Path) -> tuple[SimMSTNet, Serving]:

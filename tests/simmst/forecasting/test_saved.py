@@ -11,6 +11,7 @@ import torch
 from simmst.errors import SimmstError
 from simmst.forecasting.from_run import forecast_file
 from simmst.forecasting.output import write_forecast
+from simmst.forecasting.pretrained import Pretrained
 from simmst.forecasting.saved import CHECKPOINT, SERVING, Serving
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.traffic.dataset import TrafficData
@@ -89,7 +90,30 @@ def test_order_of_nodes_and_services_and_further_ones_do_not_matter(run, tmp_pat
     more = np.concatenate([other.values, other.values[:, :1]], axis=1)
     other = replace(other, values=more, node_ids=(*other.node_ids, "new"), coordinates=None)
     usual = forecast_file(run, saved(data, tmp_path)).values
-    np.testing.assert_array_equal(forecast_file(run, saved(other, tmp_path)).values, usual)
+    np.testing.assert_array_equal(forecast_file(run, saved(other, tmp_path)).values[:, :NODES], usual)
+
+
+def test_a_node_that_the_run_does_not_have_is_forecast_beside_it_and_marked(run, tmp_path):
+    data = traffic(24 * 10)
+    values = np.concatenate([data.values[:, :1] * 7, data.values], axis=1)
+    missing = np.zeros(values.shape, dtype=bool)
+    missing[: 24 * 7, 0] = True  # born three days ago
+    more = replace(data, values=values, node_ids=("new", *data.node_ids), coordinates=None, missing=missing)
+    usual = forecast_file(run, saved(replace(data, coordinates=None), tmp_path), level=0.8)
+    found = forecast_file(run, saved(more, tmp_path), level=0.8)
+    assert found.history.node_ids == (*data.node_ids, "new")
+    assert found.made_by == (*["run"] * NODES, "pretrained")
+    for name in ("values", "lower", "upper", "quantiles"):
+        np.testing.assert_array_equal(getattr(found, name)[:, :NODES], getattr(usual, name))
+    alone = Pretrained().predict(more.select(nodes=["new"]), HORIZON, 0.8)
+    np.testing.assert_allclose(found.values[:, NODES:], alone.values, rtol=1e-5)
+    wide = (found.upper - found.lower)[:, NODES] / found.values[:, NODES]
+    narrow = Pretrained().predict(replace(more, missing=None).select(nodes=["new"]), HORIZON, 0.8)
+    assert wide.mean() > ((narrow.upper - narrow.lower) / narrow.values)[:, 0].mean()
+    assert any("1 nodes of the file are not among the 4" in one and "(new)" in one for one in found.notices)
+    table = found.to_polars()
+    assert table.filter(pl.col("by") == "pretrained")["node"].unique().to_list() == ["new"]
+    assert "by" not in usual.to_polars().columns
 
 
 def test_finer_steps_are_summed_to_hours(run, tmp_path):
