@@ -19,6 +19,7 @@ Speed: 24 hours of many series from two weeks of history, processor time and mem
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import resource
 import time
@@ -86,9 +87,7 @@ def measure(setting: Setting, data: TrafficData, forecaster: Pretrained) -> dict
         if setting.history is None
         else data.select(start=setting.first - setting.history, stop=setting.first)
     )
-    fitted = Pretrained()
-    fitted.network = forecaster.network
-    fitted.fit(before)
+    fitted = copy.copy(forecaster).fit(before)
     widths = [fitted.calibration.interval(one[3], data, 0.9) for one in found]
     calibrated = tuple(np.stack([one[side] for one in widths]) for side in (0, 1))
     out: dict[str, object] = {"setting": setting.name, "origins": len(origins)}
