@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from os import PathLike
 from pathlib import Path
 from typing import Self
@@ -21,6 +22,9 @@ from simmst.traffic.recorded import recorded_origins, ridge_origins
 from simmst.traffic.scaling import NodeScaler
 
 PERIODS = {"last": 1, "daily": 24, "weekly": 168}
+# Windows that a fit or its intervals rest on: more cost time alone. A file of 1,000 cells and three weeks, or of 300
+# and two months, is read whole.
+_MOST = 400_000
 
 
 class Naive(Forecaster):
@@ -106,6 +110,7 @@ class Ridge(Forecaster):
         parts = parts_of(data, self.horizon)
         origins = parts.train.origins(self.horizon)
         origins = ridge_origins(data, origins[origins >= parts.train.start + max(self.lags)], self.horizon)
+        origins = thinned(origins, len(data.node_ids))
         ridge = fit_ridge(
             data.values, parts.train.steps, origins, self.horizon, self.lags, self.penalty, data.unrecorded
         )
@@ -156,7 +161,15 @@ def _held_out(data: TrafficData, origins: npt.NDArray[np.int64], horizon: int) -
             f"traffic: no {horizon} hours in a row of its last days were recorded, so there are no intervals: "
             "give other days or a shorter horizon"
         )
-    return kept
+    return thinned(kept, len(data.node_ids))
+
+
+def thinned(origins: npt.NDArray[np.int64], nodes: int) -> npt.NDArray[np.int64]:
+    """Take every k-th origin where so many nodes have more windows than `_MOST`; over days, k meets each hour."""
+    step = max(1, math.ceil(len(origins) * nodes / _MOST))
+    while math.gcd(step, 24) > 1:
+        step += 1
+    return origins[::step]
 
 
 def _intervals(
