@@ -2,8 +2,8 @@
 
     python benchmarks/start_up.py [--rounds 15] [--before PATH]
 
-Processor seconds, medians over rounds that alternate: `import numpy`, `import numpy, scipy.optimize` (what a script
-of one's own would take), `import cutplane`, and a first solve of a small problem (max of 40 planes in 10
+Processor seconds, medians over rounds that alternate: `import numpy`, `import numpy, scipy.optimize` (what a
+script of one's own would take), `import cutplane`, and a first solve of a small problem (max of 40 planes in 10
 variables) with everything that it imports. `--before` is a checkout of another version, run in the same rounds.
 """
 
