@@ -84,9 +84,9 @@ def facts() -> Iterator[tuple[str, str]]:
         device = resolve_device("auto")
         card = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
         yield "device", f"{device}{card}, what `device='auto'` means; simmst run and table use the CPU"
-    from cutplane import _kernels
+    from cutplane import _compiled
 
-    kernel = next(value for value in vars(_kernels).values() if hasattr(value, "stats"))
+    kernel = next(value for value in vars(_compiled).values() if hasattr(value, "stats"))
     folder = Path(kernel.stats.cache_path)
     place = folder if folder.is_dir() else folder.parent
     note = "" if os.access(place, os.W_OK) else "; not writable, each process compiles anew: set NUMBA_CACHE_DIR"

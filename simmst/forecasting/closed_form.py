@@ -22,9 +22,9 @@ from simmst.traffic.recorded import recorded_origins, ridge_origins
 from simmst.traffic.scaling import NodeScaler
 
 PERIODS = {"last": 1, "daily": 24, "weekly": 168}
-# Windows that a fit or its intervals rest on: more cost time alone. A file of 1,000 cells and three weeks, or of 300
-# and two months, is read whole.
-_MOST = 400_000
+# Windows that a fit or its intervals rest on: more cost time alone. A file of 170 cells and two
+# months, or of 500 and three weeks, is read whole.
+_MOST = 250_000
 
 
 class Naive(Forecaster):

@@ -43,21 +43,19 @@ def with_new_nodes(found: Forecast, traffic: TrafficData) -> Forecast:
     added = Pretrained().predict(both.select(nodes=new), len(found.times), found.level)
     notice = (
         f"{len(new)} nodes of the file are not among the {len(known)} that the run was trained on ({few(new)}): "
-        "the pretrained network forecasts them, by intervals that are not calibrated for them; the column `by` says "
-        "which is which"
+        "the pretrained network forecasts them, by intervals that are not calibrated for them; the column `by` "
+        "says which is which"
     )
-    joined = {name: np.concatenate([getattr(found, name), getattr(added, name)], axis=1) for name in _ARRAYS}
     quantiles = None
     if found.quantiles is not None and added.quantiles is not None:
         quantiles = np.concatenate([found.quantiles, added.quantiles], axis=1)
     return replace(
         found,
         history=both,
-        **joined,
+        values=np.concatenate([found.values, added.values], axis=1),
+        lower=np.concatenate([found.lower, added.lower], axis=1),
+        upper=np.concatenate([found.upper, added.upper], axis=1),
         quantiles=quantiles,
         notices=(*found.notices, notice, *added.notices),
         made_by=(*[RUN] * len(known), *[PRETRAINED] * len(new)),
     )
-
-
-_ARRAYS = ("values", "lower", "upper")
