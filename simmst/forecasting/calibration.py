@@ -27,7 +27,7 @@ _APART, _MOST_ORIGINS, _MOST_SERIES = 7, 24, 100_000
 # pooled one as this many.
 _SHORTEST, _OF_ALL = 7 * DAY, 10.0
 _NARROWEST, _WIDEST = 0.9, 3.0
-# Hours of the day differ in how wide intervals must be; an hour's factor counts by its days, the pooled one as so many.
+# Hours of the day differ in how wide intervals must be: an hour's factor counts by its days, 1 as so many.
 _OF_ALL_HOURS = 3.0
 _LEAST_READ = 0.25  # in files, which may be of before
 
@@ -43,7 +43,8 @@ class Calibration:
     factors : array [N, S]
         Of each node, as far as its own hours tell; 0.9 at least, since calm days say little of those that are not.
     hour_factors : array [24, S]
-        Of each local hour of the day, over all nodes. With both, 90 % intervals covered 90 % of the held-back hours.
+        Of each local hour of the day, over all nodes. With both, 90 % intervals covered 90 % of the held-back
+        hours, or more.
     """
 
     node_ids: tuple[str, ...]
