@@ -49,6 +49,10 @@ def forecast(
             "hour is above it, and lists the nodes by risk."
         ),
     ] = None,
+    quantiles: Annotated[
+        str | None,
+        typer.Option(help="Levels such as 0.1,0.5,0.9: a column each in the table, `q10` of 0.1."),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Page to write, .html: will a cell be full, totals, map, cell by cell.")
     ] = None,
@@ -63,13 +67,14 @@ def forecast(
     from simmst.experiments.short_run import SELECTED
     from simmst.forecasting.folder import NOTE
     from simmst.forecasting.from_run import forecast_file
-    from simmst.forecasting.output import check_suffix, write_forecast
+    from simmst.forecasting.output import check_suffix, read_levels, write_forecast
     from simmst.forecasting.pretrained import Pretrained
     from simmst.forecasting.risk import read_given
     from simmst.forecasting.selected import Selected
     from simmst.traffic.dataset import TrafficData
 
     check_suffix(out)
+    levels = () if quantiles is None else read_levels(quantiles)
     drawn = picture or out.with_suffix(".png")
     if drawn.suffix.lower() != ".png":
         raise ConfigError(f"--picture {drawn}: must end in .png")
@@ -105,7 +110,7 @@ def forecast(
         else:
             found = forecast_file(checkpoint, data, horizon, level)
     limits = read_given(threshold, found.history) if threshold else None
-    write_forecast(found, out, limits)
+    write_forecast(found, out, limits, levels)
     found.plot(drawn)
     for notice in found.notices:
         say(Console(stderr=True), f"warning: {notice}")

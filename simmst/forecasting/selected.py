@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.errors import ConfigError, DataError
-from simmst.forecasting.calibration import Calibration, Quantiles
+from simmst.forecasting.calibration import Calibration, Quantiles, judged
 from simmst.forecasting.choice import GROUPS, Choice, errors_by_group
 from simmst.forecasting.closed_form import Ridge
 from simmst.forecasting.folder import new_folder, read_folder, write_folder
@@ -107,7 +107,7 @@ class Selected(Forecaster):
             quantiles = self._network(before, known[:at], self.horizon)
             rows = {name: _medians(one, before, known[:at], self.horizon) for name, one in candidates.items()}
             medians = self._with_means(quantiles, rows)
-            truth, there = part.values[at : at + self.horizon], known[at : at + self.horizon]
+            truth, there = part.values[at : at + self.horizon], judged(known, int(at), self.horizon)
             errors.append(errors_by_group(list(medians.values()), truth, there))
             kept.append((quantiles[:DAY], {name: one[:DAY] for name, one in medians.items()}))
         names = list(medians)
@@ -187,9 +187,12 @@ class Selected(Forecaster):
     ) -> HeldBack:
         """Keep calibrated quantiles of the days after the origins, beside the truth."""
         hours = min(DAY, self.horizon)
-        quantiles = [self.calibration.quantiles(one[:hours], data) for one in found]
-        spans = origins[:, None] + np.arange(hours)
-        truth = np.where(known[spans], data.values[spans], np.nan)
+        quantiles = [
+            self.calibration.quantiles(one[:hours], data.select(stop=int(at)))
+            for at, one in zip(origins, found, strict=True)
+        ]
+        there = np.stack([judged(known, int(at), hours) for at in origins])
+        truth = np.where(there, data.values[origins[:, None] + np.arange(hours)], np.nan)
         return HeldBack(
             data.select(stop=int(origins[0])), origins, data.start_hour,
             np.stack(quantiles).astype(np.float32), truth,
