@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from simmst.errors import ConfigError, DataError
 from simmst.forecasting.calibration import Calibration, Quantiles, judged
-from simmst.forecasting.choice import GROUPS, Choice, errors_by_group
+from simmst.forecasting.choice import AND, GROUPS, Choice, errors_by_group
 from simmst.forecasting.closed_form import Ridge
 from simmst.forecasting.folder import new_folder, read_folder, write_folder
 from simmst.forecasting.forecast import Forecast
@@ -32,7 +32,7 @@ FEWEST_DAYS = 7
 # From so many days on the network's mean with the profile is better than the network, but for the first hour.
 _FEWEST_TO_MIX = 3
 _MEAN_AT = ("2-6 h", "7-12 h", "13-24 h")
-_AVERAGED, _AND = (Profile.name, Autoregression.name), " + "
+_AVERAGED = Profile.name, Autoregression.name
 # Series that are back-tested, spread evenly over the nodes; and up to how many the ridge stands beside.
 _MOST_SERIES = 2000
 
@@ -71,8 +71,8 @@ class Selected(Forecaster):
         self.network = Pretrained() if network is None else network
         self.others, self.horizon = tuple(others), checked(horizon, 0.5)
         names = [one.name for one in (self.network, *_rows(), Ridge(), *self.others)]
-        if len(set(names)) < len(names) or any(_AND in name for name in names):
-            raise ConfigError(f"others: must have names of their own without {_AND!r}, got {', '.join(names)}")
+        if len(set(names)) < len(names) or any(AND in name for name in names):
+            raise ConfigError(f"others: must have names of their own without {AND!r}, got {', '.join(names)}")
         self.choice: Choice | None = None
         self.held_back: HeldBack | None = None
         self.calibration = Calibration.none()
@@ -121,7 +121,7 @@ class Selected(Forecaster):
         self.calibration = Calibration.of(part, known, origins, found)
         self.held_back = self._beside_truth(part, known, origins, found)
         every = known_hours(data)
-        needed = {part for name in self.choice.used() for part in name.split(_AND)}
+        needed = {part for name in self.choice.used() for part in name.split(AND)}
         self._fitted = {name: _learnt(one, data, every) for name, one in candidates.items() if name in needed}
         return self
 
@@ -179,7 +179,7 @@ class Selected(Forecaster):
     def _with_means(self, quantiles: Quantiles, rows: Mapping[str, Array]) -> dict[str, Array]:
         """Add the network and its means with the two rows whose errors are least like its own."""
         name, median = self.network.name, quantiles[..., MEDIAN].astype(np.float64)
-        means = {f"{name}{_AND}{one}": (median + rows[one]) / 2 for one in _AVERAGED if one in rows}
+        means = {f"{name}{AND}{one}": (median + rows[one]) / 2 for one in _AVERAGED if one in rows}
         return {name: median, **rows, **means}
 
     def _beside_truth(
@@ -200,7 +200,7 @@ class Selected(Forecaster):
 
     def _usual(self) -> list[str]:
         """What is kept unless another is better, by group."""
-        mean = f"{self.network.name}{_AND}{Profile.name}"
+        mean = f"{self.network.name}{AND}{Profile.name}"
         return [mean if name in _MEAN_AT else self.network.name for name in GROUPS]
 
     def _candidates(self, data: TrafficData, known: Flags, stop: int) -> dict[str, Forecaster]:
@@ -253,7 +253,7 @@ class Selected(Forecaster):
         made.calibration = Calibration.from_arrays(arrays)
         made._fitted = {str(name): read(folder / f"row-{i}") for i, name in enumerate(kept)}
         used = () if made.choice is None else made.choice.used()
-        if {part for name in used for part in name.split(_AND)} - {made.network.name} != {*made._fitted}:
+        if {part for name in used for part in name.split(AND)} - {made.network.name} != {*made._fitted}:
             raise DataError(f"{folder}: damaged (the rows that were chosen are not those that are there)")
         return made
 
