@@ -57,7 +57,7 @@ def load_run(checkpoint: Path) -> tuple[SimMSTNet, Serving]:
     Raises
     ------
     SimmstError
-        If the run is not finished, or a file of it is damaged.
+        If the run is not finished, or a file of it is damaged or of another run.
     """
     directory = checkpoint.parent if checkpoint.name == CHECKPOINT else checkpoint
     if directory.is_file():
@@ -71,7 +71,9 @@ def load_run(checkpoint: Path) -> tuple[SimMSTNet, Serving]:
                 f"`simmst run --resume {directory}`"
             )
     model, _ = load_model(directory / CHECKPOINT)
-    return model, Serving.load(directory / SERVING)
+    kept = Serving.load(directory / SERVING)
+    kept.check_beside(model, directory / SERVING)
+    return model, kept
 
 
 def forecast_traffic(
@@ -111,6 +113,11 @@ def forecast_traffic(
         forecast_windows(data, kept.scaler, origin, kept.lookback, kept.horizon), patches=kept.patches
     )
     values = network_forecast(model, windows, kept.scaler)[0, :horizon].astype(np.float64)
+    if not np.isfinite(values).all():
+        raise DataError(
+            f"{name}: the network's forecast is not finite, so there is none; a file of the run is damaged: "
+            "train it anew"
+        )
     lower, upper = kept.intervals.around(kept.scaler, values, level)
     every = kept.intervals.quantiles(kept.scaler, values)
     return Forecast(data, hours_after(data, horizon), values, lower, upper, level, notices, every)
