@@ -11,6 +11,7 @@ from torch import nn
 
 from simmst.errors import ConfigError, DataError
 from simmst.forecasting.forecast import Forecast
+from simmst.forecasting.generations import served
 from simmst.forecasting.network import forecast_windows, network_forecast
 from simmst.forecasting.saved import CHECKPOINT, SERVING, Serving
 from simmst.models.simmstnet import SimMSTNet
@@ -47,7 +48,7 @@ def forecast_file(checkpoint: Path, file: Path, horizon: int | None = None, leve
 
 
 def load_run(checkpoint: Path) -> tuple[SimMSTNet, Serving]:
-    """Read the network of a finished run, in evaluation mode, and what it forecasts with.
+    """Read the network of a finished run or of its last update, in evaluation mode, and what it forecasts with.
 
     Parameters
     ----------
@@ -64,6 +65,7 @@ def load_run(checkpoint: Path) -> tuple[SimMSTNet, Serving]:
         raise ConfigError(f"checkpoint {checkpoint}: is a file; give the run's directory, {checkpoint.parent}")
     if not directory.is_dir():
         raise ConfigError(f"checkpoint {checkpoint}: no such directory")
+    directory = served(directory)  # that of its last update
     for name in (CHECKPOINT, SERVING):
         if not (directory / name).is_file():
             raise ConfigError(
