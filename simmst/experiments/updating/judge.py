@@ -26,8 +26,15 @@ _FEWEST, _MOST, _SHARE, _HALF_ABOVE, _COVERED = 5, 56, 0.99, 1.5, 0.7
 class Forecasts(Protocol):
     """What forecasts hours of traffic that is there."""
 
-    horizon: int
-    lookback: int
+    @property
+    def horizon(self) -> int:
+        """Hours H of a forecast."""
+        ...
+
+    @property
+    def lookback(self) -> int:
+        """Hours that must stand before an origin."""
+        ...
 
     def forecast(self, data: TrafficData, origins: npt.NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
         """Forecast from origins: values, lower and upper ends of 90 % intervals, `[O, H, N, S]`."""
