@@ -16,6 +16,7 @@ from simmst.cli.run import mount as mount_run
 from simmst.cli.simulate import simulate_app
 from simmst.cli.sweep import mount as mount_sweep
 from simmst.cli.table import mount as mount_tables
+from simmst.cli.update import mount as mount_update
 from simmst.errors import SimmstError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -24,6 +25,7 @@ app.add_typer(data_app, name="data")
 mount_run(app)
 mount_tables(app)
 mount_forecast(app)
+mount_update(app)
 mount_pretrain(app)
 app.add_typer(simulate_app, name="simulate")
 mount_sweep(app)

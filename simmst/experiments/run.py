@@ -153,6 +153,7 @@ def _train(
         sample_weights=weights,
         checkpoint=directory.stage(f"{stage}.safetensors"),
         resume=True,
+        run=directory.digest,
         callback=show,
         show_progress=False,  # the job shows its stages itself
     )

@@ -1,5 +1,6 @@
 """Forecasts for a user: from a run directory, on newer data, with intervals that cover what they say."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from simmst.errors import SimmstError
-from simmst.forecasting.from_run import forecast_file
+from simmst.forecasting.from_run import forecast_file, forecast_traffic, load_run
 from simmst.forecasting.output import write_forecast
 from simmst.forecasting.pretrained import Pretrained
 from simmst.forecasting.saved import CHECKPOINT, SERVING, Serving
@@ -225,3 +226,34 @@ def test_a_network_forecasts_the_same_from_its_directory_twice(run, tmp_path):
     file = saved(traffic(48), tmp_path)
     torch.rand(3)
     np.testing.assert_array_equal(forecast_file(run, file).values, forecast_file(run, file).values)
+
+
+def copied(run: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(run, folder / "copy"))
+
+
+@pytest.mark.parametrize("horizon", [HORIZON, HORIZON - 1])
+def test_the_serving_file_of_another_run_is_refused_in_a_line(run, tmp_path, horizon):
+    """Of the same sizes it would forecast with the scales of another city."""
+    folder, data = copied(run, tmp_path), traffic(24 * 14, seed=5)
+    windows = WindowDataset.cut(data, NodeScaler.fit(data.values), LOOKBACK, horizon, 24 * 10)
+    other = SimMSTNet(SimMSTNetConfig.small(2, LOOKBACK, horizon), 1)
+    Serving.of(data, NodeScaler.fit(data.values), windows, other, windows).save(folder / SERVING)
+    with pytest.raises(SimmstError, match=r"serving\.npz: is of another run.*resume") as caught:
+        forecast_file(folder, saved(traffic(48), tmp_path))
+    assert ("horizon 5 in place of 6" in str(caught.value)) == (horizon != HORIZON)
+
+
+def test_a_serving_file_of_before_names_no_network_and_is_read(run, tmp_path):
+    folder = copied(run, tmp_path)
+    replace(Serving.load(folder / SERVING), network="").save(folder / SERVING)
+    file = saved(traffic(48), tmp_path)
+    np.testing.assert_array_equal(forecast_file(folder, file).values, forecast_file(run, file).values)
+
+
+def test_a_forecast_that_is_not_finite_is_none(run, tmp_path):
+    model, kept = load_run(run)
+    with torch.no_grad():
+        next(iter(model.parameters())).fill_(float("nan"))
+    with pytest.raises(SimmstError, match="not finite"):
+        forecast_traffic(model, kept, traffic(48), HORIZON)
