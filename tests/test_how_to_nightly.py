@@ -1,4 +1,4 @@
-"""The page on nightly use: its script runs over invented weeks with a change of level, a new cell and a dead one."""
+"""The page on nightly use: its script runs over weeks with a change of level, a new cell and a dead one."""
 
 import json
 import os
@@ -42,7 +42,9 @@ def place(tmp_path_factory):
     program.chmod(0o755)
     (folder / "nightly.sh").write_text(SCRIPT)
     environment = {
-        **os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(Path(__file__).parents[1]),
+        **os.environ,
+        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+        "PYTHONPATH": str(Path(__file__).parents[1]),
     }  # fmt: skip
 
     def call(*command: str) -> subprocess.CompletedProcess[str]:
@@ -64,7 +66,9 @@ def test_the_script_runs_over_weeks_with_a_change_in_them(place):
     folder = place.folder
     export(folder / "export.csv", 10)
     table = re.search(r"^simmst data table.*?newer\.npz$", SCRIPT, re.MULTILINE | re.DOTALL)[0]
-    first = place("sh", "-euc", table.replace("newer.npz", "first.npz") + "\nsimmst run --data first.npz --out run")
+    first = place(
+        "sh", "-euc", table.replace("newer.npz", "first.npz") + "\nsimmst run --data first.npz --out run"
+    )
     assert first.returncode == 0, first.stderr
     found = {}
     for days in (DOUBLE, DOUBLE + 1, DOUBLE + 2, DOUBLE + 3, COMES + 9):

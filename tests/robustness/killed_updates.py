@@ -1,7 +1,8 @@
 """Takes a day into a run in processes that are killed; a program of its own, because it forks.
 
 ``python killed_updates.py FOLDER FIRST LAST`` makes a short run in FOLDER, and for each rename from FIRST to LAST
-copies it, kills an update before and one after that rename, lets a last one go on, and compares what is left with a
+copies it, kills an update before and one after that rename, lets a last one go on
+and compares what is left with a
 run that nobody killed. It prints how many updates were killed.
 """
 
