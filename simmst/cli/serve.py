@@ -23,7 +23,9 @@ def serve(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="Newest traffic (npz); default: the run's. Without RUN the pretrained network forecasts it."),
+        typer.Option(
+            help="Newest traffic (npz); default: the run's. Without RUN the pretrained network forecasts it."
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; there is no authentication.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,

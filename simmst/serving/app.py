@@ -31,7 +31,7 @@ _HTML = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inlin
 _REFUSED: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "A host name that is not this machine's, or a damaged request"},
     422: {"model": Problem, "description": "An argument that cannot be used, by name"},
-    503: {"model": Problem, "description": "Too many requests wait; the header Retry-After says when to come again"},
+    503: {"model": Problem, "description": "Too many requests; the header Retry-After says when to come again"},
 }
 _BODY_REFUSED: dict[int | str, dict[str, Any]] = {
     **_REFUSED,
@@ -57,8 +57,12 @@ Horizon = Annotated[
     int | None, Query(ge=1, le=LONGEST, description="Hours; by default all that the forecaster was fitted for")
 ]
 Level = Annotated[float, Query(gt=0, lt=1, description="Coverage of the intervals")]
-Names = Annotated[list[str] | None, Query(max_length=10000, description="To answer for; all by default; may be repeated")]
-Format = Annotated[Literal["json", "csv"] | None, Query(description="By default what the header Accept asks for, else json")]
+Names = Annotated[
+    list[str] | None, Query(max_length=10000, description="To answer for; all by default; may be repeated")
+]
+Format = Annotated[
+    Literal["json", "csv"] | None, Query(description="By default what the header Accept asks for, else json")
+]
 Units = Annotated[str, Query(max_length=400, description="Of the values of a CSV")]
 
 
@@ -106,8 +110,8 @@ def make_app(
         served = source.served
         data = served.data
         about = DataHealth(
-            first=str(data.times[0]), last=str(data.times[-1]), nodes=len(data.node_ids), services=list(data.services),
-            units=data.units,
+            first=str(data.times[0]), last=str(data.times[-1]), nodes=len(data.node_ids),
+            services=list(data.services), units=data.units,
         )  # fmt: skip
         return Health(
             status="ok", version=__version__, name=served.name, forecaster=served.forecaster.name,

@@ -94,7 +94,7 @@ def _json(body: bytes) -> TrafficData:
     try:
         values = np.array(given.values, dtype=np.float32)
     except ValueError:
-        raise DataError("values: rows of different lengths; each step needs a list of services for each node") from None
+        raise DataError("values: lists of different lengths; a step is a list of nodes, each of services") from None
     try:
         start = np.datetime64(given.start, "m")
     except ValueError:

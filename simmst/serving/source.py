@@ -73,7 +73,7 @@ class Source:
         self.data = data
         self.folder = run
         if data is None and run is not None and not (run / CONFIG).is_file():
-            raise ConfigError(f"data: {run} is no run directory (no {CONFIG}) and so names no traffic; give a file")
+            raise ConfigError(f"data: {run} is no run directory (no {CONFIG}), which names traffic; give a file")
         self._lock = threading.Lock()
         self._seen: tuple[tuple[int, ...], ...] = ()
         self.refused: str | None = None

@@ -53,7 +53,7 @@ class Worker:
         self._taken -= 1
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Compute in the thread; the place is given back when the thread is done, also if nobody waits any more."""
+        """Compute in the thread; the place is given back when that is done, also if nobody waits any more."""
         loop = asyncio.get_running_loop()
 
         def timed() -> T:
