@@ -13,6 +13,7 @@ from simmst.cli.doctor import mount as mount_doctor
 from simmst.cli.forecast import mount as mount_forecast
 from simmst.cli.pretrain import mount as mount_pretrain
 from simmst.cli.run import mount as mount_run
+from simmst.cli.serve import mount as mount_serve
 from simmst.cli.simulate import simulate_app
 from simmst.cli.sweep import mount as mount_sweep
 from simmst.cli.table import mount as mount_tables
@@ -27,6 +28,7 @@ mount_tables(app)
 mount_forecast(app)
 mount_update(app)
 mount_pretrain(app)
+mount_serve(app)
 app.add_typer(simulate_app, name="simulate")
 mount_sweep(app)
 mount_doctor(app)
