@@ -5,7 +5,7 @@ from cutplane.core.cuts import MuCut
 from cutplane.core.pool import Polyhedron
 from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, NoAnswerError, OracleError
 from cutplane.history import History, Record, Status
-from cutplane.methods import Level, Linear, Method, PrimalDual, Proximal
+from cutplane.methods import Level, Linear, Method, OuterApproximation, PrimalDual, Proximal
 from cutplane.options import Options
 from cutplane.oracles import (
     CvxpyLevel,
@@ -28,7 +28,7 @@ from cutplane.state import State
 __all__ = [
     "Ball", "BilevelProblem", "BilevelSolver", "Box", "CutplaneError", "CvxpyLevel", "EmptyPolyhedronError",
     "Free", "History", "InputError", "Level", "Linear", "LinearConstraint", "LowerSolution", "Method", "MuCut",
-    "NoAnswerError", "Options", "OracleError", "OracleReport", "OracleWarning", "Polyhedron", "Polytope",
+    "NoAnswerError", "Options", "OracleError", "OracleReport", "OracleWarning", "OuterApproximation", "Polyhedron", "Polytope",
     "PrimalDual", "Proximal", "QuadraticLevel", "Record", "Result", "ScipyInner", "Simplex", "SolutionMap",
     "State", "Stationarity", "Status", "ValueFunction", "check_oracle", "minimise",
 ]  # fmt: skip
