@@ -41,7 +41,7 @@ _NEEDED: dict[tuple[str, int], dict[str, tuple[tuple[Any, ...], str]]] = {
 # Those that a run may do without, in groups that come together.
 _OPTIONAL: tuple[dict[str, tuple[tuple[Any, ...], str]], ...] = (
     {"spread": _FACTOR}, {"unanswered": _COUNT}, {"several_at": _POINT}, {"rounds": _COUNT}, {"loosened": _COUNT},
-    {"relaxed_best": _POINT, "relaxed_fun": _NUMBER}, {"radius": ((), "i+")},
+    {"relaxed_best": _POINT, "relaxed_fun": _NUMBER}, {"radius": ((), "i+")}, {"exact": _COUNT},
     {"made_at": _POINT, "answers": (("m",), ""), "sets": ((32,), "i0")},
     {"gram": (("k", "k"), ""), "gram_serials": (("k",), "i")},
     {"near_serials": (("k",), "i0"), "near_multipliers": (("k",), "0")},

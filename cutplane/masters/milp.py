@@ -33,7 +33,7 @@ class IntegerSolution:
 
 def solve_integer(
     model: Joint | Reduced, pool: Polyhedron, lower: Array, upper: Array, end: float = np.inf,
-    near: tuple[Array, int] | None = None,
+    near: tuple[Array, int] | None = None, gap: float = 0.0,
 ) -> IntegerSolution | None:  # fmt: skip
     """Solve over lower ≤ z ≤ upper, whole numbers and the pool; None where no point is left.
 
@@ -49,6 +49,8 @@ def solve_integer(
     near : (ndarray of shape (n,), int), optional
         A point and how far whole numbers may be from it: each by that much, and those at a bound there, all
         together (a Hamming distance where they are 0 or 1).
+    gap : float
+        Above the least value by which the point may be, where the exact answer is not worth its time.
 
     Raises
     ------
@@ -84,7 +86,8 @@ def solve_integer(
     least = np.where(integer, np.rint(least), least)
     most = np.where(integer, np.rint(most), most)
     found = minimise_milp(
-        np.append(np.zeros(n), 1.0), A, low, high, np.append(least, -np.inf), np.append(most, np.inf), whole, end
+        np.append(np.zeros(n), 1.0), A, low, high, np.append(least, -np.inf), np.append(most, np.inf), whole, end,
+        max(1e-9, gap / price),
     )
     if found.status == "infeasible":
         return None

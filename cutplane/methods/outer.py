@@ -1,6 +1,7 @@
 """Outer approximation: integer programmes over the planes, for x with whole numbers."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ import numpy as np
 from cutplane._arrays import Array
 from cutplane.core.formulations import Joint, Reduced, relaxed_model
 from cutplane.core.pool import Kind
-from cutplane.errors import EmptyPolyhedronError, MasterError, NoAnswerError, OutOfTimeError
+from cutplane.errors import EmptyPolyhedronError, MasterError, NoAnswerError, OutOfTimeError, ProjectionError
 from cutplane.history import Status
 from cutplane.masters.certificate import search_box
 from cutplane.masters.milp import IntegerSolution, refuse_empty, solve_integer
@@ -21,8 +22,10 @@ from cutplane.state import State
 
 _RELAXED, _WHOLE = 1, 2
 """Phases: the relaxation by the level method, and integer programmes."""
-_COARSE = 1e-3
+_COARSE = 1e-4
 """Relative gap of the relaxation at which integer programmes begin."""
+_PART = 0.2
+"""Share of the gap that is left to which an integer programme is solved, unless that brings nothing new."""
 _SHARE = 0.5
 """Share of the tolerance that the bound of the integer programme must be within."""
 _TANGENTS, _STEPS = 30, 200
@@ -47,7 +50,7 @@ class OuterApproximation:
 
     def start(self, model: Joint | Reduced, state: State, options: Options) -> None:
         """Evaluate the start."""
-        for name in ("relaxed_best", "relaxed_fun", "radius"):
+        for name in ("relaxed_best", "relaxed_fun", "radius", "exact"):
             state.memory.pop(name, None)
         state.phase = _RELAXED if model.problem.convex else _WHOLE
         if not model.problem.convex:
@@ -80,6 +83,9 @@ def _relax(model: Joint | Reduced, state: State, options: Options) -> Move:
         state.point = shadow.point
         return move
     state.phase = _WHOLE
+    if np.isfinite(shadow.best_fun):  # rounded, it is a first value to stop at
+        with suppress(NoAnswerError, ProjectionError):
+            evaluate(model, state, model.project(shadow.best), _keeping(options))
     return replace(move, status=Status.RUNNING)
 
 
@@ -87,10 +93,12 @@ def _approximate(model: Joint | Reduced, state: State, options: Options) -> Move
     """One integer programme, its point evaluated, and what is not whole made the best of."""
     before, keeping = state.point, _keeping(options)
     _require_room(state, options)
-    solution = _master(model, state)
+    known = "exact" not in state.memory and np.isfinite(state.best_fun - state.bound)
+    solution = _master(model, state, gap=_PART * (state.best_fun - state.bound) if known else 0.0)
     if solution is None:
         refuse_empty(state.pool)
     assert solution is not None
+    state.memory.pop("exact", None)
     state.bound = max(state.bound, solution.bound)
     if _is_closed(state, options):
         state.point = state.best.copy()
@@ -108,6 +116,9 @@ def _approximate(model: Joint | Reduced, state: State, options: Options) -> Move
         _with_whole_held(model, state, keeping)
     step = float(np.linalg.norm(state.point - before))
     stuck = state.pool.next_serial == serial and not _is_closed(state, options)
+    if stuck and known:
+        state.memory["exact"] = np.array(1)
+        stuck = False
     return Move(
         trial.fun, trial.lower_gap, max(trial.depth, 0.0), step,
         status=Status.STALLED if stuck else Status.RUNNING,
@@ -140,16 +151,16 @@ def _look_near(model: Joint | Reduced, state: State, options: Options) -> Move:
 
 
 def _master(
-    model: Joint | Reduced, state: State, near: tuple[Array, int] | None = None
+    model: Joint | Reduced, state: State, near: tuple[Array, int] | None = None, gap: float = 0.0
 ) -> IntegerSolution | None:  # fmt: skip
     reference = state.best if np.isfinite(state.best_fun) else state.point
     lower, upper, radius = search_box(model, reference)
     end = float(state.runtime.get("end", np.inf))
-    solution = solve_integer(model, state.pool, lower, upper, end, near)
+    solution = solve_integer(model, state.pool, lower, upper, end, near, gap)
     for _ in range(_TANGENTS):
         if solution is None or not learn_tangents(model, state.pool, solution.point):
             break
-        solution = solve_integer(model, state.pool, lower, upper, end, near)
+        solution = solve_integer(model, state.pool, lower, upper, end, near, gap)
     if solution is not None and np.isfinite(radius):  # over all of an open set nothing is claimed
         state.bound = -np.inf
     return solution

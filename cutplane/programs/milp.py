@@ -10,10 +10,6 @@ from cutplane._arrays import Array
 from cutplane.errors import MasterError
 from cutplane.programs import highs
 
-_GAP = 1e-9
-"""Absolute gap, relative to the largest of 1 and the cutoff, at which HiGHS stops."""
-
-
 @dataclass(frozen=True, slots=True)
 class MilpAnswer:
     """Outcome of `minimise_milp`.
@@ -34,7 +30,7 @@ class MilpAnswer:
 
 def minimise_milp(
     cost: Array, A: Array, low: Array, high: Array, lower: Array, upper: Array, integer: Array,
-    end: float = np.inf,
+    end: float = np.inf, gap: float = 1e-9,
 ) -> MilpAnswer:  # fmt: skip
     """Minimise cost·v over low ≤ A v ≤ high, lower ≤ v ≤ upper, v whole where `integer`.
 
@@ -46,6 +42,8 @@ def minimise_milp(
     integer : ndarray of bool, shape (n,)
     end : float
         Time of `time.monotonic` at which to give up.
+    gap : float
+        Absolute gap at which HiGHS stops.
 
     Raises
     ------
@@ -54,7 +52,7 @@ def minimise_milp(
     OutOfTimeError
         At `end`.
     """
-    h = highs.open_mip(_GAP)
+    h = highs.open_mip(gap)
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = cost.size, low.size
     lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost.astype(float), lower.astype(float), upper.astype(float)
