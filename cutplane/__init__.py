@@ -5,6 +5,7 @@ from cutplane.core.cuts import MuCut
 from cutplane.core.pool import Polyhedron
 from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, NoAnswerError, OracleError
 from cutplane.history import History, Record, Status
+from cutplane.many import ManyResult, Run, solve_many
 from cutplane.methods import Level, Linear, Method, OuterApproximation, PrimalDual, Proximal
 from cutplane.options import Options
 from cutplane.oracles import (
@@ -27,8 +28,8 @@ from cutplane.state import State
 
 __all__ = [
     "Ball", "BilevelProblem", "BilevelSolver", "Box", "CutplaneError", "CvxpyLevel", "EmptyPolyhedronError",
-    "Free", "History", "InputError", "Level", "Linear", "LinearConstraint", "LowerSolution", "Method", "MuCut",
+    "Free", "History", "InputError", "Level", "Linear", "LinearConstraint", "LowerSolution", "ManyResult", "Method", "MuCut",
     "NoAnswerError", "Options", "OracleError", "OracleReport", "OracleWarning", "OuterApproximation", "Polyhedron", "Polytope",
-    "PrimalDual", "Proximal", "QuadraticLevel", "Record", "Result", "ScipyInner", "Simplex", "SolutionMap",
-    "State", "Stationarity", "Status", "ValueFunction", "check_oracle", "minimise",
+    "PrimalDual", "Proximal", "QuadraticLevel", "Record", "Result", "Run", "ScipyInner", "Simplex", "SolutionMap",
+    "State", "Stationarity", "Status", "ValueFunction", "check_oracle", "minimise", "solve_many",
 ]  # fmt: skip

@@ -97,7 +97,7 @@ class Box(_Linear):
 
     def check(self, n: int, name: str) -> None:
         """Require vector bounds to have length n."""
-        for bound, which in ((self.lower, "lower"), (self.upper, "upper"), (self.integer, "integer")):
+        for bound, which in ((self.integer, "integer"), (self.lower, "lower"), (self.upper, "upper")):
             if bound.ndim == 1 and bound.size != n:
                 raise InputError(f"{name}: Box.{which} has {bound.size} entries, the variable has {n}")
 

@@ -15,8 +15,9 @@ from cutplane.history import Status
 from cutplane.masters.certificate import search_box
 from cutplane.masters.milp import IntegerSolution, refuse_empty, solve_integer
 from cutplane.masters.tree import learn_tangents
-from cutplane.methods.base import Move, drop_contradicted, evaluate
+from cutplane.methods.base import Move, drop_contradicted, evaluate, evaluate_feasible
 from cutplane.methods.level import Level
+from cutplane.methods.neighbours import neighbours
 from cutplane.options import Options
 from cutplane.state import State
 
@@ -145,7 +146,14 @@ def _look_near(model: Joint | Reduced, state: State, options: Options) -> Move:
         return nothing
     if radius <= 2 and state.best_fun == best:
         state.point = state.best.copy()
-        return Move(best, state.best_gap, 0.0, 0.0, status=Status.TESTED)
+        for beside in neighbours(model, state.best):
+            with suppress(NoAnswerError):
+                evaluate_feasible(model, state, beside, *model.pieces(beside), options)
+        lower = state.best_fun < best - options.tolerance * max(1.0, abs(best))
+        if lower:  # from there anew, with its plane
+            evaluate(model, state, state.best, _keeping(options))
+        status = Status.RUNNING if lower else Status.TESTED
+        return Move(state.best_fun, state.best_gap, 0.0, 0.0, status=status)
     state.memory["radius"] = np.array(max(2, radius // 2))
     return nothing
 
