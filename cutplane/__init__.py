@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from cutplane.core.pool import Polyhedron
     from cutplane.errors import CutplaneError, EmptyPolyhedronError, InputError, NoAnswerError, OracleError
     from cutplane.history import History, Record, Status
-    from cutplane.methods import Level, Linear, Method, PrimalDual, Proximal
+    from cutplane.many import ManyResult, Run, solve_many
+    from cutplane.methods import Level, Linear, Method, OuterApproximation, PrimalDual, Proximal
     from cutplane.options import Options
     from cutplane.oracles import (
         CvxpyLevel,
@@ -42,13 +43,15 @@ _HOMES = {
     "ScipyInner": "oracles.scipy_inner", "Simplex": "sets", "SolutionMap": "oracles.solution_map",
     "State": "state", "Stationarity": "oracles.stationarity", "Status": "history",
     "ValueFunction": "oracles.value_function", "check_oracle": "oracles.check", "minimise": "choice",
+    "ManyResult": "many", "OuterApproximation": "methods", "Run": "many", "solve_many": "many",
 }  # fmt: skip
 __all__ = [
     "Ball", "BilevelProblem", "BilevelSolver", "Box", "CutplaneError", "CvxpyLevel", "EmptyPolyhedronError",
-    "Free", "History", "InputError", "Level", "Linear", "LinearConstraint", "LowerSolution", "Method", "MuCut",
-    "NoAnswerError", "Options", "OracleError", "OracleReport", "OracleWarning", "Polyhedron", "Polytope",
-    "PrimalDual", "Proximal", "QuadraticLevel", "Record", "Result", "ScipyInner", "Simplex", "SolutionMap",
-    "State", "Stationarity", "Status", "ValueFunction", "check_oracle", "minimise",
+    "Free", "History", "InputError", "Level", "Linear", "LinearConstraint", "LowerSolution", "ManyResult",
+    "Method", "MuCut", "NoAnswerError", "Options", "OracleError", "OracleReport", "OracleWarning",
+    "OuterApproximation", "Polyhedron", "Polytope", "PrimalDual", "Proximal", "QuadraticLevel", "Record",
+    "Result", "Run", "ScipyInner", "Simplex", "SolutionMap", "State", "Stationarity", "Status", "ValueFunction",
+    "check_oracle", "minimise", "solve_many",
 ]  # fmt: skip
 
 

@@ -35,12 +35,13 @@ _CLOSING = {"closing": _COUNT, "gap_before": ((), "0∞")}
 _NEEDED: dict[tuple[str, int], dict[str, tuple[tuple[Any, ...], str]]] = {
     ("primal-dual", 1): _PHASE1, ("primal-dual", 2): _PHASE2 | {"in_phase1": _COUNT},
     ("linear", 1): {"delta": _FACTOR, "since": _COUNT, "nulls": _COUNT},
-    ("level", 1): {}, ("proximal", 1): {"weight": _FACTOR, "nulls": _COUNT},
+    ("level", 1): {}, ("outer", 1): {}, ("outer", 2): {}, ("proximal", 1): {"weight": _FACTOR, "nulls": _COUNT},
     ("primal-dual", 3): _CLOSING, ("linear", 3): _CLOSING, ("proximal", 3): _CLOSING,
 }  # fmt: skip
 # Those that a run may do without, in groups that come together.
 _OPTIONAL: tuple[dict[str, tuple[tuple[Any, ...], str]], ...] = (
     {"spread": _FACTOR}, {"unanswered": _COUNT}, {"several_at": _POINT}, {"rounds": _COUNT}, {"loosened": _COUNT},
+    {"relaxed_best": _POINT, "relaxed_fun": _NUMBER}, {"radius": ((), "i+")}, {"exact": _COUNT},
     {"made_at": _POINT, "answers": (("m",), ""), "sets": ((32,), "i0")},
     {"gram": (("k", "k"), ""), "gram_serials": (("k",), "i")},
     {"near_serials": (("k",), "i0"), "near_multipliers": (("k",), "0")},

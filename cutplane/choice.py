@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cutplane.errors import InputError
-from cutplane.methods import Level, Linear, Method, PrimalDual
+from cutplane.methods import Level, Linear, Method, OuterApproximation, PrimalDual
 from cutplane.problem import BilevelProblem, start_point
 from cutplane.result import Result
 from cutplane.solver import BilevelSolver, Callback
@@ -23,6 +23,7 @@ def minimise(
     """Solve a problem with the formulation and the method that fit what it declares; the message says which.
 
     - Reduced where the lower level has ``solution`` and ``vjp`` and both answer at x0, else joint.
+    - `OuterApproximation` where x has whole numbers.
     - `Level` where the problem is declared convex: it ends with a certified gap.
     - Others in the reduced form: `Linear` up to ten variables, `PrimalDual` above. Linear masters learn one slope
       a plane: on ``min ½‖tanh(Sx) − t‖² + 0.02‖x‖²`` in a box they took 24 iterations in 2 variables, 220 in 10,
@@ -69,7 +70,10 @@ def minimise(
     x = start_point(x0, "x0", problem.x_set)
     formulation = "reduced" if _answers(problem, x) else "joint"
     few = formulation == "joint" or x.size <= _FEW
+    whole = bool(np.any(getattr(problem.x_set, "integer", False)))
     method: Method = Level() if problem.convex else Linear() if few else PrimalDual()
+    if whole:
+        method = OuterApproximation()
     solver = BilevelSolver(method, formulation=formulation, **options)
     result = solver.solve(problem, x, y0, callback=callback)
     return replace(result, message=f"{method.name}, {formulation}: {result.message}")

@@ -133,6 +133,11 @@ class BilevelProblem:
             raise InputError("lower must have gap(x, y) -> (value, grad_x, grad_y); see cutplane.oracles")
         for name in ("x_set", "y_set"):
             object.__setattr__(self, name, _as_set(getattr(self, name), name))
+        if np.any(getattr(self.y_set, "integer", False)):
+            raise InputError(
+                "y_set cannot hold whole numbers: y is what the lower level answers. Leave integer= to x_set; for "
+                "followers that choose whole numbers take a solver that sees their model, such as MibS"
+            )
         constraints = self.constraints
         if callable(constraints) or _of_kind(constraints, *_OF_SCIPY):
             constraints = (constraints,)  # type: ignore[assignment]

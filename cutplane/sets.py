@@ -1,52 +1,31 @@
 """Feasible sets of x and y: each projects, and tells a master its bounds, linear rows and tangents."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
-from cutplane._arrays import Array, direction, matrix, positive, row_lengths, scalar_or_vector, vector
+import cutplane._integer as _integer
+from cutplane._arrays import Array, direction, matrix, positive, scalar_or_vector, vector
+from cutplane._feasible import (
+    FeasibleSet,
+    Rows,
+    allowance,
+    integer_columns,
+    linear_violation,
+    no_rows,
+    usual_rows,
+    violation,
+)
 from cutplane.errors import InputError, ProjectionError
 from cutplane.programs import dense_lp
 from cutplane.programs.knapsack import nearest_on_row
 from cutplane.programs.nearest_point import nearest_point
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """Linear rows of a set: A_ub v ≤ b_ub and A_eq v = b_eq."""
-
-    A_ub: Array
-    b_ub: Array
-    A_eq: Array
-    b_eq: Array
-
-
-def no_rows(n: int) -> Rows:
-    """Rows of a set that has none, in n variables."""
-    return Rows(np.zeros((0, n)), np.zeros(0), np.zeros((0, n)), np.zeros(0))
-
-
-@runtime_checkable
-class FeasibleSet(Protocol):
-    """A closed convex set. `simple` tells that bounds alone describe it."""
-
-    simple: bool
-
-    def check(self, n: int, name: str) -> None:
-        """Raise `InputError` if the set cannot hold vectors of length n."""
-
-    def project(self, v: Array) -> Array:
-        """Nearest point of the set, in an array of its own."""
-
-    def bounds(self, n: int) -> tuple[Array, Array]:
-        """Componentwise bounds, infinite where there are none."""
-
-    def rows(self, n: int) -> Rows:
-        """Linear rows beyond the bounds."""
-
-    def tangent(self, v: Array) -> tuple[Array, float] | None:
-        """(a, b) with a·u ≤ b on the set and a·v > b, for a curved set that v is outside of."""
+__all__ = [
+    "Ball", "Box", "FeasibleSet", "Free", "Polytope", "Rows", "Simplex", "allowance", "fixed", "integer_columns",
+    "no_rows", "relaxed", "usual_rows", "violation",
+]  # fmt: skip
 
 
 def _point(feasible: FeasibleSet, v: Any) -> Array:
@@ -87,9 +66,21 @@ class Free(_Linear):
 
 
 class Box(_Linear):
-    """Componentwise bounds lower ≤ v ≤ upper, numbers or vectors, infinite where wanted."""
+    """Componentwise bounds lower ≤ v ≤ upper, numbers or vectors, infinite where wanted.
 
-    def __init__(self, lower: Any, upper: Any) -> None:
+    Parameters
+    ----------
+    lower, upper : float or array_like of shape (n,)
+    integer : bool or array_like of bool, shape (n,)
+        Entries that are whole numbers; these need finite bounds.
+
+    Raises
+    ------
+    InputError
+        Where the bounds leave nothing, or no whole number.
+    """
+
+    def __init__(self, lower: Any, upper: Any, integer: Any = False) -> None:
         self.lower, self.upper = scalar_or_vector(lower, "lower"), scalar_or_vector(upper, "upper")
         try:
             wrong = np.any(self.lower > self.upper)
@@ -101,16 +92,20 @@ class Box(_Linear):
             raise InputError("Box: lower exceeds upper")
         if np.any(self.lower == np.inf) or np.any(self.upper == -np.inf):
             raise InputError("Box: lower must be below +inf and upper above -inf")
+        self.integer = _integer.mask(integer, "Box: integer")
+        self.lower, self.upper = _integer.tightened(self.lower, self.upper, self.integer, "Box")
 
     def check(self, n: int, name: str) -> None:
         """Require vector bounds to have length n."""
-        for bound, which in ((self.lower, "lower"), (self.upper, "upper")):
+        for bound, which in ((self.integer, "integer"), (self.lower, "lower"), (self.upper, "upper")):
             if bound.ndim == 1 and bound.size != n:
                 raise InputError(f"{name}: Box.{which} has {bound.size} entries, the variable has {n}")
 
     def project(self, v: Any) -> Array:
-        """Clip."""
+        """Clip, and round what is whole."""
         given = _point(self, v)
+        if self.integer.any():
+            given = np.where(self.integer, np.rint(given) + 0.0, given)
         return np.clip(given, self.lower, self.upper).astype(given.dtype, copy=False)
 
     def bounds(self, n: int) -> tuple[Array, Array]:
@@ -205,6 +200,8 @@ class Polytope(_Linear):
         Equality rows.
     lower, upper : float or array_like of shape (n,)
         Bounds, infinite where there are none.
+    integer : bool or array_like of bool, shape (n,)
+        Entries that are whole numbers; these need finite bounds.
 
     Raises
     ------
@@ -216,7 +213,7 @@ class Polytope(_Linear):
 
     def __init__(
         self, A_ub: Any = None, b_ub: Any = None, A_eq: Any = None, b_eq: Any = None,
-        lower: Any = -np.inf, upper: Any = np.inf,
+        lower: Any = -np.inf, upper: Any = np.inf, integer: Any = False,
     ) -> None:  # fmt: skip
         given = {name: matrix(A, name) for A, name in ((A_ub, "A_ub"), (A_eq, "A_eq")) if A is not None}
         if not given:
@@ -231,10 +228,13 @@ class Polytope(_Linear):
             ub, np.zeros(0) if b_ub is None else vector(b_ub, "b_ub", ub.shape[0]).astype(float),
             eq, np.zeros(0) if b_eq is None else vector(b_eq, "b_eq", eq.shape[0]).astype(float),
         )  # fmt: skip
-        self._box = Box(lower, upper)
+        self._box = Box(lower, upper, integer)
         self._box.check(self.n, "Polytope")
+        self.integer = self._box.integer
         if _is_empty(self._rows, *self._box.bounds(self.n)):
             raise InputError("Polytope is empty: no point satisfies all its rows and bounds")
+        if self.integer.any():
+            _integer.require_a_point(self._rows, *self._box.bounds(self.n), np.broadcast_to(self.integer, self.n))
 
     def check(self, n: int, name: str) -> None:
         """Require n columns."""
@@ -242,7 +242,7 @@ class Polytope(_Linear):
             raise InputError(f"{name}: Polytope has {self.n} columns, the variable has {n}")
 
     def project(self, v: Any) -> Array:
-        """Solve the projection's quadratic programme.
+        """Solve the projection's quadratic programme; with whole numbers, a series of integer ones.
 
         Raises
         ------
@@ -254,16 +254,18 @@ class Polytope(_Linear):
         given = _point(self, v)
         lo, hi = self._box.bounds(self.n)
         r = self._rows
-        clipped = np.clip(given, lo, hi)
+        clipped = self._box.project(given)
         exact = 1e-12 * min(1.0, self._size(clipped))
         if np.all(r.A_ub @ clipped <= r.b_ub) and np.all(np.abs(r.A_eq @ clipped - r.b_eq) <= exact):
             return clipped.astype(given.dtype, copy=False)
+        if self.integer.any():
+            return _integer.nearest(self, given.astype(float)).astype(given.dtype, copy=False)
         if r.b_ub.size + r.b_eq.size == 1:
             row, rhs = (r.A_ub[0], r.b_ub[0]) if r.b_ub.size else (r.A_eq[0], r.b_eq[0])
             near = given.astype(np.float64)
             for _ in range(_PASSES):  # the second pass takes away the rounding of a far point
                 near = nearest_on_row(near, row, rhs, lo, hi)
-                if _linear_violation(self, near) <= 1e-11 * self._size(near):
+                if linear_violation(self, near) <= 1e-11 * self._size(near):
                     return near.astype(given.dtype, copy=False)
             raise ProjectionError("Polytope.project: the point is too far away for its row to be met")
         point: Array = given.astype(np.float64)
@@ -274,7 +276,7 @@ class Polytope(_Linear):
             if solution.residual > 1e-8:
                 break
             point = solution.point * unit
-            if _linear_violation(self, point) <= 1e-11 * self._size(point):
+            if linear_violation(self, point) <= 1e-11 * self._size(point):
                 return point.astype(given.dtype, copy=False)
         raise ProjectionError(f"Polytope.project did not converge (residual {solution.residual:.1e})")
 
@@ -295,22 +297,6 @@ class Polytope(_Linear):
 _PASSES = 4
 
 
-def usual_rows(A_ub: Array, b_ub: Array, A_eq: Array, b_eq: Array) -> Rows:
-    """Rows with those of unusual length (below 1e-3, above 1e3) scaled to length 1; rows of zeros stay.
-
-    Masters forgive a row what they forgive any: of a tiny row that is all of it. The other rows, and with them
-    their multipliers, stay in the user's units.
-    """
-    ub, eq = (np.where((n < 1e-3) | (n > 1e3), n, 1.0) for n in (row_lengths(A_ub), row_lengths(A_eq)))
-    return Rows(A_ub / ub[:, None], b_ub / ub, A_eq / eq[:, None], b_eq / eq)
-
-
-def _size(lower: Array, upper: Array, rows: Rows) -> float:
-    """Largest number in the bounds and the right sides; 1 where there is none but zeros."""
-    numbers = np.concatenate([lower, upper, rows.b_ub, rows.b_eq])
-    return float(np.abs(numbers[np.isfinite(numbers)]).max(initial=0.0)) or 1.0
-
-
 def _is_empty(rows: Rows, lower: Array, upper: Array) -> bool:
     """Whether there is a proof that no point satisfies all rows and bounds; without one there may be points."""
     unmet = np.append(-rows.b_ub[~rows.A_ub.any(axis=1)], np.abs(rows.b_eq[~rows.A_eq.any(axis=1)]))
@@ -320,29 +306,24 @@ def _is_empty(rows: Rows, lower: Array, upper: Array) -> bool:
     return dense_lp.minimise(np.zeros(A.shape[1]), A, b, lower, upper, rows.b_eq.size).status == "infeasible"
 
 
-def violation(feasible: FeasibleSet, v: Array) -> float:
-    """Return the largest distance by which v misses a bound, a row (of unit length) or the curved part."""
-    worst, tangent = _linear_violation(feasible, v), feasible.tangent(v)
-    return worst if tangent is None else max(worst, float(tangent[0] @ v - tangent[1]))
+def relaxed(feasible: FeasibleSet) -> FeasibleSet:
+    """Return the set without its whole numbers: all of the box or the polytope that they lie in."""
+    return _between(feasible) if np.any(getattr(feasible, "integer", False)) else feasible
 
 
-def allowance(feasible: FeasibleSet, v: Array) -> float:
-    """Distance by which v may miss the set and still be meant to lie in it: 1e-9 (float32: 1e-6) of its size.
-
-    The size is that of the widest bounds, of the numbers in bounds and rows, or 1 + ‖v‖∞, whichever is least; the
-    rounding of v itself is always allowed.
-    """
-    lo, hi = feasible.bounds(v.size)
-    of_v = float(np.abs(v).max(initial=0.0))
-    with np.errstate(over="ignore"):  # bounds may be as wide as numbers go
-        width = float(np.max(hi - lo, initial=0.0))
-    size = min(1.0 + of_v, max(of_v, _size(lo, hi, feasible.rows(v.size))), width if width > 0 else np.inf)
-    return max((1e-6 if v.dtype == np.float32 else 1e-9) * size, 8 * float(np.finfo(v.dtype).eps) * of_v)
+def fixed(feasible: FeasibleSet, v: Array) -> FeasibleSet:
+    """Return the part of the set whose whole entries are those of v."""
+    lower, upper = feasible.bounds(v.size)
+    whole, near = integer_columns(feasible, v.size), np.rint(v)
+    return _between(feasible, np.where(whole, near, lower), np.where(whole, near, upper))
 
 
-def _linear_violation(feasible: FeasibleSet, v: Array) -> float:
-    lo, hi = feasible.bounds(v.size)
-    rows = feasible.rows(v.size)
-    worst = max(float(np.max(lo - v, initial=0.0)), float(np.max(v - hi, initial=0.0)))
-    worst = max(worst, float(np.max((rows.A_ub @ v - rows.b_ub) / row_lengths(rows.A_ub), initial=0.0)))
-    return max(worst, float(np.max(np.abs(rows.A_eq @ v - rows.b_eq) / row_lengths(rows.A_eq), initial=0.0)))
+def _between(feasible: FeasibleSet, lower: Any = None, upper: Any = None) -> FeasibleSet:
+    """Box or polytope of the same rows, with other bounds and no whole numbers."""
+    if isinstance(feasible, Polytope):
+        rows = feasible.rows(feasible.n)
+        low, high = feasible.bounds(feasible.n) if lower is None else (lower, upper)
+        return Polytope(rows.A_ub, rows.b_ub, rows.A_eq, rows.b_eq, low, high)
+    if not isinstance(feasible, Box):
+        raise InputError(f"{type(feasible).__name__} cannot hold whole numbers: only Box and Polytope can")
+    return Box(feasible.lower, feasible.upper) if lower is None else Box(lower, upper)

@@ -238,6 +238,17 @@ class BilevelSolver(Options):
                 f"method={self.method.name!r} needs a problem declared convex=True; for others use 'primal-dual' "
                 "or 'linear'"
             )
+        whole = bool(np.any(getattr(problem.x_set, "integer", False)))
+        if whole and not getattr(self.method, "for_integers", False):
+            raise InputError(
+                f"x_set has whole numbers (integer=...), between which method={self.method.name!r} would move: "
+                "use method='outer'"
+            )
+        if not whole and getattr(self.method, "for_integers", False):
+            raise InputError(
+                f"method={self.method.name!r} is for whole numbers, and x_set has none: give Box or Polytope "
+                "integer=..., or take another method"
+            )
         if self.cut is not None and problem.convex:
             raise InputError("cut=MuCut(...) is for weakly convex gaps; with convex=True leave it out")
 

@@ -5,6 +5,8 @@ z = x and the lower level inside f(x) = F(x, y*(x)). Methods see neither: they a
 gradients and the linear description of Z.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from cutplane._arrays import Array
@@ -12,7 +14,7 @@ from cutplane.core.model import Model, Piece, checked, rounding, triple
 from cutplane.core.pool import Kind, Plane
 from cutplane.errors import InputError, OracleError
 from cutplane.problem import BilevelProblem, LinearConstraint
-from cutplane.sets import FeasibleSet, Free
+from cutplane.sets import FeasibleSet, Free, fixed, relaxed
 
 _NEARLY, _MOST = 1e-3, 50
 """Share of a bound's width within which y*(x) has nearly reached it, and how many such bounds are linearised."""
@@ -36,6 +38,10 @@ class Joint(Model):
         self._curved = [
             i for i, c in enumerate(self.constraints) if not isinstance(c, LinearConstraint)
         ]  # linear ones are rows of the pool
+
+    def with_problem(self, problem: BilevelProblem) -> "Joint":
+        """Another problem in the same variables."""
+        return Joint(problem, self.n_x, self.n_y, (self._scales[0], self._scales[1]), self.epsilon)
 
     def join(self, x: Array, y: Array) -> Array:
         """Scaled variables of a pair."""
@@ -116,6 +122,10 @@ class Reduced(Model):
         problem.y_set.check(n_y, "y_set")
         self._y_scale = scales[1]
 
+    def with_problem(self, problem: BilevelProblem) -> "Reduced":
+        """Another problem in the same variables."""
+        return Reduced(problem, self.n_x, self.n_y, (self._scales[0], self._y_scale))
+
     def join(self, x: Array, y: Array) -> Array:
         """Scaled x; y follows from it."""
         z: Array = x / self.scale.astype(x.dtype, copy=False)
@@ -194,3 +204,13 @@ def build_model(
     if formulation == "joint":
         return Joint(problem, n_x, n_y, scales, epsilon)
     return Reduced(problem, n_x, n_y, scales)
+
+
+def relaxed_model(model: Joint | Reduced, held: Array | None = None) -> Joint | Reduced:
+    """Model of the same problem without whole numbers, or with those of a point z held."""
+    problem = model.problem
+    if held is None:
+        x_set = relaxed(problem.x_set)
+    else:
+        x_set = fixed(problem.x_set, held[: model.n_x] * model.scale[: model.n_x])
+    return model.with_problem(replace(problem, x_set=x_set))

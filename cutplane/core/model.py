@@ -11,7 +11,7 @@ from cutplane._arrays import Array
 from cutplane.core.pool import Kind, Plane
 from cutplane.errors import NoAnswerError, OracleError, ProjectionError
 from cutplane.problem import BilevelProblem, LinearConstraint
-from cutplane.sets import FeasibleSet, Rows, no_rows, usual_rows
+from cutplane.sets import FeasibleSet, Rows, integer_columns, no_rows, usual_rows
 
 _SHORT = 10_000
 """Entries up to which a vector is copied at every call."""
@@ -81,6 +81,7 @@ class Model:
         self.lower = np.concatenate([b[0] for b in bounds]) / self.scale
         self.upper = np.concatenate([b[1] for b in bounds]) / self.scale
         self.rows = self._stack_rows()
+        self.integer = np.concatenate([integer_columns(feasible, size) for feasible, size, _ in blocks])
         self.constraints = list(problem.constraints)
         for c in self.constraints:
             if isinstance(c, LinearConstraint):
@@ -127,6 +128,8 @@ class Model:
         r = self.rows
         for part in (self.lower, self.upper, r.A_ub, r.b_ub, r.A_eq, r.b_eq):
             found.update(np.ascontiguousarray(part, dtype=float).tobytes())
+        if self.integer.any():  # the others' digests are those of states of before
+            found.update(np.packbits(self.integer).tobytes())
         for c in self.constraints:
             if isinstance(c, LinearConstraint):
                 for part in (c.A_x, c.A_y, c.b):

@@ -31,6 +31,8 @@ class Bound:
 
     value: float
     radius: float
+    claimed: bool = False
+    """It is HiGHS's, of an integer programme, and was not computed again."""
 
 
 def search_box(model: Joint | Reduced, reference: Array) -> tuple[Array, Array, float]:

@@ -11,15 +11,17 @@ from cutplane.errors import InputError
 from cutplane.methods.base import Method
 from cutplane.methods.level import Level
 from cutplane.methods.linear import Linear
+from cutplane.methods.outer import OuterApproximation
 from cutplane.methods.proximal import Proximal
 from cutplane.methods.two_phase import PrimalDual
 
-METHODS: dict[str, type[PrimalDual] | type[Linear] | type[Level] | type[Proximal]] = {
+METHODS: dict[str, type[PrimalDual] | type[Linear] | type[Level] | type[Proximal] | type[OuterApproximation]] = {
     "primal-dual": PrimalDual, "linear": Linear, "level": Level, "proximal": Proximal,
+    "outer": OuterApproximation,
 }  # fmt: skip
 """The classes that names stand for."""
 
-__all__ = ["METHODS", "Level", "Linear", "Method", "PrimalDual", "Proximal", "as_method"]
+__all__ = ["METHODS", "Level", "Linear", "Method", "OuterApproximation", "PrimalDual", "Proximal", "as_method"]
 
 
 def as_method(method: Any, own: dict[str, Any]) -> Method:

@@ -4,12 +4,14 @@ HiGHS (1.15.1) fixes the number of threads with the first run and refuses every 
 zero solution. So the number asked for is 0, "whatever is there", and a run that is refused is an error by name.
 """
 
+import signal
+import threading
 from typing import Any
 
 import highspy
 import numpy as np
 
-from cutplane.errors import MasterError
+from cutplane.errors import MasterError, OutOfTimeError
 
 KEPT = 1e-12
 """Least entry that HiGHS can be told to keep."""
@@ -91,3 +93,60 @@ _NAMES: dict[Any, str] = {
 def power(size: float) -> float:
     """Return the power of two nearest to a positive number."""
     return float(np.exp2(np.round(np.log2(size))))
+
+
+def open_mip(tolerance: float) -> Any:
+    """Return an empty HiGHS model for a serial branch and cut that stops at no gap but `tolerance`, absolute.
+
+    Raises
+    ------
+    MasterError
+        Where HiGHS refuses an option.
+    """
+    h = _Silent()  # type: ignore[no-untyped-call]
+    for option, value in (
+        ("output_flag", False), ("threads", 0), ("parallel", "off"), ("small_matrix_value", KEPT),
+        ("mip_rel_gap", 0.0), ("mip_abs_gap", tolerance), ("mip_feasibility_tolerance", 1e-9),
+        ("primal_feasibility_tolerance", 1e-9), ("dual_feasibility_tolerance", 1e-9),
+    ):  # fmt: skip
+        taken(h.setOptionValue(option, value), f"the option {option} = {value}")
+    return h
+
+
+def run_mip(h: Any, seconds: float) -> str:
+    """Run a branch and cut as `run` does, which Ctrl-C and a time limit end.
+
+    Parameters
+    ----------
+    h : highspy.Highs
+    seconds : float
+        Time limit; may be infinite.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After HiGHS has let go; without this Ctrl-C would wait for its end.
+    OutOfTimeError
+        Where the time limit ended it.
+    """
+    taken(h.setOptionValue("time_limit", max(seconds, 0.0)), "the time limit")
+    pressed: list[int] = []
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number)) if main else None
+
+    def look(event: Any) -> None:
+        if pressed:
+            event.interrupt()
+
+    h.cbMipInterrupt += look
+    try:
+        status = run(h)
+    finally:
+        h.cbMipInterrupt -= look
+        if main:
+            signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
+    if h.getModelStatus() == highspy.HighsModelStatus.kTimeLimit:
+        raise OutOfTimeError("the time limit was reached within an integer programme")
+    return status

@@ -6,9 +6,10 @@ import numpy as np
 
 from cutplane._arrays import Array
 from cutplane.core.cuts import gradient_cut
-from cutplane.core.formulations import Joint, Reduced
+from cutplane.core.formulations import Joint, Reduced, relaxed_model
 from cutplane.core.pool import Kind, Polyhedron
 from cutplane.masters.certificate import FEW, Bound, contradiction, relaxed_bound
+from cutplane.masters.tree import integer_bound
 from cutplane.options import Options
 from cutplane.run.found import Found
 from cutplane.run.optimality import lowest_beside
@@ -20,17 +21,35 @@ def bounded(
 ) -> tuple[Bound | None, str | None]:  # fmt: skip
     """The bound, and what contradicts it, in words."""
     pool = _certificate_pool(model, state, found.z)
-    bound = relaxed_bound(model, pool, found.z)
-    against = contradiction(model, pool, found.z, found.fun)
+    bound = _lower_bound(options, model, state, pool, found)
+    against = contradiction(_without_whole(model), pool, found.z, found.fun)
     if bound.value > found.fun + 10 * options.tolerance * max(1.0, abs(found.fun)):
         against = against or f"the bound {bound.value:.6g} exceeds the value {found.fun:.6g}"
-    if against is None and model.n <= FEW and np.isfinite(bound.value):
+    if against is None and model.n <= FEW and not model.integer.any() and np.isfinite(bound.value):
         with suppress(Exception):  # a look at points where an oracle may have no answer, in any words
             low, where = lowest_beside(model, state, options)
             if low < bound.value - 10 * options.tolerance * max(1.0, abs(low)):
                 x = np.array2string(model.split(where)[0], precision=4, threshold=6)
                 against = f"the feasible point at x = {x} has F = {low:.6g}, below the bound {bound.value:.6g}"
     return (bound if np.isfinite(bound.value) else None), against
+
+
+def _lower_bound(
+    options: Options, model: Joint | Reduced, state: State, pool: Polyhedron, found: Found
+) -> Bound:  # fmt: skip
+    """Bound by weak duality; with whole numbers by a tree of such, by HiGHS's word where that grows too large."""
+    if not model.integer.any():
+        return relaxed_bound(model, pool, found.z)
+    enough = found.fun - 0.5 * options.tolerance * max(1.0, abs(found.fun))
+    bound, whole = integer_bound(model, pool, found.z, enough)
+    if not whole and state.bound > bound.value:
+        return Bound(state.bound, bound.radius, claimed=True)
+    return bound
+
+
+def _without_whole(model: Joint | Reduced) -> Joint | Reduced:
+    """The model between whole numbers as well, where it is declared convex too."""
+    return relaxed_model(model) if model.integer.any() else model
 
 
 def closed(model: Joint | Reduced, state: State, options: Options) -> bool:

@@ -10,6 +10,7 @@ from cutplane.core.formulations import Joint, Reduced
 from cutplane.core.model import rounding
 from cutplane.history import Status
 from cutplane.masters.certificate import Bound
+from cutplane.masters.tree import NODES
 from cutplane.options import Options
 from cutplane.problem import BilevelProblem
 from cutplane.result import Result
@@ -30,6 +31,11 @@ _AGAIN = 100
 """Share of the feasibility by which a point may miss a constraint that is asked again."""
 _BESIDE = 1e-3
 """Distance, relative, within which an x with several lower answers is beside the point found."""
+_CLAIMED = (
+    "; the bound is HiGHS's word for an integer programme: computing it again by weak duality takes a tree of "
+    "more "
+    f"than {NODES} linear programmes"
+)
 _NOISY = (
     "lower.gap gives another answer when it is asked again at the same point: with noise no plane is certain. "
     "Make it repeatable (a fixed seed), or declare stochastic = True and leave convex=True out"
@@ -74,6 +80,8 @@ def outcome(
     if status.success and not known:
         message = f"{status.message}, but no point with gap ≤ epsilon was found"
     message = (message or status.message) + _advice(problem, options, model, state, status)
+    if bound is not None and bound.claimed:
+        message += _CLAIMED
     return _result(options, model, state, found, bound, status, message)
 
 

@@ -26,7 +26,7 @@ from cutplane import (
 from cutplane.errors import ProjectionError
 from cutplane.methods import METHODS
 
-ALL = tuple(METHODS)
+ALL = tuple(name for name in METHODS if name != "outer")  # which is for whole numbers
 
 
 def own(method, **options):

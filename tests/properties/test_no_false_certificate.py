@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from cutplane import BilevelProblem, BilevelSolver, Box, SolutionMap
 from cutplane.methods import METHODS
 
+CONTINUOUS = tuple(name for name in METHODS if name != "outer")  # which is for whole numbers
+
 GRID = np.linspace(-1, 1, 4001)
 
 
@@ -25,7 +27,7 @@ def wavy(seed):
 
 
 @pytest.mark.parametrize("formulation", ["joint", "reduced"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", CONTINUOUS)
 @settings(max_examples=12)
 @given(seed=st.integers(0, 10**6), start=st.floats(-1, 1))
 def test_a_wrong_declaration_never_gives_a_success_with_a_false_bound(method, formulation, seed, start):

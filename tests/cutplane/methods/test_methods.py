@@ -57,7 +57,7 @@ def test_a_name_with_options_is_the_object_with_them():
 @pytest.mark.parametrize(
     ("method", "own", "words"),
     [
-        ("simplex", {}, "method must be one of primal-dual, linear, level, proximal; not 'simplex'"),
+        ("simplex", {}, "method must be one of primal-dual, linear, level, proximal, outer; not 'simplex'"),
         ("level", {"cut_every": 5}, "option of method='primal-dual'; with method='level' leave it out"),
         ("primal-dual", {"trust_radius": 1.0}, "trust_radius is an option of method='linear'"),
         (PrimalDual(), {"cut_every": 5}, "cut_every is an option of 'primal-dual': give it to the method"),

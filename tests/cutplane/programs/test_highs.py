@@ -1,9 +1,13 @@
 """HiGHS by one door: whatever else in the process used it first, runs that are refused, a quiet stdout."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from importlib.util import find_spec
 
 import highspy
@@ -12,8 +16,9 @@ import pytest
 from scipy import optimize
 
 from cutplane import BilevelProblem, BilevelSolver, Box, SolutionMap, Status
-from cutplane.errors import MasterError
+from cutplane.errors import MasterError, OutOfTimeError
 from cutplane.programs import highs
+from cutplane.programs.milp import minimise_milp
 
 FIRST = {
     # the scheduler of a process starts with its first run: a machine of many cores has another number than 1
@@ -154,3 +159,26 @@ def test_what_is_refused_or_changed_on_the_way_in_is_known():
 @pytest.mark.parametrize(("size", "power"), [(1.0, 1.0), (3.0, 4.0), (0.3, 0.25), (1e-300, 2.0**-997)])
 def test_powers_of_two_are_the_nearest(size, power):
     assert highs.power(size) == power
+
+
+def test_ctrl_c_ends_an_integer_programme_and_not_the_process():
+    # Cornuéjols and Dawande's market split: 30 of these columns take branch and cut minutes
+    rng = np.random.default_rng(0)
+    A = rng.integers(0, 100, size=(5, 40)).astype(float)
+    half = np.floor(A.sum(axis=1) / 2)
+    timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT))
+    before, begun = signal.getsignal(signal.SIGINT), time.monotonic()
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        minimise_milp(np.zeros(40), A, half, half, np.zeros(40), np.ones(40), np.ones(40, dtype=bool))
+    assert time.monotonic() - begun < 20 and signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_time_limit_ends_an_integer_programme():
+    rng = np.random.default_rng(0)
+    A = rng.integers(0, 100, size=(5, 40)).astype(float)
+    half = np.floor(A.sum(axis=1) / 2)
+    with pytest.raises(OutOfTimeError):
+        minimise_milp(
+            np.zeros(40), A, half, half, np.zeros(40), np.ones(40), np.ones(40, dtype=bool), time.monotonic() + 0.5
+        )
