@@ -271,7 +271,7 @@ def _rows() -> tuple[Row, ...]:
 
 
 def _learnt(one: Forecaster, data: TrafficData, known: Flags) -> Forecaster:
-    if isinstance(one, Row):
+    if isinstance(one, Row | Adapted):
         one.learn(data, known)  # without intervals, which are those of the whole
         return one
     return one.fit(data)
@@ -281,6 +281,9 @@ def _medians(one: Forecaster, data: TrafficData, known: Flags, horizon: int) -> 
     """Forecast `[H, N, S]` by a fitted row; NaN beyond its horizon, and for nodes that it does not know."""
     if isinstance(one, Row):
         return one.medians(data, known, horizon)
+    if isinstance(one, Adapted):
+        hour = data.start_hour + len(data.values)
+        return one.quantiles(data.values, known, hour, horizon)[..., MEDIAN].astype(np.float64)
     made = one.predict(data)
     out = np.full((horizon, *data.values.shape[1:]), np.nan)
     place = {name: i for i, name in enumerate(data.node_ids)}

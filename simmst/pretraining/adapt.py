@@ -120,9 +120,7 @@ def _loss(network: PretrainedNet, windows: Draw) -> Tensor:
     hours = windows.truth.shape[2]
 
     def of(first: int) -> Tensor:
-        return quantile_loss(
-            quantiles[:, :, :first], Scale(*scale), windows.truth[:, :, :first], windows.counts
-        )
+        return quantile_loss(quantiles[:, :, :first], Scale(*scale), windows.truth[:, :, :first], windows.counts)
 
     return of(hours) + sum(share * of(first) for first, share in _FIRST_HOURS)
 

@@ -86,9 +86,7 @@ def world_weights(
     """
     if by not in ("world", "sample"):
         raise ConfigError(f"by {by!r}: must be world or sample")
-    weights = (
-        SampleWeights.per_world(bank.world) if by == "world" else SampleWeights.per_sample(len(bank.world))
-    )
+    weights = SampleWeights.per_world(bank.world) if by == "world" else SampleWeights.per_sample(len(bank.world))
     task = world_problem(network, real, bank, weights, share, seed)
     return reweight(task, default_solver(task, iterations, method="linear"), world=bank.world)
 
