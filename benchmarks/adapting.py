@@ -14,7 +14,8 @@ A cell is a city, a number of real days before its test days, and a seed. All ro
     no simulation    trained on the real days alone, from a network that was not pretrained, at a rate of 0.001
 
 Test days: Jinan 18 to 22, Milano 16 to 22 December, and the last week of a pseudo-real town; origins eleven hours
-apart. The history before an origin is as many days as are known, the newest. MAE in traffic over nodes and origins.
+apart. The history before an origin is as many days as are known, the newest. MAE in traffic, over nodes and
+origins.
 All-days: the first four rows with all that lies before the test days, and histories of all that lies before an
 origin.
 

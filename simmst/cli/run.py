@@ -28,8 +28,8 @@ def run(
     model: Annotated[
         str | None,
         typer.Option(
-            help="simmstnet: train it; pretrained: the pretrained network, as it is and adapted, and simple rows, in "
-            "a minute. Default: the first where the file has the days for it."
+            help="simmstnet: train it; pretrained: the pretrained network, as it is and adapted, and simple rows. "
+            "Default: the first where the file has the days for it."
         ),
     ] = None,
     preset: Annotated[str | None, typer.Option(help="laptop (minutes; the default) or smoke (seconds).")] = None,

@@ -51,7 +51,7 @@ def test_the_metrics_hold_every_row_at_every_horizon(unbroken):
     metrics = unbroken.read_json("metrics.json")
     assert list(metrics["horizons"]) == ["1", "6"]
     for rows in metrics["horizons"].values():
-        assert list(rows) == ["last value", "same hour yesterday", "same hour last week", "ridge", OURS]
+        assert list(rows) == ["last value", "same hour yesterday", "same hour last week", "ridge", "pretrained", OURS]
         assert list(rows[OURS]["tasks"]) == ["call", "internet"]
     assert metrics["target"]["synthetic"] is True
     assert "synthetic city" in metrics["notices"][0]
