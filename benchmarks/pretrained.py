@@ -5,10 +5,11 @@
     python benchmarks/pretrained.py speed [--series 100000]
 
 Errors: every hour of the days is an origin as long as 24 hours fit behind it (97 on Jinan's test days, 145 of a
-Milano week); MAE in traffic over nodes and origins at one hour, and over 24; beside it the same hour yesterday
-and last week. Histories are all that lies before an origin (four weeks are read), or its last 72 or 24 hours.
-Nothing of the city is used but that. Coverage is that of 90 % intervals: as the network gives them, and calibrated
-once on the days before the first origin; pooled, and the share of nodes of which 80 % or more are covered.
+Milano week); MAE in traffic over nodes and origins at one hour, and over 24; beside it the closed forms that the
+network reads (`own_fit`), and the same hour yesterday and last week. Histories are all that lies before an origin
+(four weeks are read), or its last 72 or 24 hours. Nothing of the city is used but that. Coverage is that of 90 %
+intervals: as the network gives them, and calibrated once on the days before the first origin; pooled, and the
+share of nodes of which 80 % or more are covered.
 
 Selected: the same errors of `Selected`, fitted anew at each origin, beside the network's at the same origins;
 seconds an origin.
@@ -19,6 +20,7 @@ Speed: 24 hours of many series from two weeks of history, processor time and mem
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import resource
 import time
@@ -33,7 +35,8 @@ from numpy.typing import NDArray
 from simmst.forecasting.pretrained import Pretrained, known_hours
 from simmst.forecasting.selected import Selected
 from simmst.io.atomic import atomically
-from simmst.pretraining.reading import HOURS, MEDIAN
+from simmst.pretraining.own_fit import OwnPast, memory
+from simmst.pretraining.reading import HOURS, MEDIAN, Scale
 from simmst.pretraining.serve import quantiles
 from simmst.traffic.dataset import TrafficData
 
@@ -86,15 +89,14 @@ def measure(setting: Setting, data: TrafficData, forecaster: Pretrained) -> dict
         if setting.history is None
         else data.select(start=setting.first - setting.history, stop=setting.first)
     )
-    fitted = Pretrained()
-    fitted.network = forecaster.network
-    fitted.fit(before)
+    fitted = copy.copy(forecaster).fit(before)
     widths = [fitted.calibration.interval(one[3], data, 0.9) for one in found]
     calibrated = tuple(np.stack([one[side] for one in widths]) for side in (0, 1))
     out: dict[str, object] = {"setting": setting.name, "origins": len(origins)}
     out["pretrained"] = _errors(values, truth)
     for name, back in (("yesterday", DAY), ("last week", 168)):
         out[name] = _errors(data.values[origins[:, None] + np.arange(DAY) - back].astype(np.float64), truth)
+    out["own fit"] = _errors(np.stack([_own_fit(setting, data, int(origin)) for origin in origins]), truth)
     out["coverage"] = _coverage(lower, upper, truth)
     out["coverage, calibrated"] = _coverage(*calibrated, truth)
     return out
@@ -121,6 +123,23 @@ def _ask(
     raw = forecaster.quantiles(before.values, known, before.start_hour + len(before.values), DAY)
     lower, upper = forecaster.calibration.interval(raw, before, 0.9)
     return raw[..., MEDIAN].astype(np.float64), lower, upper, raw
+
+
+def _own_fit(setting: Setting, data: TrafficData, origin: int) -> NDArray[np.float64]:
+    """What the closed forms that the network reads would forecast by themselves."""
+    first = max(0, origin - (setting.history or HOURS), origin - HOURS)
+    before = data.values[first:origin]
+    hours, nodes, services = before.shape
+    traffic, known = (torch.zeros(nodes * services, HOURS) for _ in range(2))
+    traffic[:, HOURS - hours :] = torch.from_numpy(before.reshape(hours, -1).T.copy())
+    known[:, HOURS - hours :] = 1
+    scale = Scale.of(traffic, known)
+    scaled = scale.scaled(traffic) * known
+    hour = torch.full((len(traffic),), (data.start_hour + origin) % 168)
+    fit = OwnPast.of(scaled, known, hour).fit(torch.zeros_like(hour))
+    ahead = memory((fit.truth - fit.fitted)[:, :-1], fit.counts[:, :-1]).ahead
+    found = scale.relative(fit.fitted[:, -1] + ahead) * scale.unit[:, None]
+    return found.numpy().astype(np.float64).reshape(nodes, services, DAY).transpose(2, 0, 1)
 
 
 def _errors(values: NDArray[np.float64], truth: NDArray[np.float64]) -> dict[str, list[float]]:
@@ -151,7 +170,7 @@ def errors(folder: Path, weights: Path | None, days: str, out: Path | None) -> N
         one = measure(setting, data, forecaster)
         results.append(one)
         print(f"{setting.name} ({one['origins']} origins)")
-        for row in ("pretrained", "yesterday", "last week"):
+        for row in ("pretrained", "own fit", "yesterday", "last week"):
             shown = "   ".join(f"{lead}: " + " / ".join(f"{x:.4g}" for x in one[row][lead]) for lead in one[row])
             print(f"  {row:11} {shown}")
         for row in ("coverage", "coverage, calibrated"):

@@ -1,11 +1,12 @@
 """Checks at the door: what comes in from a caller becomes a finite float array of a known shape."""
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
 
 from cutplane.errors import InputError
 
@@ -22,7 +23,7 @@ _WRONG = (TypeError, ValueError, OverflowError, RuntimeError)
 
 def _real(value: Any) -> Array:
     """Return `value` as an array, of numbers or of objects that may yet be numbers."""
-    if sparse.issparse(value):
+    if "scipy.sparse" in sys.modules and scipy.sparse.issparse(value):  # before that nothing is one
         size = 8 * math.prod(value.shape)
         if size > _MOST_DENSE:
             raise ValueError(

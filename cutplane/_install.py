@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +28,8 @@ def install_command(extra: str) -> str:
 
 def _origin() -> dict[str, Any]:
     """What pip noted of where the distribution came from (PEP 610)."""
+    from importlib.metadata import PackageNotFoundError, distribution  # it parses mail: for an error message alone
+
     try:
         found = json.loads(distribution("cutplane").read_text("direct_url.json") or "{}")
     except (PackageNotFoundError, ValueError):

@@ -1,11 +1,12 @@
 """The bi-level problem, and what a user implements to state one: an upper objective and a lower oracle."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from scipy import optimize
+import scipy
 
 from cutplane._arrays import Array, matrix, scalar_or_vector, vector
 from cutplane.errors import InputError
@@ -133,12 +134,12 @@ class BilevelProblem:
         for name in ("x_set", "y_set"):
             object.__setattr__(self, name, _as_set(getattr(self, name), name))
         constraints = self.constraints
-        if callable(constraints) or isinstance(constraints, _OF_SCIPY):
-            constraints = (constraints,)
+        if callable(constraints) or _of_kind(constraints, *_OF_SCIPY):
+            constraints = (constraints,)  # type: ignore[assignment]
         if not isinstance(constraints, tuple | list):
             raise InputError(f"{_CONSTRAINTS}, not {constraints!r}")
         for i, constraint in enumerate(constraints):
-            if isinstance(constraint, _OF_SCIPY):
+            if _of_kind(constraint, *_OF_SCIPY):
                 raise InputError(
                     f"constraints[{i}] is SciPy's {type(constraint).__name__}, which does not tell x from y: "
                     "write cutplane.LinearConstraint(A_x, A_y, b) for A_x x + A_y y ≤ b, put what is on x or y "
@@ -153,14 +154,21 @@ class BilevelProblem:
             raise InputError("convex=True cannot be declared with a stochastic lower level: its cuts carry noise")
 
 
-_OF_SCIPY = (optimize.Bounds, optimize.LinearConstraint, optimize.NonlinearConstraint)
+_OF_SCIPY = ("Bounds", "LinearConstraint", "NonlinearConstraint")
 _CONSTRAINTS = "constraints must be callables c(x, y) -> (values, jac_x, jac_y)"
+
+
+def _of_kind(value: Any, *kinds: str) -> bool:
+    """Whether a value is of classes of SciPy's, by name; where that is not imported nothing is."""
+    return "scipy.optimize" in sys.modules and isinstance(
+        value, tuple(getattr(scipy.optimize, kind) for kind in kinds)
+    )
 
 
 def _as_set(value: Any, name: str) -> FeasibleSet:
     """Return a set as it is, and SciPy's bounds and rows as a `Box` or a `Polytope`."""
     parts = list(value) if isinstance(value, list | tuple) else [value]
-    if parts and all(isinstance(part, optimize.Bounds | optimize.LinearConstraint) for part in parts):
+    if parts and all(_of_kind(part, "Bounds", "LinearConstraint") for part in parts):
         try:
             return _of_scipy(parts)
         except InputError as error:
@@ -179,7 +187,7 @@ def _of_scipy(parts: list[Any]) -> FeasibleSet:
     rows: list[tuple[Array, Array, Array]] = []
     for part in parts:
         sides = [scalar_or_vector(getattr(part, side), side) for side in ("lb", "ub")]
-        if isinstance(part, optimize.Bounds):
+        if _of_kind(part, "Bounds"):
             lb, ub = (v.reshape(()) if v.size == 1 else v for v in sides)  # SciPy makes a vector of a number
             try:
                 lower, upper = np.maximum(lower, lb), np.minimum(upper, ub)

@@ -12,7 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import simmst as sm
+from simmst.evaluation.coverage import coverage
 from simmst.evaluation.evaluate import OURS
+from simmst.evaluation.reliability import reliability
+from simmst.reports.answer import answer
+from simmst.reports.right import how_right, sentences
 from simmst.reports.run import render
 
 BROWSER = next(
@@ -20,16 +25,36 @@ BROWSER = next(
 )
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
 
-# Says of a laid-out page what is where. It is put into a copy of the page: the page itself has no script.
+# Says of a laid-out page what is where. It is put into a copy of the page.
 PROBE = """<pre id="probe"></pre><script>
 const root = document.documentElement, style = getComputedStyle(document.body);
 const box = svg => { const r = svg.getBoundingClientRect(); return [r.left, r.right, r.width, r.height]; };
 document.getElementById("probe").textContent = JSON.stringify({
   inner: root.clientWidth, scroll: root.scrollWidth, background: style.backgroundColor, ink: style.color,
-  figures: [...document.querySelectorAll("figure svg")].map(box),
+  figures: [...document.querySelectorAll(".figures svg")].map(box),
+  cells: [...document.querySelectorAll(".cell svg")].map(box), map: box(document.querySelector(".map svg")),
+  verdict: document.querySelector(".verdict").getBoundingClientRect().bottom,
   text: Math.min(...[...document.querySelectorAll("figure svg text")].map(t => t.getBoundingClientRect().height)),
 });
 </script>"""
+
+
+def first_screen() -> dict:
+    """Forecast of an invented town, as a run's page begins."""
+    rng = np.random.default_rng(1)
+    hour = np.arange(24 * 21)
+    wave = (3 + 2 * np.sin(2 * np.pi * hour / 24))[:, None, None] * np.exp(rng.normal(0, 0.6, (30, 2)))
+    data = sm.TrafficData(
+        (wave * np.exp(rng.normal(0, 0.15, wave.shape))).astype(np.float32),
+        np.datetime64("2024-01-01T00:00", "m"), 60, ("4g_down", "users"),
+        tuple(f"cell-{i}" for i in range(30)), rng.uniform(9, 9.2, (30, 2)),
+        units="4g_down=MB, users=users", averaged=("users",),
+    )  # fmt: skip
+    network = sm.Selected().fit(data)
+    judged = "18 forecasts of the last days", coverage(network.held_back), reliability(network.held_back)
+    limits = np.quantile(data.values, 0.95, axis=0).astype(float)
+    first = answer(network.predict(data), sentences(*judged), network.held_back, limits)
+    return {"answer": first, "right": how_right(*judged)}
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +71,14 @@ def page(tmp_path_factory) -> Path:
     rows = {"last value": row(31.0), "ridge": row(12.0), OURS: row(11.5)}
     html = render({
         "title": "Run on a town", "notices": ["The target is synthetic."], "units": "MB",
+        **first_screen(),
         "facts": {"file": "a-rather-long-name-of-a-traffic-file-2024-08.npz", "seed": "0"},
         "horizons": {1: rows, 24: rows},
         "origins": {1: "96 forecast origins", 24: "73 of 80 forecast origins"},
         "forecast_note": "Issued at midnight.",
-        "forecasts": [{"title": f"{name}: node 1", "times": times, "lines": lines} for name in services],
+        "forecasts": [
+            {"title": f"{name}: node 1", "units": "MB", "times": times, "lines": lines} for name in services
+        ],
         "history": {"iteration": range(40), "upper": np.linspace(2, 1, 40), "gap": np.geomspace(1, 1e-5, 40),
                     "planes": np.minimum(np.arange(40) // 5, 4)},
         "epsilon": 1e-3, "weights": rng.random(300), "weights_note": "Worth it.",
@@ -99,7 +127,10 @@ def test_every_figure_is_visible_and_nothing_is_cut_off(request, which, width, s
     assert "CONSOLE" not in done.stderr
     found = json.loads(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout)[1])
     assert found["scroll"] <= found["inner"] <= width, "the page is wider than the window"
-    assert len(found["figures"]) == 4 + 3 + 2
+    assert len(found["figures"]) == 4 + 3 + 2 + 2
+    assert len(found["cells"]) == 60 and all(wide > 120 and high > 50 for _, _, wide, high in found["cells"])
+    assert all(right <= found["inner"] + 1 for _, right, *_ in [*found["cells"], found["map"]])
+    assert found["verdict"] < 600, "the answer stands on the first screen"
     for left, right, wide, high in found["figures"]:
         assert 0 <= left < right <= found["inner"] + 1 and wide > 250 and high > 120
     assert found["text"] >= 8, "letters in figures are too small to read"

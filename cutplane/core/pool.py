@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cutplane._arrays import Array
-from cutplane._kernels import dominated, excess
+from cutplane._kernels import dominated, implied
 from cutplane.programs import dense_lp
 
 
@@ -238,19 +238,14 @@ class Polyhedron:
     def drop_implied_by_last(self, lower: Array, upper: Array) -> int:
         """Drop the planes that the plane added last implies on the box."""
         last = self.size - 1
-        implied = [
-            l
-            for l in np.flatnonzero((self.kinds[:last] == self.kinds[last]) & (self.kinds[:last] != Kind.LINEAR))
-            if excess(self.normals, self.offsets, int(l), last, lower, upper) <= 0.0
-        ]
-        self.drop(np.array(implied, dtype=np.int64))
-        return len(implied)
+        alike = np.flatnonzero((self.kinds[:last] == self.kinds[last]) & (self.kinds[:last] != Kind.LINEAR))
+        gone = alike[implied(self.normals, self.offsets, alike, last, lower, upper)]
+        self.drop(gone)
+        return len(gone)
 
     def drop_dominated(self, lower: Array, upper: Array) -> int:
         """Drop planes that one other plane implies on the box (equal ones on any box)."""
-        out = np.zeros(self.size, dtype=np.bool_)
-        if self.size:
-            dominated(self.normals, self.offsets, self.kinds, lower, upper, out)
+        out = dominated(self.normals, self.offsets, self.kinds, lower, upper)
         positions = np.flatnonzero(out & (self.kinds != Kind.LINEAR))
         self.drop(positions)
         return int(positions.size)

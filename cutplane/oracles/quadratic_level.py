@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy import linalg, optimize
+import scipy
 
 from cutplane._arrays import Array, matrix, scalar_or_vector, vector
 from cutplane.errors import InputError, NoAnswerError, OracleError, SeveralAnswersError
@@ -180,7 +180,7 @@ class QuadraticLevel(ValueFunction):
             rows = self._rows[active]
             system = np.block([[Q, rows.T], [rows, np.zeros((len(rows), len(rows)))]])
             right = np.concatenate([v, np.zeros(len(rows))])
-            solved = linalg.lstsq(system, right, check_finite=False)[0]
+            solved = scipy.linalg.lstsq(system, right, check_finite=False)[0]
             if np.abs(system @ solved - right).max(initial=0.0) <= 1e-6 * np.abs(v).max(initial=0.0):
                 break
         else:
@@ -238,14 +238,14 @@ class QuadraticLevel(ValueFunction):
         """Project in the metric of Q; with a singular Q, proximal steps in the metric of Q + δI."""
         assert self._factor is not None
         delta, factor = self._factor
-        rows = linalg.solve_triangular(factor, self._rows.T, lower=True, check_finite=False).T
+        rows = scipy.linalg.solve_triangular(factor, self._rows.T, lower=True, check_finite=False).T
         unit, y = self._unit(cost), np.zeros(cost.size)
         for _ in range(200 if delta else 1):
-            center = linalg.solve_triangular(factor, delta * y - cost, lower=True, check_finite=False)
+            center = scipy.linalg.solve_triangular(factor, delta * y - cost, lower=True, check_finite=False)
             step = _project(center, rows, right)
             if step is None:
                 return None
-            y = linalg.solve_triangular(factor, step[0], lower=True, trans="T", check_finite=False)
+            y = scipy.linalg.solve_triangular(factor, step[0], lower=True, trans="T", check_finite=False)
             working = step[1] > 1e-12 * (unit + float(step[1].max(initial=0.0)))
             found = self._polish(y, step[1], working, cost, right)
             if found is not None:
@@ -281,7 +281,7 @@ class QuadraticLevel(ValueFunction):
         start = np.concatenate([y, mult[working] / unit])
         missed = np.concatenate([-cost / unit, right[working]]) - system @ start
         # a correction of least length: directions that the equations leave open stay as they are
-        solved = start + linalg.lstsq(system, missed, check_finite=False)[0]
+        solved = start + scipy.linalg.lstsq(system, missed, check_finite=False)[0]
         new_y, new_mult = solved[: y.size], np.zeros_like(mult)
         new_mult[working] = solved[y.size :] * unit
         before, after = self._error(y, mult, cost, right, unit), self._error(new_y, new_mult, cost, right, unit)
@@ -332,7 +332,7 @@ def _project(center: Array, rows: Array, right: Array) -> tuple[Array, Array] | 
     goal = np.zeros(center.size + 1)
     goal[-1] = 1.0
     try:
-        weights, missed = optimize.nnls(system, goal, maxiter=100 * rows.shape[0])
+        weights, missed = scipy.optimize.nnls(system, goal, maxiter=100 * rows.shape[0])
     except RuntimeError as error:
         raise OracleError(f"QuadraticLevel: the projection did not end: {error}") from None
     if missed <= 1e-12:
@@ -347,4 +347,4 @@ def _cholesky(Q: Array) -> tuple[float, Array]:
     largest = float(np.linalg.eigvalsh(Q)[-1])
     smallest = float(np.linalg.eigvalsh(Q)[0])
     delta = 0.0 if smallest > 1e-8 * largest else 1e-4 * largest
-    return delta, np.asarray(linalg.cholesky(Q + delta * np.eye(Q.shape[0]), lower=True))
+    return delta, np.asarray(scipy.linalg.cholesky(Q + delta * np.eye(Q.shape[0]), lower=True))

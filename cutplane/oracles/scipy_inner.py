@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy import optimize
+import scipy
 
 from cutplane._arrays import Array, scalar_or_vector, vector
 from cutplane.errors import InputError, NoAnswerError
@@ -110,7 +110,7 @@ class ScipyInner:
         rows = self.constraints
         if isinstance(rows, LinearConstraint):
             n = self.lower.size
-            found = optimize.linprog(
+            found = scipy.optimize.linprog(
                 np.append(np.zeros(n), 1.0), A_ub=np.hstack([rows.A_y, -np.ones((rows.b.size, 1))]),
                 b_ub=rows.b - rows.A_x @ x, method="highs",
                 bounds=[*np.column_stack([self.lower, self.upper]).tolist(), (0, None)],
@@ -125,11 +125,13 @@ class ScipyInner:
             value, _, gradient = self.objective(x, y)
             return float(value), np.asarray(gradient, dtype=float)
 
-        bounds = optimize.Bounds(self.lower, self.upper)
+        bounds = scipy.optimize.Bounds(self.lower, self.upper)
         options: dict[str, Any] = {"maxiter": 1000}
         if self.constraints is None:
             options |= {"ftol": 0.0, "gtol": 1e-12}
-            found = optimize.minimize(fun, start, jac=True, bounds=bounds, method="L-BFGS-B", options=options)
+            found = scipy.optimize.minimize(
+                fun, start, jac=True, bounds=bounds, method="L-BFGS-B", options=options
+            )
             return np.asarray(np.clip(found.x, self.lower, self.upper))
         constraints = self.constraints
         rows = {
@@ -138,7 +140,7 @@ class ScipyInner:
             "jac": lambda y: -np.atleast_2d(constraints(x, y)[2]),
         }
         options |= {"ftol": 1e-16}
-        found = optimize.minimize(
+        found = scipy.optimize.minimize(
             fun, start, jac=True, bounds=bounds, constraints=[rows], method="SLSQP", options=options
         )
         return np.asarray(np.clip(found.x, self.lower, self.upper))
@@ -158,7 +160,7 @@ class ScipyInner:
         held += [-identity[j] for j in np.flatnonzero(at_low)] + [identity[j] for j in np.flatnonzero(at_up)]
         weights, missed = np.zeros(0), float(np.linalg.norm(gradient))
         if held:
-            weights, missed = optimize.nnls(np.array(held).T, -gradient)
+            weights, missed = scipy.optimize.nnls(np.array(held).T, -gradient)
         multipliers = np.zeros(values.size)
         multipliers[np.flatnonzero(values > -near)] = weights[:k]
         missed = float(missed) / (1 + float(np.linalg.norm(gradient)))

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, optimize
+import scipy
 
 from cutplane._arrays import Array
 
@@ -129,11 +129,11 @@ def _flat(around: Surroundings, y: Array, jacobian: Array, size: float) -> list[
     whole = curvature[np.ix_(free, free)]
     if np.isfinite(whole).all():
         least = _CURVED * max(1.0, float(np.linalg.norm(whole)))
-        with suppress(linalg.LinAlgError):  # mostly it curves in all directions: cheap to see
-            linalg.cholesky(0.5 * (whole + whole.T) - least * np.eye(free.size), check_finite=False)
+        with suppress(scipy.linalg.LinAlgError):  # mostly it curves in all directions: cheap to see
+            scipy.linalg.cholesky(0.5 * (whole + whole.T) - least * np.eye(free.size), check_finite=False)
             return []
     rows = jacobian[np.ix_(around.held, free)]
-    basis = linalg.null_space(rows, rcond=1e-10) if rows.size else np.eye(free.size)
+    basis = scipy.linalg.null_space(rows, rcond=1e-10) if rows.size else np.eye(free.size)
     if basis.shape[1] == 0:
         return []
     along = np.zeros((y.size, basis.shape[1]))
@@ -175,7 +175,7 @@ def _directions(flat: Array, walls: Array) -> list[Array]:
     # the cone {walls d ≤ 0} has a direction exactly where a generic linear function is not bounded by 0 on it
     found = []
     for goal in (mixed, -mixed):
-        best = optimize.linprog(
+        best = scipy.optimize.linprog(
             -goal, A_ub=walls @ flat, b_ub=np.zeros(walls.shape[0]), bounds=[(-1, 1)] * m, method="highs"
         )
         if best.status == 0 and -best.fun > 1e-6:

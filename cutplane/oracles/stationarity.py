@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.sparse import linalg
+import scipy
 
 from cutplane._arrays import Array, vector
 from cutplane.errors import OracleError
@@ -82,11 +82,11 @@ class Stationarity:
         unit = slope / (float(np.linalg.norm(slope)) or 1.0)
         # in units of its own: `minres` takes the machine's epsilon, whatever the scale, for the least curvature
         size = float(np.linalg.norm(self.hvp(x, y, unit))) or 1.0
-        operator = linalg.LinearOperator(
+        operator = scipy.sparse.linalg.LinearOperator(
             (y.size, y.size), matvec=lambda v: np.asarray(self.hvp(x, y, np.ravel(v))) / size, dtype=y.dtype
         )
         # minimal residual iterations: the Hessian need not be definite away from the solution
-        step, _ = linalg.minres(operator, unit, rtol=1e-12, maxiter=10 * y.size)
+        step, _ = scipy.sparse.linalg.minres(operator, unit, rtol=1e-12, maxiter=10 * y.size)
         return np.asarray(step * (float(np.linalg.norm(slope)) / size))
 
     def _slope(self, x: Array, y: Array) -> Array:

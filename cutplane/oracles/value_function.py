@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from cutplane._arrays import Array, vector
 from cutplane.errors import InputError, NoAnswerError, OracleError, SeveralAnswersError
@@ -321,7 +321,7 @@ def _solve_kkt(hessian: Array, rows: Array, right: Array) -> tuple[Array, Array]
         return np.zeros(n), np.zeros(k)
     system = np.block([[hessian, rows.T], [rows, np.zeros((k, k))]])
     rhs = np.concatenate([right, np.zeros(k)])
-    solved = linalg.lstsq(system, rhs, check_finite=False)[0]
+    solved = scipy.linalg.lstsq(system, rhs, check_finite=False)[0]
     if not float(np.abs(system @ solved - rhs).max()) <= 1e-6 * float(np.abs(right).max()):
         raise NoAnswerError(
             "the lower level's solution has no derivative at this x that its optimality conditions give: they are "

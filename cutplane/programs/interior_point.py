@@ -6,7 +6,7 @@ normal matrix has the size of the number of rows; the rows are copied once.
 """
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from cutplane._arrays import Array
 
@@ -119,14 +119,14 @@ class _Newton:
         ridge = np.concatenate([1.0 / w[: G.m], np.full(size - G.m, 1e-13)])
         normal[np.diag_indices(size)] += ridge + 1e-14 * np.trace(normal) / max(size, 1)
         try:
-            self.factor = linalg.cho_factor(normal, check_finite=False)
-        except (linalg.LinAlgError, ValueError):
+            self.factor = scipy.linalg.cho_factor(normal, check_finite=False)
+        except (scipy.linalg.LinAlgError, ValueError):
             self.factor = None
         self.e = np.concatenate([G.e[: G.m], np.zeros(size - G.m)])
         self.e_solved = self._solve(self.e) if with_t and self.factor is not None else self.e
 
     def _solve(self, right: Array) -> Array:
-        return linalg.cho_solve(self.factor, right, check_finite=False) if right.size else right
+        return scipy.linalg.cho_solve(self.factor, right, check_finite=False) if right.size else right
 
     def direction(
         self, r_z: Array, r_p: Array, r_eq: Array, r_t: float, slack: Array, mult: Array, comp: Array

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
+import scipy
 
 from cutplane._arrays import Array
 from cutplane.programs.interior_point import dual_start
@@ -261,7 +261,7 @@ class _Dual:
         if rise(least) >= 0 or rise(0.0) <= 0:
             return float(np.exp(least)) if rise(least) >= 0 else 1.0
         # a column on its way off its bound must be found off it, or the next step is blind to it
-        return float(np.exp(optimize.brentq(rise, least, 0.0, xtol=1e-14)))
+        return float(np.exp(scipy.optimize.brentq(rise, least, 0.0, xtol=1e-14)))
 
 
 def _minimise(system: Array, right: Array, signed: Array, x: Array) -> Array:

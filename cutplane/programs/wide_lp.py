@@ -11,7 +11,7 @@ Nielsen (SIAM J. Optimization 1993).
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
+import scipy
 
 from cutplane._arrays import Array
 from cutplane._kernels import dual_sweep
@@ -177,7 +177,7 @@ class _Dual:
         else:
             scaled, width = warm[0] / self.row_unit, warm[1]
         for _ in range(_ROUNDS):
-            found = optimize.minimize(
+            found = scipy.optimize.minimize(
                 self.value, scaled, args=(width,), jac=True, method="L-BFGS-B", bounds=[(0, None)] * scaled.size,
                 options={"maxiter": 100, "ftol": 1e-9, "gtol": 1e-7},
             )  # fmt: skip

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
-from scipy import optimize
+import scipy
 
 from cutplane._arrays import Array
 from cutplane.core.formulations import Joint, Reduced, build_model
@@ -187,7 +187,7 @@ def _shortest(slopes: Array) -> Array:
     """Shortest convex combination of the rows, by non-negative least squares with a heavy row for the sum."""
     heavy = 1e3 * (float(np.abs(slopes).max()) or 1.0)
     system = np.vstack([slopes.T, np.full(len(slopes), heavy)])
-    weights, _ = optimize.nnls(system, np.append(np.zeros(slopes.shape[1]), heavy))
+    weights, _ = scipy.optimize.nnls(system, np.append(np.zeros(slopes.shape[1]), heavy))
     return np.asarray(weights @ slopes)
 
 

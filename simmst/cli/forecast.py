@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from simmst.forecasting.forecast import Forecast
+    from simmst.forecasting.held_back import HeldBack
 
 _SHOWN = 5  # lines of the list by risk
 
@@ -48,6 +49,9 @@ def forecast(
             "hour is above it, and lists the nodes by risk."
         ),
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Page to write, .html: will a cell be full, totals, map, cell by cell.")
+    ] = None,
     risk_out: Annotated[
         Path | None, typer.Option(help="List by risk, .csv or .parquet; default: OUT with -risk in its name.")
     ] = None,
@@ -74,15 +78,20 @@ def forecast(
         check_suffix(listed)
     elif risk_out is not None:
         raise ConfigError(f"--risk-out {risk_out}: goes with --threshold")
-    for option, path in (("--out", out), ("--picture", drawn), ("--risk-out", listed)):
+    if report is not None and report.suffix.lower() != ".html":
+        raise ConfigError(f"--report {report}: must end in .html")
+    written = {"--out": out, "--picture": drawn, "--risk-out": listed, "--report": report or out}
+    for option, path in written.items():
         if not path.absolute().parent.is_dir():
             raise ConfigError(f"{option} {path}: the folder does not exist")
     torch.set_num_threads(1)
+    held, by = None, f"the run {checkpoint}"
     if checkpoint is None:
         traffic = TrafficData.load(data)
         selected = Selected(Pretrained(weights), horizon=24 if horizon is None else horizon).fit(traffic)
         found = selected.predict(traffic, level=level)
-        say(Console(), f"forecast by: {selected.said()}")
+        held, by = selected.held_back, selected.said()
+        say(Console(), f"forecast by: {by}")
         measured = bool(selected.calibration.node_ids)
         how = "calibrated on the file's last days" if measured else "not calibrated, which takes a week of history"
     elif weights is not None:
@@ -108,6 +117,31 @@ def forecast(
     )
     if limits is not None:
         _list_risk(found, limits, listed)
+    if report is not None:
+        _write_page(report, data, found, limits, held, by)
+
+
+def _write_page(
+    path: Path,
+    data: Path,
+    found: Forecast,
+    limits: npt.NDArray[np.float64] | None,
+    held: HeldBack | None,
+    by: str,
+) -> None:
+    """Write the answer as a page of its own."""
+    from simmst.evaluation.coverage import coverage
+    from simmst.evaluation.reliability import reliability
+    from simmst.io.atomic import atomically
+    from simmst.reports.answer import answer, answer_page
+    from simmst.reports.right import sentences
+
+    sure = [] if held is None else sentences(f"{len(held.origins)} forecasts of the last days, held back",
+                                             coverage(held), reliability(held))  # fmt: skip
+    first = answer(found, sure, held, limits)
+    text = answer_page(f"Forecast of {data.stem}", first, found.notices, {"Forecast by": by, "Traffic": data.name})
+    atomically(path, lambda target: target.write_text(text, encoding="utf-8"))
+    say(Console(), f"report: {path}")
 
 
 def _list_risk(found: Forecast, limits: npt.NDArray[np.float64], path: Path) -> None:

@@ -53,7 +53,7 @@ def run(
     from simmst.experiments.rundir import RunDirectory
     from simmst.experiments.short_run import by_pretrained, run_short
     from simmst.experiments.target import file_digest
-    from simmst.traffic.dataset import hourly_units
+    from simmst.traffic.hourly_units import hourly_units
 
     chosen: dict[str, Any] = {"seed": seed, "model": model, "horizon": horizon, "lookback": lookback}
     if services is not None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from simmst.errors import DataError
 from simmst.evaluation.coverage import coverage
 from simmst.evaluation.evaluate import evaluate
 from simmst.evaluation.reliability import reliability
@@ -18,6 +19,7 @@ from simmst.experiments.origin_counts import count_origins, origins_in_metrics
 from simmst.experiments.reweight_stage import learn_weights
 from simmst.experiments.run_report import notices, report_page
 from simmst.experiments.rundir import RunDirectory, note_versions
+from simmst.forecasting.from_run import forecast_traffic
 from simmst.forecasting.held_back import HeldBack
 from simmst.forecasting.network import forecast_windows, network_forecast
 from simmst.forecasting.pretrained import Pretrained, known_hours
@@ -120,7 +122,11 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
     }
     directory.write_json("metrics.json", metrics)
     seconds = directory.read_json(_TIMINGS)
-    page = report_page(job, metrics, forecast, learned, simulated.world, seconds)
+    try:
+        next_day = forecast_traffic(network, serving, data, serving.horizon)
+    except DataError:  # nothing of a service was recorded in the hours that the network reads
+        next_day = None
+    page = report_page(job, metrics, forecast, learned, simulated.world, seconds, next_day, held)
     directory.write("report.html", page)
     return metrics
 

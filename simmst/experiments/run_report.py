@@ -13,9 +13,13 @@ from simmst.experiments.config import SMOKE
 from simmst.experiments.job import Job
 from simmst.experiments.origin_counts import count_origins, origin_notices
 from simmst.experiments.reweight_stage import Weighting
+from simmst.forecasting.forecast import Forecast
+from simmst.forecasting.held_back import HeldBack
 from simmst.io.versions import versions
-from simmst.reports.run import render
-from simmst.traffic.dataset import hourly_units
+from simmst.reports.answer import answer
+from simmst.reports.right import how_right, sentences
+from simmst.reports.run import render, verdict
+from simmst.traffic.hourly_units import hourly_units
 from simmst.traffic.split import Span
 
 
@@ -26,6 +30,8 @@ def report_page(
     learned: Weighting,
     world: npt.NDArray[np.integer],
     seconds: Mapping[str, float],
+    next_day: Forecast | None,
+    held: HeldBack,
 ) -> str:
     """Write the report of a run.
 
@@ -41,6 +47,10 @@ def report_page(
         World of each simulated window.
     seconds : mapping of str to float
         Time of each stage.
+    next_day : Forecast, optional
+        After the end of the traffic, where that can be forecast.
+    held : HeldBack
+        Of the test days.
 
     Returns
     -------
@@ -48,6 +58,8 @@ def report_page(
         A self-contained HTML page.
     """
     per_hour = hourly_units(job.target.data)
+    judged = f"{len(held.origins)} forecasts of the test days", metrics["intervals"], metrics["reliability"]
+    longest = metrics["horizons"][max(metrics["horizons"], key=int)]
     return render(
         {
             "title": f"Sim-MSTNet on {job.target.name}",
@@ -62,6 +74,8 @@ def report_page(
             "weights": learned.weights,
             "weights_note": _worth(metrics["re-weighting"]),
             "world": world,
+            "answer": next_day and answer(next_day, [*sentences(*judged), verdict(longest)], held),
+            "right": how_right(*judged),
         }
     )
 
@@ -153,10 +167,12 @@ def _forecasts(job: Job, forecast: npt.NDArray[np.floating]) -> dict[str, Any]:
     pictures = []
     for s, service in enumerate(data.services):
         one = {name: row[:, node, s] for name, row in rows.items()}
-        everything = {name: row[:, :, s].sum(axis=1) for name, row in rows.items()}
+        over = np.mean if service in data.averaged else np.sum
+        everything = {name: over(row[:, :, s], axis=1) for name, row in rows.items()}
+        shared = {"times": data.times[steps], "units": hourly_units(data, service)}
         pictures += [
-            {"title": f"{service}: all {len(level)} nodes", "times": data.times[steps], "lines": everything},
-            {"title": f"{service}: node {data.node_ids[node]}", "times": data.times[steps], "lines": one},
+            {"title": f"{service}: all {len(level)} nodes", "lines": everything, **shared},
+            {"title": f"{service}: node {data.node_ids[node]}", "lines": one, **shared},
         ]
     every = min(forecast.shape[1], job.protocol.steps_per_day)
     note = (

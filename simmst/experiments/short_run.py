@@ -21,8 +21,10 @@ from simmst.forecasting.adapted import Adapted
 from simmst.forecasting.selected import FEWEST_DAYS, Selected
 from simmst.io.versions import versions
 from simmst.pretraining.adapt import Steps
+from simmst.reports.answer import answer
+from simmst.reports.right import how_right, sentences
 from simmst.reports.selected import render
-from simmst.traffic.dataset import hourly_units
+from simmst.traffic.hourly_units import hourly_units
 from simmst.traffic.split import Protocol
 
 #: Folder of the forecaster in the run directory.
@@ -95,8 +97,10 @@ def run_short(config: RunConfig, directory: RunDirectory) -> Mapping[str, Any]:
             "held_back": {"forecasts": selected.choice.origins, "errors": selected.choice.frame().to_dicts()},
             **_judged(selected),
         }
-        units = hourly_units(target.data)
-        page = render(f"Forecasts of {target.name}", metrics, _facts(target, config), units, selected.choice)
+        page = render(
+            f"Forecasts of {target.name}", metrics, _facts(target, config), hourly_units(target.data),
+            selected.choice, *_answer(selected, metrics, target),
+        )  # fmt: skip
         directory.write("report.html", page)
         directory.write_json("metrics.json", metrics)
         return metrics
@@ -115,6 +119,19 @@ def _judged(selected: Selected) -> dict[str, Any]:
     """How right intervals and probabilities were on the held-back days, where there are such."""
     held = selected.held_back
     return {} if held is None else {"intervals": coverage(held), "reliability": reliability(held)}
+
+
+def _answer(
+    selected: Selected, metrics: Mapping[str, Any], target: Target
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What the page begins with, and how right it was."""
+    forecast = selected.predict(target.data)
+    held = selected.held_back
+    if held is None:
+        return answer(forecast, ["Too short a history to hold days back: nothing says how sure it is."]), None
+    days = f"{len(held.origins)} forecasts of the last days, held back"
+    judged = days, metrics["intervals"], metrics["reliability"]
+    return answer(forecast, sentences(*judged), held), how_right(*judged)
 
 
 def _days(target: Target) -> int:

@@ -11,7 +11,8 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from simmst.errors import ConfigError
-from simmst.traffic.dataset import TrafficData, hourly_units
+from simmst.traffic.dataset import TrafficData
+from simmst.traffic.hourly_units import hourly_units
 
 # Okabe and Ito's blue, as in the reports
 _INK, _BLUE = "#1a1a1a", "#0072b2"
@@ -64,8 +65,10 @@ def forecast_figure(
     for s, service in enumerate(history.services):
         for axes, node in zip(grid[s], columns, strict=True):
             if node is None:  # of a sum there is no interval: the sum of the ends is not its end
-                lines = seen[:, :, s].sum(axis=1), ends[0][:, :, s].sum(axis=1)
-                title = f"{service}, all {len(history.node_ids)} nodes (sum of the forecasts)"
+                over = np.mean if service in history.averaged else np.sum
+                lines = over(seen[:, :, s], axis=1), over(ends[0][:, :, s], axis=1)
+                how = "mean" if service in history.averaged else "sum"
+                title = f"{service}, all {len(history.node_ids)} nodes ({how} of the forecasts)"
             else:
                 lines = seen[:, node, s], ends[0][:, node, s]
                 title = f"{service}, node {history.node_ids[node]}"
@@ -75,7 +78,7 @@ def forecast_figure(
             axes.plot(times, lines[1], color=_BLUE, linewidth=1.6, label="forecast")
             axes.set_title(title, fontsize=9, **_NO_MATH)
             _dress(axes)
-        grid[s, 0].set_ylabel(hourly_units(history), fontsize=8, **_NO_MATH)
+        grid[s, 0].set_ylabel(hourly_units(history, service), fontsize=8, **_NO_MATH)
     known = np.isfinite(ends[1]).any()
     figure.suptitle(f"forecast and {level:.0%} interval of single nodes" if known else "forecast", fontsize=10)
     return figure

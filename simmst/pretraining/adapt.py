@@ -17,11 +17,8 @@ from simmst.pretraining.adapt_windows import Bank, RealWindows
 from simmst.pretraining.draws import Draw
 from simmst.pretraining.loss import quantile_loss
 from simmst.pretraining.network import PretrainedNet
-from simmst.pretraining.reading import Scale
 
 _RISE, _AVERAGED, _CLIP = 20, 0.98, 1.0
-# What the first hours count beside the mean over all: without it one hour ahead grows worse (docs/adapting.md).
-_FIRST_HOURS = ((1, 0.25), (6, 0.5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +114,8 @@ def adapt(
 
 def _loss(network: PretrainedNet, windows: Draw) -> Tensor:
     quantiles, scale = network(*windows[:4])
-    hours = windows.truth.shape[2]
-
-    def of(first: int) -> Tensor:
-        return quantile_loss(quantiles[:, :, :first], Scale(*scale), windows.truth[:, :, :first], windows.counts)
-
-    return of(hours) + sum(share * of(first) for first, share in _FIRST_HOURS)
+    hours = windows.truth.shape[2]  # of short histories not the whole day
+    return quantile_loss(quantiles[:, :, :hours], scale, windows.blocks, windows.truth, windows.counts)
 
 
 def _shares(bank: Bank, weights: NDArray[np.floating] | None) -> NDArray[np.float64]:

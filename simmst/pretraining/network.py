@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from simmst.errors import ConfigError
+from simmst.pretraining.own_fit import READ, OwnPast, memory
 from simmst.pretraining.reading import (
     BLOCKS,
     DAY,
@@ -62,7 +63,7 @@ class PretrainedNet(nn.Module):
     def __init__(self, config: NetworkConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or NetworkConfig()
-        read = HOURS + DAYS + _RECENT + 7 + _CLOCK + _FEATURES + DEPARTURES
+        read = HOURS + DAYS + _RECENT + 7 + _CLOCK + _FEATURES + DEPARTURES + 2 * READ
         self.enter = nn.Linear(read, config.width)
         self.trunk = nn.Sequential(
             *(_Residual(config.width) for _ in range(config.depth)), nn.LayerNorm(config.width)
@@ -99,21 +100,23 @@ class PretrainedNet(nn.Module):
         scaled = scale.scaled(traffic) * known
         clock = _clock(hour_of_week)
         weekday = hour_of_week.div(DAY, rounding_mode="floor")
+        own = _Own(OwnPast.of(scaled, known, hour_of_week))
         read = [
             scaled.clamp(-_FAR, _FAR), known.view(-1, DAYS, DAY).mean(2), known[:, -_RECENT:],
             functional.one_hot(weekday, 7).float(), clock, _features(traffic, scaled, known, scale),
-            departures(scaled, known),
+            departures(scaled, known), *(one.read for one in own.memories),
         ]  # fmt: skip
-        memory = self.trunk(self.enter(torch.cat(read, 1)))
-        answers = [
-            self._day(memory, rows(scaled, known, block), clock, weekday, block) for block in blocks.unbind(1)
-        ]
+        trunk = self.trunk(self.enter(torch.cat(read, 1)))
+        answers = []
+        for block in blocks.unbind(1):
+            beside = torch.cat([rows(scaled, known, block), own.rows(block)], 1)
+            answers.append(self._day(trunk, beside, clock, weekday, block))
         return torch.stack(answers, 1), scale
 
-    def _day(self, memory: Tensor, beside: Tensor, clock: Tensor, weekday: Tensor, block: Tensor) -> Tensor:
+    def _day(self, trunk: Tensor, beside: Tensor, clock: Tensor, weekday: Tensor, block: Tensor) -> Tensor:
         """Quantiles `[B, 24, Q]` of one day."""
         asked = [
-            memory, beside.flatten(1).clamp(-_FAR, _FAR), functional.one_hot(block, BLOCKS).float(),
+            trunk, beside.flatten(1).clamp(-_FAR, _FAR), functional.one_hot(block, BLOCKS).float(),
             functional.one_hot((weekday + block) % 7, 7).float(), clock,
         ]  # fmt: skip
         out = self.answer(self.head(self.ask(torch.cat(asked, 1)))).float().view(-1, DAY, len(LEVELS) + ROWS)
@@ -123,6 +126,28 @@ class PretrainedNet(nn.Module):
         down = functional.softplus(own[..., :MEDIAN] - 1.0).flip(-1).cumsum(-1).flip(-1)
         median = median[..., None]
         return torch.cat([median - down, median, median + up], -1)
+
+
+class _Own:
+    """Rows that a series' own past has fitted, and what departures from them say."""
+
+    def __init__(self, past: OwnPast) -> None:
+        self.past = past
+        fit = past.fit(torch.zeros_like(past.days[:, 0, 0], dtype=torch.int64))
+        self.memories = [
+            memory((fit.truth - row)[:, :-1], fit.counts[:, :-1]) for row in (fit.usual, fit.fitted)
+        ]
+        self._near = [fit.usual[:, -1], fit.fitted[:, -1]]
+        self._near += [row + one.ahead for row, one in zip(self._near, self.memories, strict=True)]
+
+    def rows(self, block: Tensor) -> Tensor:
+        """Rows `[B, 4, 24]` of days: usual and fitted, and both with departures, which end with the first day."""
+        out = torch.stack(self._near, 1)
+        far = block.nonzero()[:, 0]
+        if len(far):
+            fit = OwnPast(*(one[far] for one in self.past)).fit(block[far])
+            out[far] = torch.stack([fit.usual[:, -1], fit.fitted[:, -1]], 1).repeat(1, 2, 1)
+        return out
 
 
 class _Residual(nn.Module):

@@ -111,7 +111,7 @@ class _Run:
         batch = [tensor.to(self.device) for tensor in draws.draw(self.step)]
         with torch.autocast(self.device.type, torch.bfloat16):
             quantiles, scale = self.network(*batch[:4])
-        loss = quantile_loss(quantiles, scale, *batch[4:])
+        loss = quantile_loss(quantiles, scale, *batch[3:])
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)

@@ -18,8 +18,8 @@ BLOCKS = 7
 #: The quantiles that are forecast; the fourth is the median.
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 MEDIAN = 3
-#: Rows that a forecast is mixed from: see `rows`.
-ROWS = 8
+#: Rows that a forecast is mixed from: eight of `rows`, and four of the series' own fit.
+ROWS = 12
 #: Numbers that `departures` gives.
 DEPARTURES = 9
 #: What is added, in units of the mean, before the logarithm is taken: a twentieth keeps quiet hours from ruling.
@@ -81,7 +81,7 @@ def mean_known(values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def rows(scaled: Tensor, known: Tensor, block: Tensor) -> Tensor:
-    """What simple rows forecast for a day after the origin: `[B, ROWS, 24]`.
+    """What simple rows forecast for a day after the origin: `[B, 8, 24]`.
 
     They are: the last day; the same day of the week before; the means of the last 3 days, of the last 7, of all,
     and of the same weekday; and the second and the last of these, moved by how far the last day was from what they

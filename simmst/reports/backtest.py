@@ -14,7 +14,7 @@ from simmst.io.atomic import atomically
 from simmst.io.versions import versions
 from simmst.reports.page import page
 from simmst.reports.svg import forecast_figure, forecast_legend
-from simmst.traffic.dataset import hourly_units
+from simmst.traffic.hourly_units import hourly_units
 
 _SHOWN = 3  # forecasters, in a picture
 _MEASURES = ("mae", "rmse", "wape")
@@ -98,5 +98,5 @@ def _pictures(result: Backtest, shown: Sequence[str]) -> list[str]:
         lines = {"truth": np.where(known[:, :step, s], result.actual[:, :step, node, s], np.nan).ravel()}
         lines |= {name: result.forecasts[name][:, :step, node, s].ravel() for name in shown}
         title = f"{service}: node {data.node_ids[node]}"
-        figures.append(forecast_figure(title, hourly_units(data), times, lines))
+        figures.append(forecast_figure(title, hourly_units(data, service), times, lines))
     return figures

@@ -13,7 +13,7 @@ from simmst.reweighting.diagnostics import effective_sample_size
 
 _TIE = 0.01  # of the MAE: less than this between the best two is not called a win
 _MEASURES = {"mae": "MAE", "rmse": "RMSE", "wape": "WAPE"}
-_AS_GIVEN = ("title", "notices", "facts", "units", "forecast_note", "weights_note")
+_AS_GIVEN = ("title", "notices", "facts", "units", "forecast_note", "weights_note", "answer", "right")
 
 
 def render(results: Mapping[str, Any]) -> str:
@@ -26,11 +26,12 @@ def render(results: Mapping[str, Any]) -> str:
         ``facts`` : mapping of str to str, what was run; ``units`` : str;
         ``horizons`` : mapping of int to mapping of row name to `scores.scores`, "Sim-MSTNet" among them;
         ``origins`` : mapping of int to str, how many forecast origins the table of a horizon rests on;
-        ``forecasts`` : sequence of mappings ``title``, ``times`` (datetime64 [T]), ``lines`` (mapping of
-        str to array [T], "truth" first); ``forecast_note`` : str, how they were issued;
+        ``forecasts`` : sequence of mappings ``title``, ``units``, ``times`` (datetime64 [T]), ``lines`` (mapping
+        of str to array [T], "truth" first); ``forecast_note`` : str, how they were issued;
         ``history`` : mapping of column to sequence: ``iteration``, ``upper``, ``gap``, ``planes``;
         ``epsilon`` : float, the gap the constraint allows; ``weights_note`` : str, what they are worth;
-        ``weights`` : array [n] and ``world`` : int array [n], of the simulated windows.
+        ``weights`` : array [n] and ``world`` : int array [n], of the simulated windows;
+        ``answer`` and ``right`` : mappings from `reports.answer` and `reports.right`, or None.
 
     Returns
     -------
@@ -45,7 +46,7 @@ def render(results: Mapping[str, Any]) -> str:
         **{name: results[name] for name in _AS_GIVEN},
         tables=[_table(h, rows, results["origins"][h]) for h, rows in results["horizons"].items()],
         legend=forecast_legend(list(forecasts[0]["lines"])) if forecasts else [],
-        forecasts=[forecast_figure(f["title"], results["units"], f["times"], f["lines"]) for f in forecasts],
+        forecasts=[forecast_figure(f["title"], f["units"], f["times"], f["lines"]) for f in forecasts],
         has_gap=has_gap,
         iterations=_iterations(history, results["epsilon"] if has_gap else None),
         spread=_spread(weights, world),

@@ -11,7 +11,15 @@ from simmst.forecasting.choice import Choice
 from simmst.reports.page import page
 
 
-def render(title: str, metrics: Mapping[str, Any], facts: Mapping[str, str], units: str, choice: Choice) -> str:
+def render(
+    title: str,
+    metrics: Mapping[str, Any],
+    facts: Mapping[str, str],
+    units: str,
+    choice: Choice,
+    first: Mapping[str, Any],
+    right: Mapping[str, Any] | None,
+) -> str:
     """Write the page.
 
     Parameters
@@ -24,6 +32,10 @@ def render(title: str, metrics: Mapping[str, Any], facts: Mapping[str, str], uni
     units : str
     choice : Choice
         Of the forecaster.
+    first : mapping
+        From `simmst.reports.answer.answer`.
+    right : mapping or None
+        From `simmst.reports.right.how_right`, where days were held back.
 
     Returns
     -------
@@ -52,4 +64,6 @@ def render(title: str, metrics: Mapping[str, Any], facts: Mapping[str, str], uni
         origins=choice.origins,
         groups=[(service, choice.groups) for service in choice.services],
         rows=rows,
+        answer=first,
+        right=right,
     )

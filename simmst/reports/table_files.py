@@ -18,7 +18,7 @@ from simmst.evaluation.compare import COMPARED, Comparison, Row, as_records, hor
 from simmst.evaluation.target import PRIOR_NOTICE
 from simmst.io.atomic import atomically
 from simmst.io.versions import versions
-from simmst.traffic.dataset import hourly_units
+from simmst.traffic.hourly_units import hourly_units
 
 _COLUMNS = {"mae": "MAE", "rmse": "RMSE"}
 #: States of a network before any training, see `simmst.experiments.tables.training.Training`.

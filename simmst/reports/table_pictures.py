@@ -13,7 +13,7 @@ from simmst.evaluation.benchmark import Benchmark
 from simmst.evaluation.cell import truth_of_issued
 from simmst.evaluation.compare import Row, horizons, services
 from simmst.reports.svg import INK, MODEL, MUTED, forecast_figure, inline_svg
-from simmst.traffic.dataset import hourly_units
+from simmst.traffic.hourly_units import hourly_units
 
 
 def error_figure(rows: Sequence[Row]) -> str:

@@ -47,6 +47,9 @@ class TrafficData:
         time of the days before).
     missing : bool array [T, N, S], optional
         Single values that were not recorded, of nodes whose neighbours' were; they were filled by days.
+    averaged : tuple of str
+        Services whose values are levels (users, load), not amounts: their hours are means of finer steps, and
+        their unit is not one an hour.
 
     Raises
     ------
@@ -64,6 +67,7 @@ class TrafficData:
     gaps: tuple[Gap, ...] = ()
     fill: str = "none"
     missing: NDArray[np.bool_] | None = None
+    averaged: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self)
@@ -118,7 +122,9 @@ class TrafficData:
         return int(self.start.astype("datetime64[h]").astype(np.int64) + 72) % 168
 
     def hourly(self) -> TrafficData:
-        """Sum finer steps to whole hours of the clock; part hours at either end are left out.
+        """Bring finer steps to whole hours of the clock: summed, means of what is `averaged`.
+
+        Part hours at either end are left out.
 
         Hourly data come back as they are, also where their hours begin at half past.
 
@@ -145,12 +151,14 @@ class TrafficData:
                 f"values: {len(self.values)} steps of {self.step_minutes} minutes hold no whole hour of the clock"
             )
         values = self.values[first : first + hours * steps].reshape(hours, steps, *self.values.shape[1:])
-        summed = values.sum(axis=1, dtype=np.float64).astype(np.float32)  # as many digits as the steps had
+        summed = values.sum(axis=1, dtype=np.float64)  # as many digits as the steps had
+        summed[..., [self.services.index(name) for name in self.averaged]] /= steps
         missing = self.missing
         if missing is not None:
             parts = missing[first : first + hours * steps].reshape(hours, steps, *missing.shape[1:])
             missing = np.asarray(parts.any(axis=1))
-        return replace(self, values=summed, start=self.times[first], step_minutes=60, missing=missing)
+        values, start = summed.astype(np.float32), self.times[first]
+        return replace(self, values=values, start=start, step_minutes=60, missing=missing)
 
     def select(
         self,
@@ -194,6 +202,7 @@ class TrafficData:
             gaps=tuple(gap for gap in self.gaps if gap.service in {self.services[i] for i in service_at}),
             fill=self.fill,
             missing=None if self.missing is None else self.missing[first:last][:, node_at][:, :, service_at],
+            averaged=tuple(name for name in self.averaged if name in {self.services[i] for i in service_at}),
         )
 
     def _step(self, when: int | str | np.datetime64, argument: str) -> int:
@@ -214,8 +223,9 @@ class TrafficData:
 
         The nodes are named by `node_ids`, or by `square_ids` (squares of the Telecom Italia grid of Milano,
         whose coordinates follow from the ids), or by their number. Optional are `lonlat` `[N, 2]`, `units`,
-        and `gaps` `[G, 3]` (service, start, stop) with `fill`. Where the file states no units, or "unknown", a
-        unit that every service name ends in ("5g_down_MB") moves to `units`. Pickled arrays are never read.
+        `gaps` `[G, 3]` (service, start, stop) with `fill`, and `averaged`, names of services. Where the file
+        states no units, or "unknown", a unit that every service name ends in ("5g_down_MB") moves to `units`.
+        Pickled arrays are never read.
 
         Parameters
         ----------
@@ -258,6 +268,8 @@ class TrafficData:
             arrays["lonlat"] = self.coordinates
         if self.missing is not None:
             arrays["missing"] = self.missing
+        if self.averaged:
+            arrays["averaged"] = np.array(self.averaged)
         with atomic_file(Path(path)) as stream:
             np.savez_compressed(stream, **arrays)
 
@@ -296,6 +308,8 @@ def _check(data: TrafficData) -> None:
     step = data.step_minutes
     if not isinstance(step, (int, np.integer)) or step < 1 or 1440 % step:
         raise DataError(f"step_minutes: must be whole, and divide the 1440 minutes of a day, not {step!r}")
+    if unknown := [name for name in data.averaged if name not in data.services]:
+        raise DataError(f"averaged: {unknown[0]!r} is none of the services {', '.join(data.services)}")
     missing = data.missing
     if missing is not None and (getattr(missing, "dtype", None) != np.bool_ or missing.shape != values.shape):
         raise DataError("missing: must be bool [T, N, S] as the values are")
@@ -326,9 +340,3 @@ def _check_values(data: TrafficData) -> None:
                 f"values: {int(bad.sum())} {what}, first at {data.times[t]}, node {data.node_ids[n]!r}, "
                 f"service {data.services[s]!r}; {mend}"
             )
-
-
-def hourly_units(data: TrafficData) -> str:
-    """Units of hourly traffic, in words."""
-    named = {"unknown": "units of the file", "simulated": "simulated units"}
-    return f"{named.get(data.units, data.units)} per hour"

@@ -60,6 +60,7 @@ def fields_of(keys: dict[str, NDArray[Any]]) -> dict[str, Any]:
         "gaps": gaps,
         "fill": str(keys.get("fill", "none")),
         "missing": keys.get("missing"),
+        "averaged": tuple(str(name) for name in np.atleast_1d(keys.get("averaged", ()))),
     }
 
 

@@ -117,7 +117,7 @@ class Document:
                     raise DamagedError(f"a tag or comment is longer than {_MOST_TAG:,} bytes")
                 chunk = read(_CHUNK)
             self._parser.Parse(b"", True)
-        except expat.ExpatError as error:
+        except (expat.ExpatError, LookupError, ValueError) as error:  # the latter two: an encoding that is none
             raise DamagedError(f"is no well-formed XML: {error}") from None
 
 

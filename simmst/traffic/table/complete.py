@@ -122,6 +122,7 @@ def complete(
         gaps=gaps,
         fill="days" if gaps else "none",
         missing=single[part] if single[part].any() else None,
+        averaged=tuple(mean),
     )
     by_node = single[part].sum(axis=(0, 2))
     most = np.argsort(-by_node, kind="stable")[:5]
@@ -136,7 +137,7 @@ def complete(
         filled_nodes=tuple((nodes[n], int(by_node[n])) for n in most if by_node[n]),
     )
     found = replace(found, oddities=tuple(oddities(grid.raw, grid.start, step, grid.nodes, services)))
-    hourly = _hours(data, mean)
+    hourly = data.hourly()
     words = tuple(sentences(found, data, hourly, mean, clock, (max_missing, gap_share)))
     return hourly, replace(found, sentences=words)
 
@@ -164,12 +165,3 @@ def _gaps(gap: NDArray[np.bool_], services: tuple[str, ...], start: np.datetime6
         edges = np.flatnonzero(np.diff(np.concatenate([[False], gap[:, s], [False]])))
         found += [Gap(service, start + a * step, start + b * step) for a, b in edges.reshape(-1, 2)]
     return tuple(found)
-
-
-def _hours(data: TrafficData, mean: Sequence[str]) -> TrafficData:
-    """Bring finer steps to hours: intensities averaged, the others summed."""
-    hourly = data.hourly()
-    steps = 60 // data.step_minutes
-    values = hourly.values.copy()
-    values[..., [data.services.index(name) for name in mean]] /= steps
-    return replace(hourly, values=values)

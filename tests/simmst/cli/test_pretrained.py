@@ -82,12 +82,17 @@ def test_a_threshold_lists_the_nodes_by_risk(simmst):
     calls, nets = ([line for line in table[1:] if f",{name}," in line] for name in ("call", "net"))
     assert all(line.endswith(",") for line in calls) and not any(line.endswith(",") for line in nets)
     assert len(Path("f-risk.csv").read_text().splitlines()) == 1 + 3
+    code, out, err = simmst("forecast --data city.npz --out g.csv --threshold net=29.5 --report page.html")
+    assert code == 0 and "report: page.html" in out, err
+    assert "above its threshold" in Path("page.html").read_text() and "held back" in Path("page.html").read_text()
+    Path("g.csv").unlink()
     Path("limits.csv").write_text("node,service,value\n0,call,1\n")
     for line, words in (
         ("--threshold limits.csv", "lacks 1/call, 2/call"),
         ("--threshold web=3", "must name services"),
         ("--risk-out r.csv", "--risk-out r.csv: goes with --threshold"),
         ("--threshold net=3 --risk-out r.txt", "must end in .csv"),
+        ("--report page.pdf", "--report page.pdf: must end in .html"),
     ):
         code, _, err = simmst(f"forecast --data city.npz --out g.csv {line}")
         assert code == 2 and words in err and not Path("g.csv").exists(), err

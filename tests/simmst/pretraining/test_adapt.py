@@ -92,7 +92,7 @@ def test_steps_lower_the_loss_and_leave_the_start_alone(network, bank):
 
     def loss(one: PretrainedNet) -> float:
         with torch.no_grad():
-            return float(quantile_loss(*one(*seen[:4]), seen.truth, seen.counts))
+            return float(quantile_loss(*one(*seen[:4]), *seen[3:]))
 
     found = adapt(network, real, bank, None, Steps(12, 24, 1e-2), 0)
     assert loss(found) < 0.99 * loss(network)

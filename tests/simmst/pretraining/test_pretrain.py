@@ -57,7 +57,7 @@ def test_it_learns(tmp_path, monkeypatch):
     draw = Draws(draw_pool("literature", 4, 42, 0), 512, 0.0, 0.0, 1).draw(0)
     with torch.no_grad():
         before, after = (
-            quantile_loss(*one(*draw[:4]), *draw[4:]) for one in (PretrainedNet(recipe.network), network)
+            quantile_loss(*one(*draw[:4]), *draw[3:]) for one in (PretrainedNet(recipe.network), network)
         )
     assert after < 0.98 * before
 

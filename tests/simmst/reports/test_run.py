@@ -40,7 +40,8 @@ def results() -> dict:
             24: {"ridge": row(3.0, 0.0123), OURS: row(2.0, 0.0456)},
         },
         "origins": {1: "95 of 96 forecast origins", 24: "73 forecast origins"},
-        "forecasts": [{"title": f"{HOSTILE}: node 1", "times": times, "lines": lines}],
+        "answer": None, "right": None,
+        "forecasts": [{"title": f"{HOSTILE}: node 1", "units": "MB", "times": times, "lines": lines}],
         "forecast_note": "Issued at midnight.",
         "history": {
             "iteration": range(40),

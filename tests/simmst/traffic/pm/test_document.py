@@ -72,6 +72,8 @@ BOMB = "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefgh", "b
         ("<x/><x/>", "junk after document element"),
         ("<x>\x00</x>", "not well-formed"),
         ("", "is empty"),
+        ('<?xml version="1.0" encoding="U-TF-8"?><x/>', "no well-formed XML"),
+        ('<?xml version="1.0" encoding="utf-7"?><x/>', "no well-formed XML"),
     ],
 )
 def test_what_is_hostile_or_broken_is_refused(tmp_path, text, said):
