@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "cutplane needs Python 3.11 to 3.13, this is %d.%d: make PYTHON=python3.12" % v)'
 	@echo 'installing into $(VENV), some minutes the first time'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[simmst,reference,plot,docs,test]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[simmst,serve,reference,plot,docs,test]'
 	touch $(STAMP)
 
 run: $(STAMP)

@@ -90,7 +90,10 @@ def measure(setting: Setting, data: TrafficData, forecaster: Pretrained) -> dict
         else data.select(start=setting.first - setting.history, stop=setting.first)
     )
     fitted = copy.copy(forecaster).fit(before)
-    widths = [fitted.calibration.interval(one[3], data, 0.9) for one in found]
+    widths = [
+        fitted.calibration.interval(one[3], data.select(stop=int(origin)), 0.9)
+        for origin, one in zip(origins, found, strict=True)
+    ]
     calibrated = tuple(np.stack([one[side] for one in widths]) for side in (0, 1))
     out: dict[str, object] = {"setting": setting.name, "origins": len(origins)}
     out["pretrained"] = _errors(values, truth)

@@ -10,6 +10,10 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in ("simmst", "cutplane"):
             raise
+        if sys.argv[1:] == ["doctor"]:  # what it is for
+            from simmst.cli.doctor import doctor
+
+            return doctor()
         from cutplane._install import install_command
 
         sys.stderr.write(f"simmst: error: {error.name} is missing; install by: {install_command('simmst')}\n")

@@ -33,6 +33,7 @@ document.getElementById("probe").textContent = JSON.stringify({
   inner: root.clientWidth, scroll: root.scrollWidth, background: style.backgroundColor, ink: style.color,
   figures: [...document.querySelectorAll(".figures svg")].map(box),
   cells: [...document.querySelectorAll(".cell svg")].map(box), map: box(document.querySelector(".map svg")),
+  sure: document.querySelector(".sure li").getBoundingClientRect().bottom,
   verdict: document.querySelector(".verdict").getBoundingClientRect().bottom,
   text: Math.min(...[...document.querySelectorAll("figure svg text")].map(t => t.getBoundingClientRect().height)),
 });
@@ -43,11 +44,11 @@ def first_screen() -> dict:
     """Forecast of an invented town, as a run's page begins."""
     rng = np.random.default_rng(1)
     hour = np.arange(24 * 21)
-    wave = (3 + 2 * np.sin(2 * np.pi * hour / 24))[:, None, None] * np.exp(rng.normal(0, 0.6, (30, 2)))
+    wave = (3 + 2 * np.sin(2 * np.pi * hour / 24))[:, None, None] * np.exp(rng.normal(0, 0.6, (70, 2)))
     data = sm.TrafficData(
         (wave * np.exp(rng.normal(0, 0.15, wave.shape))).astype(np.float32),
         np.datetime64("2024-01-01T00:00", "m"), 60, ("4g_down", "users"),
-        tuple(f"cell-{i}" for i in range(30)), rng.uniform(9, 9.2, (30, 2)),
+        tuple(f"cell-{i}" for i in range(70)), rng.uniform(9, 9.2, (70, 2)),
         units="4g_down=MB, users=users", averaged=("users",),
     )  # fmt: skip
     network = sm.Selected().fit(data)
@@ -128,15 +129,42 @@ def test_every_figure_is_visible_and_nothing_is_cut_off(request, which, width, s
     found = json.loads(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout)[1])
     assert found["scroll"] <= found["inner"] <= width, "the page is wider than the window"
     assert len(found["figures"]) == 4 + 3 + 2 + 2
-    assert len(found["cells"]) == 60 and all(wide > 120 and high > 50 for _, _, wide, high in found["cells"])
+    assert len(found["cells"]) == 120 and all(wide > 120 and high > 50 for _, _, wide, high in found["cells"])
     assert all(right <= found["inner"] + 1 for _, right, *_ in [*found["cells"], found["map"]])
-    assert found["verdict"] < 600, "the answer stands on the first screen"
+    assert found["verdict"] < 600 and found["sure"] < 844, "the answer stands on the first screen"
     for left, right, wide, high in found["figures"]:
         assert 0 <= left < right <= found["inner"] + 1 and wide > 250 and high > 120
     assert found["text"] >= 8, "letters in figures are too small to read"
     background = sum(map(int, re.findall(r"\d+", found["background"])[:3]))
     assert (background < 200) == dark
     assert not dark or sum(map(int, re.findall(r"\d+", found["ink"])[:3])) > 600
+
+
+SEARCH = """<pre id="searched"></pre><script>
+const seen = wanted => {
+  find.value = wanted;
+  find.dispatchEvent(new Event("input"));
+  const shown = all.filter(cell => !cell.hidden).length, lines = [...document.querySelectorAll("#lines li")];
+  return [shown, lines.length, document.getElementById("found").textContent, lines.map(one => one.textContent)];
+};
+const name = rest[0].split(":")[0];
+document.getElementById("searched").textContent = JSON.stringify({
+  drawn: seen(all[0].querySelector(".name").textContent.toUpperCase()), line: seen(name), none: seen("nowhere"),
+  figures: seen("%"), all: seen("cell-"), again: seen(""), name: name,
+});
+</script>"""
+
+
+@needs_browser
+def test_the_field_finds_every_cell_drawn_or_not(page):
+    path = page.with_name("search.html")
+    path.write_text(page.read_text(encoding="utf-8").replace("</body>", SEARCH + "</body>"), encoding="utf-8")
+    done = browse(path, "--dump-dom")
+    found = json.loads(re.search(r'<pre id="searched">(.*?)</pre>', done.stdout)[1])
+    assert found["drawn"][:3] == [1, 0, "1 found"]
+    assert found["line"][:3] == [0, 1, "1 found"] and found["line"][3][0].startswith(found["name"])
+    assert found["none"][:3] == [0, 0, "0 found"] and found["figures"][:2] == [0, 0]
+    assert found["all"][:3] == [120, 20, "140 found"] and found["again"][:3] == [120, 0, ""]
 
 
 @needs_browser

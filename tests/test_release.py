@@ -149,3 +149,12 @@ def test_the_wheel_in_a_clean_environment(wheel, tmp_path):
     run(simmst, "doctor", cwd=tmp_path)
     run(simmst, "run", "--preset", "smoke", "--out", "first", cwd=tmp_path)
     assert (tmp_path / "first" / "report.html").is_file()
+
+
+def test_the_notices_name_every_package_that_is_installed_or_used():
+    table = (ROOT / "NOTICE.md").read_text(encoding="utf-8").split("Formulas")[0]
+    named = set(re.findall(r"[\w-]+", table.lower()))
+    extras = PROJECT["optional-dependencies"].values()
+    listed = [*PROJECT["dependencies"], *(one for many in extras for one in many)]
+    names = {re.match(r"[\w.-]+", one)[0].lower() for one in listed}
+    assert not names - named

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from types import FrameType
 from typing import Any
 
 import typer
@@ -16,6 +19,8 @@ from simmst.errors import DataError
 
 INTERRUPTED = 130
 """Exit code: 128 + SIGINT, as a shell reports it."""
+TERMINATED = 143
+"""Exit code: 128 + SIGTERM, which `kill`, systemd and a machine that goes down send."""
 
 
 @contextmanager
@@ -45,12 +50,28 @@ def progress(console: Console, *columns: ProgressColumn | str) -> Progress:
 
 @contextmanager
 def stoppable(how: str) -> Iterator[None]:
-    """Let Ctrl-C end the command with a line on how to go on."""
+    """Let Ctrl-C or SIGTERM end the command with a line on how to go on."""
+    terminated = False
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        """Do as Ctrl-C does, whatever that is at the moment: a step may be let come to its end first."""
+        nonlocal terminated
+        terminated = True
+        interrupt = signal.getsignal(signal.SIGINT)
+        if not callable(interrupt):  # ignored, as of a command in the background
+            raise KeyboardInterrupt
+        interrupt(signal.SIGINT, frame)
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, terminate) if main else None
     try:
         yield
     except KeyboardInterrupt:
         sys.stderr.write(f"stopped; {how}\n")
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(TERMINATED if terminated else INTERRUPTED) from None
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before)
 
 
 class Bars:

@@ -1,4 +1,7 @@
-"""The command line's `simmst doctor`: what is installed, what is missing and how to get it, device, folders."""
+"""The command line's `simmst doctor`: what is installed, what is missing and how to get it, device, folders.
+
+It runs where the extra is missing too, so it imports nothing of it before it knows that it is there.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-import typer
-from rich.console import Console
-from rich.table import Column, Table
-
 from cutplane._install import install_command
-from simmst.cli._console import say
 
 #: What each extra is for; the packages come from the distribution's own metadata.
 _USES = {
@@ -49,8 +47,10 @@ class Part:
 
 def parts() -> list[Part]:
     """Hold every package that the distribution names against what is installed."""
-    from packaging.specifiers import SpecifierSet
-
+    try:
+        from packaging.specifiers import SpecifierSet
+    except ModuleNotFoundError:  # itself of the extra: then no version is judged
+        SpecifierSet = None  # type: ignore[assignment,misc]
     lists: dict[str, tuple[list[str], list[str]]] = {}
     for line in requires("cutplane") or []:
         match = _REQUIREMENT.match(line)
@@ -62,7 +62,7 @@ def parts() -> list[Part]:
         except PackageNotFoundError:
             missing.append(name)
             continue
-        if SpecifierSet(wanted).contains(here, prereleases=True):
+        if SpecifierSet is None or SpecifierSet(wanted).contains(here, prereleases=True):
             found.append(f"{name} {here}")
         else:
             missing.append(f"{name} {here} (needs {wanted})")
@@ -84,9 +84,9 @@ def facts() -> Iterator[tuple[str, str]]:
         device = resolve_device("auto")
         card = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
         yield "device", f"{device}{card}, what `device='auto'` means; simmst run and table use the CPU"
-    from cutplane import _kernels
+    from cutplane import _compiled
 
-    kernel = next(value for value in vars(_kernels).values() if hasattr(value, "stats"))
+    kernel = next(value for value in vars(_compiled).values() if hasattr(value, "stats"))
     folder = Path(kernel.stats.cache_path)
     place = folder if folder.is_dir() else folder.parent
     note = "" if os.access(place, os.W_OK) else "; not writable, each process compiles anew: set NUMBA_CACHE_DIR"
@@ -96,10 +96,26 @@ def facts() -> Iterator[tuple[str, str]]:
 
 def doctor() -> None:
     """Say what is installed, what is missing and how to get it; exit code 1 if simmst itself lacks something."""
-    console = Console()
     for name, text in facts():
-        say(console, f"{name:17} {text}")
+        print(f"{name:17} {text}")
     found = parts()
+    try:
+        _print_table(found)
+    except ModuleNotFoundError:  # rich, which is of the extra
+        for part in found:
+            print(f"{part.extra or '(base)'}: {', '.join(part.found) or 'nothing'} installed")
+            print(f"    missing: {', '.join(part.missing) or 'nothing'}")
+    for part in found:
+        if part.missing:
+            print(f"{part.extra or 'base'}: {part.remedy}")
+    if any(part.missing for part in found if part.extra in ("", "simmst")):
+        raise SystemExit(1)
+
+
+def _print_table(found: list[Part]) -> None:
+    from rich.console import Console
+    from rich.table import Column, Table
+
     table = Table("extra", Column("for", overflow="fold"))
     for header, lists in (("installed", [part.found for part in found]), ("missing", [p.missing for p in found])):
         words = " ".join(text for names in lists for text in names).split()  # none is broken, if at all possible
@@ -108,12 +124,7 @@ def doctor() -> None:
         table.add_row(
             part.extra or "(base)", _USES.get(part.extra, ""), ", ".join(part.found), ", ".join(part.missing)
         )
-    console.print(table, highlight=False)
-    for part in found:
-        if part.missing:
-            say(console, f"{part.extra or 'base'}: {part.remedy}")
-    if any(part.missing for part in found if part.extra in ("", "simmst")):
-        raise typer.Exit(1)
+    Console().print(table, highlight=False)
 
 
 def mount(app: Any) -> None:

@@ -13,9 +13,11 @@ from simmst.cli.doctor import mount as mount_doctor
 from simmst.cli.forecast import mount as mount_forecast
 from simmst.cli.pretrain import mount as mount_pretrain
 from simmst.cli.run import mount as mount_run
+from simmst.cli.serve import mount as mount_serve
 from simmst.cli.simulate import simulate_app
 from simmst.cli.sweep import mount as mount_sweep
 from simmst.cli.table import mount as mount_tables
+from simmst.cli.update import mount as mount_update
 from simmst.errors import SimmstError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -24,7 +26,9 @@ app.add_typer(data_app, name="data")
 mount_run(app)
 mount_tables(app)
 mount_forecast(app)
+mount_update(app)
 mount_pretrain(app)
+mount_serve(app)
 app.add_typer(simulate_app, name="simulate")
 mount_sweep(app)
 mount_doctor(app)

@@ -30,7 +30,7 @@ class Backtest:
     actual : float64 array `[O, H, N, S]`
     forecasts, lower, upper : dict of str to float64 array
         By forecaster, `[O, H, N, S]` each.
-    recorded : bool array `[O, H, S]` or None
+    recorded : bool array `[O, H, N, S]` or None
         Which of the truth was recorded; None for all of it. What was filled is not counted.
     """
 
@@ -134,4 +134,4 @@ def backtest(
         {name: np.stack([one[part] for one in rows]) for name, rows in found.items()} for part in range(3)
     )
     actual = truth(data.values, origins, horizon).astype(np.float64)
-    return Backtest(data, origins, level, actual, values, lower, upper, counted(data.filled, origins, horizon))
+    return Backtest(data, origins, level, actual, values, lower, upper, counted(data.unrecorded, origins, horizon))

@@ -74,7 +74,7 @@ class Outcome:
 
 def score(benchmark: Benchmark, forecasts: Forecasts, reference: Reference) -> Outcome:
     """Measure forecasts of the test part at each horizon of the tables."""
-    values, services, filled = benchmark.data.values, benchmark.data.services, benchmark.data.filled
+    values, services, filled = benchmark.data.values, benchmark.data.services, benchmark.data.unrecorded
     horizons = {}
     for horizon in table_horizons(benchmark.horizon):
         origins = benchmark.protocol.test.origins(horizon)
@@ -83,7 +83,8 @@ def score(benchmark: Benchmark, forecasts: Forecasts, reference: Reference) -> O
         horizons[horizon] = measure(forecast, actual, services, reference, kept)
     absolute = np.abs(forecast - actual.astype(np.float64))
     if kept is not None:  # so that the means below are of what was recorded
-        absolute *= (kept / kept.mean(axis=(0, 1)))[:, :, None]
+        kept = kept if kept.ndim == 4 else kept[:, :, None]
+        absolute *= kept / np.maximum(kept.mean(axis=(0, 1)), 1 / len(kept))
     details = {
         "by_origin": absolute.mean(axis=(1, 2)),
         "by_node": absolute.mean(axis=(0, 1)),

@@ -50,7 +50,7 @@ def closed_form_forecast(name: str, benchmark: Benchmark, horizon: int) -> npt.N
     if name != "ridge":
         return seasonal_naive(values, origins, horizon, _period(name, benchmark))
     lags = benchmark.ridge_lags
-    fit, filled = _fit_origins(benchmark, horizon), benchmark.data.filled
+    fit, filled = _fit_origins(benchmark, horizon), benchmark.data.unrecorded
     return fit_ridge(values, parts.train.steps, fit, horizon, lags, filled=filled).predict(values, origins)
 
 

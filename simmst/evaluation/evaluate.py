@@ -9,6 +9,7 @@ import numpy.typing as npt
 from simmst.evaluation.scores import counted, scores, table_horizons, truth
 from simmst.forecasting.naive import naive_periods, seasonal_naive
 from simmst.forecasting.ridge import default_lags, fit_ridge
+from simmst.traffic.gap import each_node
 from simmst.traffic.recorded import recorded_origins
 from simmst.traffic.split import Protocol
 
@@ -34,8 +35,8 @@ def evaluate(
     protocol : Protocol
     forecast : array [O, H, N, S]
         Of the network, from every step of the test part; steps past its end are not scored.
-    filled : bool array [T, S]
-        Steps that were not recorded; no row is scored there.
+    filled : bool array [T, S] or [T, N, S]
+        Steps that were not recorded, of all nodes or of each; no row is scored there.
     others : mapping of str to array [O, H, N, S], optional
         More rows, like `forecast`.
 
@@ -80,7 +81,7 @@ def issued_daily(
     base = baseline_forecasts(values, protocol, horizon, filled)
     rows = {OURS: forecast[:, :horizon], **{name: base[name] for name in ("ridge", "same hour yesterday")}}
     joined = {name: row[every].reshape(len(steps), *values.shape[1:]) for name, row in rows.items()}
-    known = np.where(filled[steps][:, None], np.nan, values[steps])  # a filled value is no truth
+    known = np.where(each_node(filled)[steps], np.nan, values[steps])  # a filled value is no truth
     return steps, {"truth": known, **joined}
 
 
@@ -96,7 +97,7 @@ def baseline_forecasts(
     protocol : Protocol
     horizon : int
         Number of forecast steps H. The ridge is fitted on targets of this horizon.
-    filled : bool array [T, S]
+    filled : bool array [T, S] or [T, N, S]
         Steps that were not recorded; the ridge is not fitted to them.
 
     Returns

@@ -51,7 +51,7 @@ class Reference:
         """Measure the training part, without what was filled (where anything was recorded)."""
         steps, day = benchmark.protocol.train.steps, benchmark.protocol.steps_per_day
         values = benchmark.data.values[steps].astype(np.float64)
-        used = np.broadcast_to(~benchmark.data.filled[steps][:, None], values.shape)
+        used = ~benchmark.data.unrecorded[steps]
         pairs = used[day:] & used[:-day]
         used, pairs = (mask | ~mask.any(axis=0) for mask in (used, pairs))
         deviation = values.std(axis=0, where=used)
@@ -84,7 +84,7 @@ def measure(
         Names along the last axis.
     reference : Reference
         From the training part.
-    kept : bool array `[O, H, S]`, optional
+    kept : bool array `[O, H, S]` or `[O, H, N, S]`, optional
         From `counted`: what is not kept is not counted. At least one step of every service must be.
 
     Returns
@@ -101,15 +101,19 @@ def measure(
     def figures(error: Values, true: Values, s: int) -> dict[str, float | None]:
         basic, absolute = basic_figures(error, true), np.abs(error)
         deviation, naive = reference.deviation[:, s], reference.naive[:, s]
-        spread = float(np.square(true - true.mean()).sum())
-        by_node, known = absolute.mean(axis=tuple(range(absolute.ndim - 1))), naive > 0
+        there = ~np.isnan(true)
+        used = True if there.all() else there
+        spread = float(np.square(true - true.mean(where=used)).sum(where=used))
+        over = tuple(range(absolute.ndim - 1))
+        known = (naive > 0) & there.any(axis=over)
+        by_node = absolute[..., known].mean(axis=over, where=used if used is True else there[..., known])
         return basic | {
-            "mase": float((by_node[known] / naive[known]).mean()) if known.any() else None,
-            "r2": 1 - float(np.square(error).sum()) / spread if spread > 0 else None,
-            "mae_10min": float(absolute.mean()) / reference.per_ten_minutes,
-            "rmse_10min": float(np.sqrt(np.square(error).mean())) / reference.per_ten_minutes,
-            "z_mae": float((absolute / deviation).mean()),
-            "z_rmse": float(np.sqrt(np.square(error / deviation).mean())),
+            "mase": float((by_node / naive[known]).mean()) if known.any() else None,
+            "r2": 1 - float(np.square(error).sum(where=used)) / spread if spread > 0 else None,
+            "mae_10min": float(absolute.mean(where=used)) / reference.per_ten_minutes,
+            "rmse_10min": float(np.sqrt(np.square(error).mean(where=used))) / reference.per_ten_minutes,
+            "z_mae": float((absolute / deviation).mean(where=used)),
+            "z_rmse": float(np.sqrt(np.square(error / deviation).mean(where=used))),
         }
 
     return by_service(forecast, actual, services, kept, tuple(MEASURES), figures)

@@ -30,9 +30,8 @@ def scores(
         In raw units.
     services : sequence of str
         Names along the last axis.
-    kept : bool array [O, H, S], optional
-        From `simmst.experiments.protocol.counted`: what is not kept is not counted. At least one step of
-        every service must be.
+    kept : bool array [O, H, S] or [O, H, N, S], optional
+        From `counted`: what is not kept is not counted. At least one step of every service must be.
 
     Returns
     -------
@@ -65,13 +64,13 @@ def by_service(
         As in `scores`.
     services : sequence of str
         As in `scores`.
-    kept : bool array `[O, H, S]` or None
+    kept : bool array `[O, H, S]`, `[O, H, N, S]` or None
         As in `scores`.
     names : sequence of str
         Of the figures.
     figures : callable
-        ``figures(error, true, s)`` of service number `s`, from what is kept: float64 arrays [..., N]. It is not
-        called, and all figures are None, where nothing is.
+        ``figures(error, true, s)`` of service number `s`, from what is kept: float64 arrays [..., N], NaN where a
+        node's own step is not. It is not called, and all figures are None, where nothing is.
 
     Returns
     -------
@@ -94,8 +93,13 @@ def by_service(
     def found(s: int, leads: slice | int) -> Mapping[str, float | None]:
         true = actual[:, leads, :, s].astype(np.float64)
         error = forecast[:, leads, :, s] - true
-        if kept is not None:
+        if kept is not None and kept.ndim == 3:
             error, true = error[kept[:, leads, s]], true[kept[:, leads, s]]
+        elif kept is not None:
+            own = kept[:, leads, :, s]
+            if not own.any():
+                return dict.fromkeys(names)
+            error, true = np.where(own, error, np.nan), np.where(own, true, np.nan)
         return figures(error, true, s) if error.size else dict.fromkeys(names)
 
     tasks: dict[str, Any] = {}
@@ -107,7 +111,10 @@ def by_service(
 
 
 def basic_figures(error: Values, true: Values) -> dict[str, float | None]:
-    """MAE, RMSE and WAPE, see `scores`."""
+    """MAE, RMSE and WAPE, see `scores`; what is NaN is not counted."""
+    known = ~np.isnan(true)
+    if not known.all():
+        error, true = error[known], true[known]
     total = float(np.abs(true).sum())
     return {
         "mae": float(np.abs(error).mean()),
@@ -135,7 +142,7 @@ def truth(values: Values, origins: npt.NDArray[np.integer], horizon: int) -> Val
 def counted(
     filled: npt.NDArray[np.bool_], origins: npt.NDArray[np.integer], horizon: int
 ) -> npt.NDArray[np.bool_] | None:
-    """Which forecasts have a recorded truth: bool [O, H, S] from filled steps [T, S]; None for all of them."""
+    """Which forecasts have a recorded truth: bool [O, H, (N,) S] from filled steps [T, (N,) S]; None for all."""
     if not filled.any():
         return None
     recorded: npt.NDArray[np.bool_] = ~filled[origins[:, None] + np.arange(horizon)]

@@ -74,7 +74,7 @@ class Job:
             If gaps leave no windows.
         """
         data, lookback, horizon = target.data, config.lookback, config.horizon
-        scaler = NodeScaler.fit(data.values[protocol.train.steps], data.filled[protocol.train.steps])
+        scaler = NodeScaler.fit(data.values[protocol.train.steps], data.unrecorded[protocol.train.steps])
         cut = partial(WindowDataset.cut, data, scaler, lookback, horizon, season=season)
         train, validation = (
             recorded(cut(part.start, part.stop), data, name)

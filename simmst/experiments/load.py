@@ -13,6 +13,7 @@ from simmst.forecasting.adapted import Adapted
 from simmst.forecasting.closed_form import Naive, Ridge
 from simmst.forecasting.folder import NOTE, read_note
 from simmst.forecasting.forecaster import Forecaster
+from simmst.forecasting.generations import served
 from simmst.forecasting.pretrained import Pretrained
 from simmst.forecasting.selected import Selected
 from simmst.forecasting.simple import Autoregression, Blend, LastWeek, Profile, Row, Yesterday
@@ -32,8 +33,9 @@ def load(folder: str | PathLike[str]) -> Forecaster:
         If it holds none, an unfinished run, or damaged files.
     """
     path = Path(folder)
-    if (path / SELECTED / NOTE).is_file():  # a run on a file that was too short to train on
-        path /= SELECTED
+    now = served(path) if path.is_dir() else path  # after updates
+    if (now / SELECTED / NOTE).is_file():  # a run on a file that was too short to train on
+        path = now / SELECTED
     if not (path / NOTE).is_file():
         return SimMSTNet.load(path)
     kinds: dict[str, type[Naive | Ridge | Network | Pretrained | Row]] = {

@@ -81,8 +81,9 @@ class Network(Forecaster):
             models = [training.train(group) for group in training.groups]
         needed = needed_steps(benchmark.lookback, benchmark.season)
         self._reader, self._models, self._coordinates = training.reader, models, data.coordinates
-        origins = recorded_origins(data.filled, parts.validation.origins(self.horizon), self.horizon)
-        actual = data.values[origins[:, None] + np.arange(self.horizon)]
+        origins = recorded_origins(data.unrecorded, parts.validation.origins(self.horizon), self.horizon)
+        steps = origins[:, None] + np.arange(self.horizon)
+        actual = np.where(data.known[steps], data.values[steps], np.nan)
         intervals = Intervals.of(training.scaler, self._values(data, origins), actual)
         self.known = Known(data.services, data.node_ids, data.units, training.scaler, intervals, needed)
         return self

@@ -30,9 +30,9 @@ class OriginCount:
     horizon : int
         Steps H.
     kept, of : int
-        Origins whose H steps were recorded, of all services; and all origins.
+        Origins whose H steps were recorded, of all services, at one node at least; and all origins.
     counted : mapping of str to float
-        By service: share of the O H forecast steps that were recorded, in [0, 1].
+        By service: share of the O H N forecast steps that were recorded, in [0, 1].
     alone : mapping of str to int
         By service: origins that its own gaps would leave.
     """
@@ -81,16 +81,16 @@ def count_origins(job: Job) -> list[OriginCount]:
 
 
 def _left(job: Job, part: str, origins: npt.NDArray[np.int64], horizon: int) -> OriginCount:
-    services, filled = job.target.data.services, job.target.data.filled
+    services, filled = job.target.data.services, job.target.data.unrecorded
     recorded = counted(filled, origins, horizon)
-    shares = np.ones(len(services)) if recorded is None else recorded.mean(axis=(0, 1))
+    shares = np.ones(len(services)) if recorded is None else recorded.mean(axis=(0, 1, 2))
     return OriginCount(
         part,
         horizon,
         len(recorded_origins(filled, origins, horizon)),
         len(origins),
         {name: float(share) for name, share in zip(services, shares, strict=True)},
-        {name: len(recorded_origins(filled[:, [s]], origins, horizon)) for s, name in enumerate(services)},
+        {name: len(recorded_origins(filled[..., [s]], origins, horizon)) for s, name in enumerate(services)},
     )
 
 

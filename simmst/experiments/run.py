@@ -82,7 +82,7 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
     # As in the tables: the network forecasts z-scores, its loss and its best epoch are of traffic.
     model, best = RawScale(network), BestStage()
     known = job.protocol.train.steps
-    scales = RealScales.of(job.scaler, job.target.data.values[known], job.target.data.filled[known])
+    scales = RealScales.of(job.scaler, job.target.data.values[known], job.target.data.unrecorded[known])
     drawn = RawWindows(simulated, SimulatedScales.of(simulated))
     real, held_out = RawWindows(job.train, scales), RawWindows(job.validation, scales)
     with _timed(directory, "train"):
@@ -103,7 +103,7 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
         forecast = _test_forecast(job, directory, network, watch)
         data = job.target.data
         beside = {Pretrained.name: _pretrained_forecast(job, directory, watch)}
-        horizons = evaluate(data.values, data.services, job.protocol, forecast, data.filled, beside)
+        horizons = evaluate(data.values, data.services, job.protocol, forecast, data.unrecorded, beside)
         held = _held_back(job, serving, forecast)
     metrics = {
         "target": {"name": job.target.name, "synthetic": job.config.data is None, "shape": data.values.shape},
@@ -156,6 +156,7 @@ def _train(
         sample_weights=weights,
         checkpoint=directory.stage(f"{stage}.safetensors"),
         resume=True,
+        run=directory.digest,
         callback=show,
         show_progress=False,  # the job shows its stages itself
     )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simmst.evaluation.evaluate import issued_daily
-from simmst.evaluation.target import PRIOR_NOTICE
+from simmst.evaluation.target import PRIOR_NOTICE, prior_has_seen
 from simmst.experiments.config import SMOKE
 from simmst.experiments.job import Job
 from simmst.experiments.origin_counts import count_origins, origin_notices
@@ -83,7 +83,7 @@ def report_page(
 def notices(job: Job) -> list[str]:
     """What a reader must know before the figures of a run."""
     found = [*origin_notices(job), *job.target.notices]
-    if job.config.data is not None:
+    if job.config.data is not None and prior_has_seen(job.target.data):
         found.append(PRIOR_NOTICE)
     if job.config.preset == "smoke":
         found.append(SMOKE)
@@ -160,7 +160,7 @@ def _days(job: Job, part: Span) -> str:
 
 def _forecasts(job: Job, forecast: npt.NDArray[np.floating]) -> dict[str, Any]:
     data = job.target.data
-    steps, rows = issued_daily(data.values, job.protocol, forecast, data.filled)
+    steps, rows = issued_daily(data.values, job.protocol, forecast, data.unrecorded)
     # The node of median traffic over the training days: chosen before any forecast is seen.
     level = data.values[job.protocol.train.steps].mean(axis=(0, 2))
     node = int(np.argsort(level, kind="stable")[len(level) // 2])
@@ -169,6 +169,9 @@ def _forecasts(job: Job, forecast: npt.NDArray[np.floating]) -> dict[str, Any]:
         one = {name: row[:, node, s] for name, row in rows.items()}
         over = np.mean if service in data.averaged else np.sum
         everything = {name: over(row[:, :, s], axis=1) for name, row in rows.items()}
+        # A single node's hole is no hole of all: there its filled value stands in the sum.
+        total = over(data.values[steps][:, :, s], axis=1)
+        everything["truth"] = np.where(data.unrecorded[steps][:, :, s].all(axis=1), np.nan, total)
         shared = {"times": data.times[steps], "units": hourly_units(data, service)}
         pictures += [
             {"title": f"{service}: all {len(level)} nodes", "lines": everything, **shared},
@@ -178,7 +181,7 @@ def _forecasts(job: Job, forecast: npt.NDArray[np.floating]) -> dict[str, Any]:
     note = (
         f"Each forecast is issued every {every} h from the first hour of the test days, and drawn for its whole "
         f"{every} h. The single node is the one of median traffic on the training days."
-        + " The truth is broken where its hours are declared gaps."
-        * bool(data.filled[steps].any())
+        + " The truth is broken where it was not recorded."
+        * bool(data.unrecorded[steps].any())
     )
     return {"forecasts": pictures, "forecast_note": note}

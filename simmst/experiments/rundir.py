@@ -1,12 +1,15 @@
 """A run directory: created once, every file written whole or not at all, a stage's result kept for resuming."""
 
 import csv
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
+
+import numpy as np
 
 from simmst.errors import ConfigError
 from simmst.experiments.config import RunConfig
@@ -18,6 +21,7 @@ from simmst.io.versions import versions
 CONFIG = "config.json"
 _VERSIONS = "versions.json"
 _STAGES = "stages"
+_OF = "of_run"
 
 
 class RunDirectory:
@@ -61,8 +65,8 @@ class RunDirectory:
         return run
 
     @classmethod
-    def open(cls, path: Path) -> tuple[Self, RunConfig]:
-        """Open the directory of a run that was begun.
+    def open(cls, path: Path, argument: str = "resume") -> tuple[Self, RunConfig]:
+        """Open the directory of a run that was begun; `argument` is what messages call it.
 
         Raises
         ------
@@ -70,9 +74,9 @@ class RunDirectory:
             If it holds no run, one of a newer version, or a configuration that cannot be read.
         """
         if not (path / CONFIG).is_file() or not (path / _STAGES).is_dir():
-            raise ConfigError(f"resume {path}: holds no run (no {CONFIG} beside {_STAGES}/)")
+            raise ConfigError(f"{argument} {path}: holds no run (no {CONFIG} beside {_STAGES}/)")
         if not os.access(path, os.W_OK):
-            raise ConfigError(f"resume {path}: cannot be written (Permission denied)")
+            raise ConfigError(f"{argument} {path}: cannot be written (Permission denied)")
         return cls(path), RunConfig.read(path / CONFIG)
 
     @contextmanager
@@ -83,6 +87,11 @@ class RunDirectory:
                 sweep(folder)
             sweep(self.path, ".state.npz.*")  # the solver's
             yield
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of the configuration, which holds that of the data: what a stage's files are of."""
+        return hashlib.sha256((self.path / CONFIG).read_bytes()).hexdigest()
 
     def stage(self, name: str) -> Path:
         """Path of a stage's file."""
@@ -118,13 +127,17 @@ class RunDirectory:
         atomically(self.path / name, write)
 
     def save_arrays(self, name: str, arrays: Arrays) -> None:
-        """Keep a stage's arrays as ``stages/<name>.npz``."""
-        save_npz(self.stage(f"{name}.npz"), arrays)
+        """Keep a stage's arrays as ``stages/<name>.npz``, with the digest of the run that they are of."""
+        save_npz(self.stage(f"{name}.npz"), {**arrays, _OF: np.array(self.digest)})
 
     def load_arrays(self, name: str) -> Arrays | None:
-        """Arrays of a stage, or None where it has not come to its end."""
+        """Arrays of a stage, or None where it has not come to its end; those of another run are not taken."""
         path = self.stage(f"{name}.npz")
-        return load_npz(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        arrays = load_npz(path)
+        of = arrays.pop(_OF, None)
+        return arrays if of is not None and str(of) == self.digest else None
 
 
 def note_versions(directory: RunDirectory) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from simmst.forecasting.selected import FEWEST_DAYS, Selected
 from simmst.io.versions import versions
 from simmst.pretraining.adapt import Steps
 from simmst.reports.answer import answer
-from simmst.reports.right import how_right, sentences
+from simmst.reports.right import beside, how_right, sentences
 from simmst.reports.selected import render
 from simmst.traffic.hourly_units import hourly_units
 from simmst.traffic.split import Protocol
@@ -131,7 +131,8 @@ def _answer(
         return answer(forecast, ["Too short a history to hold days back: nothing says how sure it is."]), None
     days = f"{len(held.origins)} forecasts of the last days, held back"
     judged = days, metrics["intervals"], metrics["reliability"]
-    return answer(forecast, sentences(*judged), held), how_right(*judged)
+    said = [*sentences(*judged), *beside(selected.choice, selected.horizon)]
+    return answer(forecast, said, held), how_right(*judged)
 
 
 def _days(target: Target) -> int:

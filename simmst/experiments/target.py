@@ -58,6 +58,7 @@ def load_target(config: RunConfig) -> Target:
     data = TrafficData.load(path).select(services=config.services)
     notices: tuple[str, ...] = ()
     if data.step_minutes != 60:
-        notices = (f"The file has steps of {data.step_minutes} minutes; they were summed to hours.",)
+        levels = f", {', '.join(data.averaged)} averaged" if data.averaged else ""
+        notices = (f"The file has steps of {data.step_minutes} minutes; they were summed to hours{levels}.",)
         data = data.hourly()
     return Target(data, path.name, notices)

@@ -26,7 +26,10 @@ _APART, _MOST_ORIGINS, _MOST_SERIES = 7, 24, 100_000
 # 88 to 83 % (docs/pretrained.md). Hours of a day err together, so a node's own factor counts by its days, the
 # pooled one as this many.
 _SHORTEST, _OF_ALL = 7 * DAY, 10.0
-_NARROWEST, _WIDEST = 0.5, 3.0
+_NARROWEST, _WIDEST = 0.9, 3.0
+# Hours of the day differ in how wide intervals must be: an hour's factor counts by its days, 1 as so many.
+_OF_ALL_HOURS = 3.0
+_LEAST_READ = 0.25  # in files, which may be of before
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +41,21 @@ class Calibration:
     node_ids, services : tuple of str
         What was measured; empty if nothing was.
     factors : array [N, S]
-        Such that 90 % intervals covered 90 % of the held-back hours, each node's as far as its own hours tell.
+        Of each node, as far as its own hours tell; 0.9 at least, since calm days say little of those that are not.
+    hour_factors : array [24, S]
+        Of each local hour of the day, over all nodes. With both, 90 % intervals covered 90 % of the held-back
+        hours, or more.
     """
 
     node_ids: tuple[str, ...]
     services: tuple[str, ...]
     factors: NDArray[np.float64]
+    hour_factors: NDArray[np.float64]
 
     @classmethod
     def none(cls) -> Self:
         """Return the factors of a forecaster that has seen no traffic: 1 for all."""
-        return cls((), (), np.empty((0, 0)))
+        return cls((), (), np.empty((0, 0)), np.empty((DAY, 0)))
 
     @classmethod
     def measured(cls, data: TrafficData, known: NDArray[np.bool_], ask: Ask) -> Self:
@@ -72,9 +79,16 @@ class Calibration:
 
     @classmethod
     def of(
-        cls, data: TrafficData, known: NDArray[np.bool_], origins: NDArray[np.int64], found: Sequence[Quantiles]
+        cls,
+        data: TrafficData,
+        known: NDArray[np.bool_],
+        origins: NDArray[np.int64],
+        found: Sequence[Quantiles],
+        narrowest: float = _NARROWEST,
     ) -> Self:
         """Hold quantiles of the day after each origin against the truth, as far as either goes.
+
+        A series of which less than a day was known at an origin is not judged there.
 
         Parameters
         ----------
@@ -84,19 +98,25 @@ class Calibration:
         origins : int64 array [O]
         found : sequence of array [H, N, S, Q]
             One an origin.
+        narrowest : float
+            The least factor of a node.
         """
         if len(data.values) < _SHORTEST or not len(origins):
             return cls.none()
         nodes, services = data.values.shape[1:]
         days = float(np.ptp(origins)) / DAY + 1.0
-        scores = []
+        scores, clock = [], []
         for origin, quantiles in zip(origins, found, strict=True):
             hours = slice(origin, origin + min(DAY, len(quantiles)))
             truth = data.values[hours].astype(np.float64)
             one = _score(truth, quantiles[: len(truth)].astype(np.float64))
-            scores.append(np.where(known[hours], one, np.nan))
+            scores.append(np.where(judged(known, origin, len(truth)), one, np.nan))
+            clock.append((data.start_hour + origin + np.arange(len(truth))) % DAY)
         every = np.concatenate(scores).reshape(-1, nodes, services)
-        return cls(data.node_ids, data.services, _factors(every, days))
+        hour = np.concatenate(clock)
+        by_hour = _hour_factors(every, hour, days)
+        by_node = _factors(every / by_hour[hour][:, None], days, narrowest)
+        return cls(data.node_ids, data.services, by_node, by_hour)
 
     def interval(
         self, found: Quantiles, data: TrafficData, level: float
@@ -111,7 +131,7 @@ class Calibration:
             Nodes that were not measured take the median factor of their service, and a service that was not, 1.
         level : float
         """
-        factors = self._of(data)
+        factors = self._of(data, len(found))
         median = found[..., MEDIAN].astype(np.float64)
         # The upper level near 1 is rounded to 1, whose quantile is infinite: the lower one serves both ends.
         deviate = float(norm.isf((1 - level) / 2))
@@ -131,23 +151,28 @@ class Calibration:
             As in `interval`.
         """
         median = found[..., MEDIAN, None].astype(np.float64)
-        moved = np.maximum(median + self._of(data)[..., None] * (found - median), 0.0)
+        moved = np.maximum(median + self._of(data, len(found))[..., None] * (found - median), 0.0)
         return np.maximum.accumulate(moved, axis=-1)
 
-    def _of(self, data: TrafficData) -> NDArray[np.float64]:
-        out = np.ones((len(data.node_ids), len(data.services)))
+    def _of(self, data: TrafficData, hours: int) -> NDArray[np.float64]:
+        """Factors `[H, N, S]` of the hours after the end of traffic."""
+        out = np.ones((hours, len(data.node_ids), len(data.services)))
+        clock = (data.start_hour + len(data.values) + np.arange(hours)) % DAY
         place = {name: i for i, name in enumerate(self.node_ids)}
         at = np.array([place.get(name, -1) for name in data.node_ids])
         for s, service in enumerate(data.services):
             if service in self.services:
-                column = self.factors[:, self.services.index(service)]
-                out[:, s] = np.where(at >= 0, column[at], np.median(column))
+                mine = self.services.index(service)
+                column = self.factors[:, mine]
+                own = np.where(at >= 0, column[at], np.median(column))
+                out[..., s] = self.hour_factors[clock, mine][:, None] * own
         return out
 
     def as_arrays(self) -> Arrays:
         """Return it as a file holds it."""
         names = {"node_ids": self.node_ids, "services": self.services}
-        return {name: np.array(one, dtype=str) for name, one in names.items()} | {"factors": self.factors}
+        factors = {"factors": self.factors, "hour_factors": self.hour_factors}
+        return {name: np.array(one, dtype=str) for name, one in names.items()} | factors
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
@@ -162,15 +187,19 @@ class Calibration:
             if not len(arrays["node_ids"]):
                 return cls.none()
             nodes, services = len(arrays["node_ids"]), len(arrays["services"])
+            by_hour = arrays.get("hour_factors", np.ones((DAY, services)))  # files of before have none
             for name, kinds, sides in (
                 ("node_ids", "U", (None,)), ("services", "U", (None,)), ("factors", "f", (nodes, services)),
             ):  # fmt: skip
                 check_array(name, arrays[name], kinds, *sides)
+            check_array("hour_factors", by_hour, "f", DAY, services)
         except (KeyError, TypeError) as error:
             raise DataError(f"lacks {error}") from None
-        if not ((arrays["factors"] >= _NARROWEST) & (arrays["factors"] <= _WIDEST)).all():
-            raise DataError(f"factors: must lie between {_NARROWEST:g} and {_WIDEST:g}")
-        return cls(tuple(map(str, arrays["node_ids"])), tuple(map(str, arrays["services"])), arrays["factors"])
+        for name, factors in (("factors", arrays["factors"]), ("hour_factors", by_hour)):
+            if not ((factors >= _LEAST_READ) & (factors <= _WIDEST)).all():
+                raise DataError(f"{name}: must lie between {_LEAST_READ:g} and {_WIDEST:g}")
+        node_ids, names = (tuple(map(str, arrays[name])) for name in ("node_ids", "services"))
+        return cls(node_ids, names, arrays["factors"], by_hour)
 
 
 def held_out_origins(data: TrafficData) -> NDArray[np.int64]:
@@ -180,7 +209,16 @@ def held_out_origins(data: TrafficData) -> NDArray[np.int64]:
     return np.arange(hours - DAY, max(hours // 2, DAY) - 1, -_APART)[:most]
 
 
-def quantile_at(found: Quantiles, deviate: float) -> NDArray[np.float64]:
+def judged(known: NDArray[np.bool_], origin: int, hours: int) -> NDArray[np.bool_]:
+    """Which of the hours after an origin `[H, N, S]` a forecast is judged by.
+
+    Those that are known, of series of which a day was known before: one that began some hours ago is forecast from
+    less than a network or a row is made for, which says nothing of it later.
+    """
+    return np.asarray(known[origin : origin + hours] & (known[:origin].sum(axis=0) >= DAY))
+
+
+def quantile_at(found: NDArray[np.floating], deviate: float) -> NDArray[np.float64]:
     """Quantile `[...]` at the level of any normal deviate, from those at `LEVELS` `[..., Q]`.
 
     Between two of them it is linear in the deviate; beyond the outermost the distance from the median grows as a
@@ -208,7 +246,23 @@ def _score(truth: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np
     return np.asarray(np.abs(away) / np.where(side > 0, side, np.nan), dtype=np.float64)
 
 
-def _factors(scores: NDArray[np.float64], days: float) -> NDArray[np.float64]:
+def _hour_factors(scores: NDArray[np.float64], hour: NDArray[np.int64], days: float) -> NDArray[np.float64]:
+    """Factor `[24, S]` of each hour of the day, over that of all hours, from scores `[n, N, S]` at these hours."""
+    out = np.ones((DAY, scores.shape[2]))
+    share = days / (days + _OF_ALL_HOURS)
+    for s in range(scores.shape[2]):
+        every = scores[..., s]
+        if not np.isfinite(every).any():
+            continue
+        pooled = max(_least_that_covers(every), 1e-3)
+        for h in range(DAY):
+            own = every[hour == h]
+            if np.isfinite(own).any():
+                out[h, s] = (max(_least_that_covers(own), 1e-3) / pooled) ** share
+    return np.clip(out, 1 / _WIDEST, _WIDEST)
+
+
+def _factors(scores: NDArray[np.float64], days: float, narrowest: float) -> NDArray[np.float64]:
     """Factor of each node and service from scores `[n, N, S]` of some days, NaN where nothing was known."""
     hours, nodes, services = scores.shape
     out = np.ones((nodes, services))
@@ -222,11 +276,11 @@ def _factors(scores: NDArray[np.float64], days: float) -> NDArray[np.float64]:
             own, seen = every[:, n], days * float(np.isfinite(every[:, n]).sum()) / hours
             if seen > 0:
                 share = seen / (seen + _OF_ALL)
-                own_factor = np.clip(_least_that_covers(own), _NARROWEST / 2, 2 * _WIDEST)
+                own_factor = np.clip(_least_that_covers(own), narrowest / 2, 2 * _WIDEST)
                 out[n, s] = np.exp(share * np.log(own_factor) + (1 - share) * np.log(pooled))
         # together they cover as many as one factor for all would
         out[:, s] *= _least_that_covers(every / out[:, s])
-    return np.clip(out, _NARROWEST, _WIDEST)
+    return np.clip(out, narrowest, _WIDEST)
 
 
 def _least_that_covers(scores: NDArray[np.float64]) -> float:

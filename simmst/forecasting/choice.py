@@ -19,6 +19,8 @@ GROUPS: Mapping[str, slice] = {
     "1 h": slice(0, 1), "2-6 h": slice(1, 6), "7-12 h": slice(6, 12), "13-24 h": slice(12, DAY),
     "25 h on": slice(DAY, WEEK),
 }  # fmt: skip
+#: Between the names of the two rows of which a row is the mean.
+AND = " + "
 # One-sided, over the held-back days. Origins of one day share its weather, so a day is one observation; hours or
 # nodes taken for independent ones let a row win by chance.
 _LEVEL = 0.05

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from os import PathLike
 from pathlib import Path
 from typing import Self
@@ -21,6 +22,9 @@ from simmst.traffic.recorded import recorded_origins, ridge_origins
 from simmst.traffic.scaling import NodeScaler
 
 PERIODS = {"last": 1, "daily": 24, "weekly": 168}
+# Windows that a fit or its intervals rest on: more cost time alone. A file of 170 cells and two
+# months, or of 500 and three weeks, is read whole.
+_MOST = 250_000
 
 
 class Naive(Forecaster):
@@ -44,7 +48,7 @@ class Naive(Forecaster):
         """Measure the intervals on the last days."""
         data = traffic.hourly()
         parts = parts_of(data, self.horizon)
-        scaler = NodeScaler.fit(data.values[parts.train.steps], data.filled[parts.train.steps])
+        scaler = NodeScaler.fit(data.values[parts.train.steps], data.unrecorded[parts.train.steps])
         origins = _held_out(data, parts.validation.origins(self.horizon), self.horizon)
         intervals = _intervals(scaler, data, origins, self._values(data, origins, self.horizon))
         self.known = Known(data.services, data.node_ids, data.units, scaler, intervals, PERIODS[self.name])
@@ -106,8 +110,9 @@ class Ridge(Forecaster):
         parts = parts_of(data, self.horizon)
         origins = parts.train.origins(self.horizon)
         origins = ridge_origins(data, origins[origins >= parts.train.start + max(self.lags)], self.horizon)
+        origins = thinned(origins, len(data.node_ids))
         ridge = fit_ridge(
-            data.values, parts.train.steps, origins, self.horizon, self.lags, self.penalty, data.filled
+            data.values, parts.train.steps, origins, self.horizon, self.lags, self.penalty, data.unrecorded
         )
         held_out = _held_out(data, parts.validation.origins(self.horizon), self.horizon)
         intervals = _intervals(ridge.scaler, data, held_out, ridge.predict(data.values, held_out))
@@ -150,17 +155,26 @@ class Ridge(Forecaster):
 
 
 def _held_out(data: TrafficData, origins: npt.NDArray[np.int64], horizon: int) -> npt.NDArray[np.int64]:
-    kept = recorded_origins(data.filled, origins, horizon)
+    kept = recorded_origins(data.unrecorded, origins, horizon)
     if not kept.size:
         raise DataError(
             f"traffic: no {horizon} hours in a row of its last days were recorded, so there are no intervals: "
             "give other days or a shorter horizon"
         )
-    return kept
+    return thinned(kept, len(data.node_ids))
+
+
+def thinned(origins: npt.NDArray[np.int64], nodes: int) -> npt.NDArray[np.int64]:
+    """Take every k-th origin where so many nodes have more windows than `_MOST`; over days, k meets each hour."""
+    step = max(1, math.ceil(len(origins) * nodes / _MOST))
+    while math.gcd(step, 24) > 1:
+        step += 1
+    return origins[::step]
 
 
 def _intervals(
     scaler: NodeScaler, data: TrafficData, origins: npt.NDArray[np.int64], values: npt.NDArray[np.floating]
 ) -> Intervals:
-    actual = data.values[origins[:, None] + np.arange(values.shape[1])]
+    steps = origins[:, None] + np.arange(values.shape[1])
+    actual = np.where(data.known[steps], data.values[steps], np.nan)
     return Intervals.of(scaler, values, actual)

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from scipy.stats import norm
 
 from cutplane._install import install_command
 from simmst.errors import ConfigError
+from simmst.forecasting.calibration import quantile_at
 from simmst.forecasting.risk import Threshold, exceedance, risk_list, thresholds
 from simmst.io.atomic import atomically
 from simmst.traffic.dataset import TrafficData
@@ -40,6 +42,8 @@ class Forecast:
         What a reader must know first: gaps and absurd values in the hours that were read.
     quantiles : float64 array `[H, N, S, Q]`, optional
         At `simmst.forecasting.risk.LEVELS`, ascending; None from a forecaster without intervals.
+    made_by : tuple of str
+        What forecast each node, where that differs: "run", or "pretrained" for nodes that a run does not have.
     """
 
     history: TrafficData
@@ -50,6 +54,7 @@ class Forecast:
     level: float
     notices: tuple[str, ...] = ()
     quantiles: npt.NDArray[np.float64] | None = None
+    made_by: tuple[str, ...] = ()
 
     def exceedance(self, threshold: Threshold) -> npt.NDArray[np.float64]:
         """Probability `[H, N, S]` that traffic of an hour is above a threshold.
@@ -99,9 +104,41 @@ class Forecast:
         ends = self.values, self.upper
         return risk_list(self.history, self.times, ends, limits, self.exceedance(limits))
 
-    def to_polars(self) -> pl.DataFrame:
-        """Return a line for each hour, node and service, in this order: forecast, lower and upper end."""
+    def quantile(self, level: float) -> npt.NDArray[np.float64]:
+        """Traffic `[H, N, S]` that is not exceeded with a probability.
+
+        Between two of `quantiles` it is linear in the normal deviate, beyond the outermost that of a normal
+        variable, so that `exceedance` is its inverse.
+
+        Parameters
+        ----------
+        level : float
+            The probability, in (0, 1).
+
+        Raises
+        ------
+        ConfigError
+            If the level is out of range, or the forecast has no intervals.
+        """
+        if not 0 < level < 1:
+            raise ConfigError(f"level {level:g}: must lie between 0 and 1")
+        if self.quantiles is None:
+            raise ConfigError("quantile: this forecast has no intervals, so it gives no quantiles")
+        return quantile_at(self.quantiles, float(norm.ppf(level)))
+
+    def to_polars(self, levels: Sequence[float] = ()) -> pl.DataFrame:
+        """Return a line for each hour, node and service, in this order: forecast, lower and upper end.
+
+        Where nodes were forecast by different means a column `by` says which, see `made_by`.
+
+        Parameters
+        ----------
+        levels : sequence of float
+            Of quantiles, each a column more: `q10` of 0.1, `q97.5` of 0.975.
+        """
         hours, nodes, services = self.values.shape
+        by = {"by": np.tile(np.repeat(np.array(self.made_by), services), hours)} if self.made_by else {}
+        more = {f"q{100 * level:.10g}": self.quantile(level).ravel() for level in levels}
         return pl.DataFrame(
             {
                 "time": np.repeat(self.times.astype("datetime64[us]"), nodes * services),
@@ -110,6 +147,8 @@ class Forecast:
                 "forecast": self.values.ravel(),
                 "lower": self.lower.ravel(),
                 "upper": self.upper.ravel(),
+                **more,
+                **by,
             }
         )
 

@@ -11,7 +11,9 @@ from torch import nn
 
 from simmst.errors import ConfigError, DataError
 from simmst.forecasting.forecast import Forecast
+from simmst.forecasting.generations import served
 from simmst.forecasting.network import forecast_windows, network_forecast
+from simmst.forecasting.new_nodes import with_new_nodes
 from simmst.forecasting.saved import CHECKPOINT, SERVING, Serving
 from simmst.models.simmstnet import SimMSTNet
 from simmst.traffic.anomalies import anomalies, few
@@ -27,8 +29,9 @@ def forecast_file(checkpoint: Path, file: Path, horizon: int | None = None, leve
     checkpoint : Path
         A finished run's directory, or the checkpoint in it.
     file : Path
-        Traffic with the run's nodes and services, more of them or in another order; at least as many hours as
-        the network reads. It may be newer than what the run was trained on.
+        Traffic with the run's nodes and services, in any order; at least as many hours as the network reads.
+        It may be newer than what the run was trained on. More services are not forecast; more nodes are, by the
+        pretrained network, see `simmst.forecasting.new_nodes.with_new_nodes`.
     horizon : int, optional
         Hours to forecast, at most what the network was trained for; None for all of them.
     level : float
@@ -43,11 +46,12 @@ def forecast_file(checkpoint: Path, file: Path, horizon: int | None = None, leve
     model, kept = load_run(checkpoint)
     hours = kept.horizon if horizon is None else horizon
     kept.intervals.width(level)  # an impossible level is refused before the file is read
-    return forecast_traffic(model, kept, TrafficData.load(file), hours, level, f"data {file}")
+    traffic = TrafficData.load(file)
+    return with_new_nodes(forecast_traffic(model, kept, traffic, hours, level, f"data {file}"), traffic)
 
 
 def load_run(checkpoint: Path) -> tuple[SimMSTNet, Serving]:
-    """Read the network of a finished run, in evaluation mode, and what it forecasts with.
+    """Read the network of a finished run or of its last update, in evaluation mode, and what it forecasts with.
 
     Parameters
     ----------
@@ -57,13 +61,14 @@ def load_run(checkpoint: Path) -> tuple[SimMSTNet, Serving]:
     Raises
     ------
     SimmstError
-        If the run is not finished, or a file of it is damaged.
+        If the run is not finished, or a file of it is damaged or of another run.
     """
     directory = checkpoint.parent if checkpoint.name == CHECKPOINT else checkpoint
     if directory.is_file():
         raise ConfigError(f"checkpoint {checkpoint}: is a file; give the run's directory, {checkpoint.parent}")
     if not directory.is_dir():
         raise ConfigError(f"checkpoint {checkpoint}: no such directory")
+    directory = served(directory)  # that of its last update
     for name in (CHECKPOINT, SERVING):
         if not (directory / name).is_file():
             raise ConfigError(
@@ -71,7 +76,9 @@ def load_run(checkpoint: Path) -> tuple[SimMSTNet, Serving]:
                 f"`simmst run --resume {directory}`"
             )
     model, _ = load_model(directory / CHECKPOINT)
-    return model, Serving.load(directory / SERVING)
+    kept = Serving.load(directory / SERVING)
+    kept.check_beside(model, directory / SERVING)
+    return model, kept
 
 
 def forecast_traffic(
@@ -111,6 +118,11 @@ def forecast_traffic(
         forecast_windows(data, kept.scaler, origin, kept.lookback, kept.horizon), patches=kept.patches
     )
     values = network_forecast(model, windows, kept.scaler)[0, :horizon].astype(np.float64)
+    if not np.isfinite(values).all():
+        raise DataError(
+            f"{name}: the network's forecast is not finite, so there is none; a file of the run is damaged: "
+            "train it anew"
+        )
     lower, upper = kept.intervals.around(kept.scaler, values, level)
     every = kept.intervals.quantiles(kept.scaler, values)
     return Forecast(data, hours_after(data, horizon), values, lower, upper, level, notices, every)

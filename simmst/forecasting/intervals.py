@@ -45,11 +45,13 @@ class Intervals:
         scaler : NodeScaler
             Of the forecaster's training days.
         forecast, actual : float array `[O, H, N, S]`
-            In the units of the traffic.
+            In the units of the traffic. Where the truth is NaN, that origin of that node is left out.
         """
         errors = np.abs(scaler.transform(forecast) - scaler.transform(actual)).transpose(0, 2, 1, 3)
         origins, nodes = errors.shape[:2]
-        return cls.of_windows(errors.reshape(-1, *errors.shape[2:]), np.tile(np.arange(nodes), origins), nodes)
+        windows, node = errors.reshape(-1, *errors.shape[2:]), np.tile(np.arange(nodes), origins)
+        known = ~np.isnan(windows).any(axis=(1, 2))
+        return cls.of_windows(windows[known], node[known], nodes)
 
     @classmethod
     def of_windows(cls, errors: npt.NDArray[np.float32], node: npt.NDArray[np.int64], nodes: int) -> Self:
@@ -96,9 +98,8 @@ class Intervals:
         count = len(self.residuals)
         k = math.ceil((count + 1) * level)
         if k > count:
-            raise ConfigError(
-                f"level {level:g}: too high for {count} validation windows; at most {count / (count + 1):.4g}"
-            )
+            most = math.floor(count / (count + 1) * 1e4) / 1e4  # down, so that it is then taken
+            raise ConfigError(f"level {level:g}: too high for {count} validation windows; at most {most:g}")
         return np.asarray(self.residuals[k - 1], dtype=np.float64)
 
     def around(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,31 @@ def check_suffix(path: Path) -> None:
         raise ConfigError(f"out {path}: must end in {' or '.join(_SUFFIXES)}")
 
 
-def write_forecast(forecast: Forecast, path: Path, limits: npt.NDArray[np.floating] | None = None) -> None:
+def read_levels(given: str) -> tuple[float, ...]:
+    """Read what `--quantiles` was given: levels between 0 and 1, with commas between them.
+
+    Raises
+    ------
+    ConfigError
+        If one is no number, out of range, or there twice.
+    """
+    try:
+        levels = tuple(float(one) for one in given.split(","))
+    except ValueError:
+        levels = ()
+    if not levels or not all(0 < one < 1 for one in levels):
+        raise ConfigError(f"--quantiles {given}: must be levels between 0 and 1 with commas, such as 0.1,0.5,0.9")
+    if len(set(levels)) < len(levels):
+        raise ConfigError(f"--quantiles {given}: names a level twice")
+    return levels
+
+
+def write_forecast(
+    forecast: Forecast,
+    path: Path,
+    limits: npt.NDArray[np.floating] | None = None,
+    levels: Sequence[float] = (),
+) -> None:
     """Write CSV (figures of 6 digits) or Parquet, by the suffix.
 
     Parameters
@@ -31,8 +56,10 @@ def write_forecast(forecast: Forecast, path: Path, limits: npt.NDArray[np.floati
     path : Path
     limits : float array `[N, S]`, optional
         Adds the column `above`, the probability of an hour above them; empty where there is none.
+    levels : sequence of float
+        Adds columns of quantiles, as `Forecast.to_polars` names them.
     """
-    table = forecast.to_polars()
+    table = forecast.to_polars(levels)
     if limits is not None:
         table = table.with_columns(pl.Series("above", forecast.exceedance(limits).ravel()).fill_nan(None))
     write_table(table, path)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simmst.errors import SimmstError
+from simmst.traffic.recorded import recorded_whole
 from simmst.traffic.ridge import NormalEquations
 from simmst.traffic.scaling import NodeScaler
 
@@ -83,8 +84,9 @@ def fit_ridge(
         Steps before the origin that enter, of all services.
     penalty : float
         On the squares of all coefficients, the constant too.
-    filled : bool array [T, S], optional
-        Steps that were not recorded: the z-scores leave them out. Leave out origins with such targets yourself.
+    filled : bool array [T, S] or [T, N, S], optional
+        Steps that were not recorded, of all nodes or of each: neither the z-scores nor the targets are fitted to
+        them. Such lags are read as they are.
 
     Returns
     -------
@@ -109,6 +111,9 @@ def fit_ridge(
     for part in _chunks(origins):
         inputs = _features(scaled, part, lags)
         targets = scaled[part[:, None] + np.arange(horizon)].transpose(0, 2, 1, 3).reshape(len(inputs), -1)
+        if filled is not None and filled.any():
+            kept = np.broadcast_to(recorded_whole(filled, part, horizon), (len(part), scaled.shape[1])).ravel()
+            inputs, targets = inputs[kept], targets[kept]
         equations.add(inputs, targets)
     return RidgeFit(lags, scaler, equations.solve(penalty))
 

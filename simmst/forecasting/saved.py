@@ -14,9 +14,11 @@ from torch import nn
 from simmst.errors import ConfigError, DataError
 from simmst.forecasting.intervals import Intervals
 from simmst.io.npz import Arrays, check_array, load_npz, save_npz
+from simmst.models.simmstnet import SimMSTNet
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.scaling import NodeScaler
 from simmst.traffic.windows import WindowDataset, WindowSource, iterate_batches
+from simmst.training.checkpoint import tensors_digest
 from simmst.training.trainer import to_tensors
 
 CHECKPOINT, SERVING = "checkpoint.safetensors", "serving.npz"
@@ -41,6 +43,8 @@ class Serving:
         Neighbours of each node.
     intervals : Intervals
         From the validation windows.
+    network : str
+        Digest of the network that it was written beside; empty in files of before.
     """
 
     services: tuple[str, ...]
@@ -50,6 +54,7 @@ class Serving:
     scaler: NodeScaler
     patches: npt.NDArray[np.int64]
     intervals: Intervals
+    network: str = ""
 
     @classmethod
     def of(
@@ -77,7 +82,7 @@ class Serving:
         """
         return cls(
             data.services, data.node_ids, data.units, windows.lookback, scaler, windows.patches,
-            held_out_intervals(model, held_out, len(data.node_ids)),
+            held_out_intervals(model, held_out, len(data.node_ids)), tensors_digest(model.state_dict()),
         )  # fmt: skip
 
     def save(self, path: Path) -> None:
@@ -93,6 +98,7 @@ class Serving:
             "patches": self.patches,
             "residuals": self.intervals.residuals,
             "spread": self.intervals.spread,
+            "network": np.array(self.network),
         }
         save_npz(path, arrays)
 
@@ -103,6 +109,7 @@ class Serving:
         if "mean" in kept:
             # files of before know neither: their z-scores are of traffic itself, and all nodes have one width
             kept = dict.fromkeys(("unit", "spread"), np.ones_like(kept["mean"])) | kept
+        kept = {"network": np.array("")} | kept
         try:
             _check(kept)
         except KeyError as error:
@@ -117,7 +124,38 @@ class Serving:
             NodeScaler(kept["mean"], kept["scale"], kept["unit"]),
             kept["patches"],
             Intervals(kept["residuals"], kept["spread"]),
+            str(kept["network"]),
         )
+
+    def check_beside(self, model: SimMSTNet, path: Path) -> None:
+        """Refuse to serve another network than the one it was written beside.
+
+        Parameters
+        ----------
+        model : SimMSTNet
+            The network of the folder.
+        path : Path
+            The file that this was read from, for the message.
+
+        Raises
+        ------
+        ConfigError
+            If it is of another network, or its sizes are not this one's.
+        """
+        c = model.config
+        mine = (len(self.services), self.lookback, self.horizon, self.patches.shape[1])
+        sizes = "services", "lookback", "horizon", "patch"
+        odd = [
+            f"{name} {own} in place of {its}"
+            for name, own, its in zip(sizes, mine, (c.services, c.lookback, c.horizon, c.patch), strict=True)
+            if own != its
+        ]
+        if odd or (self.network and self.network != tensors_digest(model.state_dict())):
+            why = f" ({', '.join(odd)})" if odd else ""
+            raise ConfigError(
+                f"{path}: is of another run than the {CHECKPOINT} beside it{why}; `simmst run --resume "
+                f"{path.parent}` writes both anew"
+            )
 
     @property
     def horizon(self) -> int:
@@ -130,7 +168,8 @@ def _check(kept: Arrays) -> None:
     check_array("services", kept["services"], "U", None)
     check_array("node_ids", kept["node_ids"], "U", None)
     services, nodes = len(kept["services"]), len(kept["node_ids"])
-    check_array("units", kept["units"], "U")
+    for name in ("units", "network"):
+        check_array(name, kept[name], "U")
     check_array("lookback", kept["lookback"], "iu")
     for name in ("mean", "scale", "unit", "spread"):
         check_array(name, kept[name], "f", nodes, services)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from simmst.errors import ConfigError, DataError
 from simmst.forecasting.adapted import Adapted
-from simmst.forecasting.calibration import Calibration, Quantiles
-from simmst.forecasting.choice import GROUPS, Choice, errors_by_group
+from simmst.forecasting.calibration import Calibration, Quantiles, judged
+from simmst.forecasting.choice import AND, GROUPS, Choice, errors_by_group
 from simmst.forecasting.closed_form import Ridge
 from simmst.forecasting.folder import new_folder, read_folder, write_folder
 from simmst.forecasting.forecast import Forecast
@@ -33,7 +33,7 @@ FEWEST_DAYS = 7
 # From so many days on the network's mean with the profile is better than the network, but for the first hour.
 _FEWEST_TO_MIX = 3
 _MEAN_AT = ("2-6 h", "7-12 h", "13-24 h")
-_AVERAGED, _AND = (Profile.name, Autoregression.name), " + "
+_AVERAGED = Profile.name, Autoregression.name
 # Series that are back-tested, spread evenly over the nodes; and up to how many the ridge stands beside.
 _MOST_SERIES = 2000
 
@@ -72,8 +72,8 @@ class Selected(Forecaster):
         self.network = Pretrained() if network is None else network
         self.others, self.horizon = tuple(others), checked(horizon, 0.5)
         names = [one.name for one in (self.network, *_rows(), Ridge(), *self.others)]
-        if len(set(names)) < len(names) or any(_AND in name for name in names):
-            raise ConfigError(f"others: must have names of their own without {_AND!r}, got {', '.join(names)}")
+        if len(set(names)) < len(names) or any(AND in name for name in names):
+            raise ConfigError(f"others: must have names of their own without {AND!r}, got {', '.join(names)}")
         self.choice: Choice | None = None
         self.held_back: HeldBack | None = None
         self.calibration = Calibration.none()
@@ -108,7 +108,7 @@ class Selected(Forecaster):
             quantiles = self._network(before, known[:at], self.horizon)
             rows = {name: _medians(one, before, known[:at], self.horizon) for name, one in candidates.items()}
             medians = self._with_means(quantiles, rows)
-            truth, there = part.values[at : at + self.horizon], known[at : at + self.horizon]
+            truth, there = part.values[at : at + self.horizon], judged(known, int(at), self.horizon)
             errors.append(errors_by_group(list(medians.values()), truth, there))
             kept.append((quantiles[:DAY], {name: one[:DAY] for name, one in medians.items()}))
         names = list(medians)
@@ -122,7 +122,7 @@ class Selected(Forecaster):
         self.calibration = Calibration.of(part, known, origins, found)
         self.held_back = self._beside_truth(part, known, origins, found)
         every = known_hours(data)
-        needed = {part for name in self.choice.used() for part in name.split(_AND)}
+        needed = {part for name in self.choice.used() for part in name.split(AND)}
         self._fitted = {name: _learnt(one, data, every) for name, one in candidates.items() if name in needed}
         return self
 
@@ -182,7 +182,7 @@ class Selected(Forecaster):
         every = {self.network.name: quantiles[..., MEDIAN].astype(np.float64), **rows}
         networks = [name for name in (self.network.name, Adapted.name) if name in every]
         means = {
-            f"{name}{_AND}{one}": (every[name] + every[one]) / 2
+            f"{name}{AND}{one}": (every[name] + every[one]) / 2
             for name in networks for one in _AVERAGED if one in every
         }  # fmt: skip
         return every | means
@@ -192,9 +192,12 @@ class Selected(Forecaster):
     ) -> HeldBack:
         """Keep calibrated quantiles of the days after the origins, beside the truth."""
         hours = min(DAY, self.horizon)
-        quantiles = [self.calibration.quantiles(one[:hours], data) for one in found]
-        spans = origins[:, None] + np.arange(hours)
-        truth = np.where(known[spans], data.values[spans], np.nan)
+        quantiles = [
+            self.calibration.quantiles(one[:hours], data.select(stop=int(at)))
+            for at, one in zip(origins, found, strict=True)
+        ]
+        there = np.stack([judged(known, int(at), hours) for at in origins])
+        truth = np.where(there, data.values[origins[:, None] + np.arange(hours)], np.nan)
         return HeldBack(
             data.select(stop=int(origins[0])), origins, data.start_hour,
             np.stack(quantiles).astype(np.float32), truth,
@@ -202,7 +205,7 @@ class Selected(Forecaster):
 
     def _usual(self) -> list[str]:
         """What is kept unless another is better, by group."""
-        mean = f"{self.network.name}{_AND}{Profile.name}"
+        mean = f"{self.network.name}{AND}{Profile.name}"
         return [mean if name in _MEAN_AT else self.network.name for name in GROUPS]
 
     def _candidates(self, data: TrafficData, known: Flags, stop: int) -> dict[str, Forecaster]:
@@ -255,7 +258,7 @@ class Selected(Forecaster):
         made.calibration = Calibration.from_arrays(arrays)
         made._fitted = {str(name): read(folder / f"row-{i}") for i, name in enumerate(kept)}
         used = () if made.choice is None else made.choice.used()
-        if {part for name in used for part in name.split(_AND)} - {made.network.name} != {*made._fitted}:
+        if {part for name in used for part in name.split(AND)} - {made.network.name} != {*made._fitted}:
             raise DataError(f"{folder}: damaged (the rows that were chosen are not those that are there)")
         return made
 

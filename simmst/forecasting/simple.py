@@ -22,6 +22,8 @@ from simmst.io.npz import Arrays, check_array
 from simmst.pretraining.reading import LEVELS, MEDIAN
 from simmst.traffic.dataset import TrafficData
 
+# What a series differs from its yesterday is a rough width, which calibration may well halve.
+_NARROWEST = 0.5
 _SERIES = 8192  # at once: bounds the memory on large cities
 
 
@@ -45,7 +47,7 @@ class Row(Forecaster):
         for at in origins:
             before = data.select(stop=int(at))
             found.append(spread_quantiles(before, known[:at], self.medians(before, known[:at], DAY)))
-        self.calibration = Calibration.of(data, known, origins, found)
+        self.calibration = Calibration.of(data, known, origins, found, _NARROWEST)
         return self
 
     def update(self, traffic: TrafficData) -> Self:

@@ -15,23 +15,29 @@ def atomic_file(target: Path) -> Iterator[BinaryIO]:
     """Open a temporary file for writing that takes the name `target` if the block ends without an error."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(target)
-    try:
+    with _undone(target, temporary):
         with open(temporary, "xb") as stream:
             yield stream
         os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def atomically(target: Path, write: Callable[[Path], Any]) -> None:
     """Let `write` fill a temporary file beside `target`, then rename it: the target is whole or untouched."""
     temporary = _beside(target)
-    try:
+    with _undone(target, temporary):
         write(temporary)
         os.replace(temporary, target)
-    except BaseException:
+
+
+@contextmanager
+def _undone(target: Path, temporary: Path) -> Iterator[None]:
+    """Remove the temporary file after an error, and name the target where the system names no file (full disk)."""
+    try:
+        yield
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, str(temporary)):
+            error.filename = str(target)
         raise
 
 

@@ -27,12 +27,13 @@ def locked(folder: Path, name: str = ".lock") -> Iterator[None]:
     folder : Path
         An existing folder.
     name : str
-        File in it that the lock is on, with the number of the process; it goes with the lock.
+        File in it that the lock is on, with the number of the process; it goes with the lock. Links are not
+        followed: the folder may come from others, and the file that they lead to would be overwritten.
 
     Raises
     ------
     LockedError
-        If another process holds it.
+        If another process holds it, or the file is a link or no plain file.
     """
     path = folder / name
     handle = _held(path, folder)
@@ -50,7 +51,9 @@ def locked(folder: Path, name: str = ".lock") -> Iterator[None]:
 def _held(path: Path, folder: Path) -> int:
     """Open the file and take the lock; again where its last holder removed it in between."""
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise LockedError(f"{path}: is a link, or no plain file; remove it")
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         try:
             try:
                 _take(handle)

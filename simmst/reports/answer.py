@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,13 @@ import numpy.typing as npt
 from simmst.forecasting.forecast import Forecast
 from simmst.forecasting.held_back import HeldBack
 from simmst.forecasting.totals import Total, totals
-from simmst.reports.cells import LIKELY, PERHAPS, cell_map, cell_picture, mark
+from simmst.reports.cells import cell_map, cell_picture, chance, mark
 from simmst.reports.page import page
+from simmst.reports.verdict import highest, lately, verdict
 from simmst.traffic.dataset import TrafficData
 from simmst.traffic.hourly_units import hourly_units
 
-_LISTED, _DRAWN, _MAPPED = 8, 120, 3000
+_LISTED, _DRAWN, _MAPPED, _FOUND = 8, 120, 3000, 5000
 _DAY, _PAST = 24, 72
 _COLUMNS = ["cell", "service", "above in an hour", "at", "forecast", "upper end", "threshold", "highest seen"]
 
@@ -31,7 +33,7 @@ def answer(
     Parameters
     ----------
     forecast : Forecast
-        With quantiles.
+        With quantiles; of a longer one the first day is shown.
     sure : sequence of str
         Sentences on how good it was lately.
     held : HeldBack, optional
@@ -44,28 +46,42 @@ def answer(
     dict
         For the template's macro `answer`.
     """
+    forecast = _first_day(forecast)
     data = forecast.history
-    highest = _highest(data)
-    asked = highest if limits is None else limits
-    risk = forecast.risk(asked)
-    probability = forecast.exceedance(asked)[:_DAY].max(axis=0)  # [N, S]
-    cells = [*risk.iter_rows(named=True)]
+    asked = highest(data.values, data.known) if limits is None else limits
+    given = limits is not None
+    cells = [*forecast.risk(asked).iter_rows(named=True)] if np.isfinite(asked).any() else []
+    found = verdict(cells, given, len(data.values) // _DAY)
+    hours = len(forecast.times)
+    how_lately = [] if held is None else [lately(held, limits, data.node_ids, data.services)]
     return {
-        "when": f"{_said(forecast.times[0])} to {_said(forecast.times[min(_DAY, len(forecast.times)) - 1])}",
-        "verdict": _verdict(cells, limits is not None, data),
-        "sure": list(sure),
+        "question": "Will any cell be full?" if given else "Will any cell be busier than ever seen?",
+        "when": _span(forecast.times[0], forecast.times[-1]),
+        "verdict": found.sentence,
+        "kind": found.word.lower(),
+        "behind": found.behind,
+        "sure": [*how_lately, *sure],
+        "span": "all day" if hours == _DAY else f"{hours} hours" if hours > 1 else "one hour",
         "totals": [_total(one, data) for one in totals(forecast, held)],
         "measured": held is not None,
-        "given": limits is not None,
-        "columns": _COLUMNS if limits is not None else [name for name in _COLUMNS if name != "threshold"],
-        "listed": [_listed(one, limits is not None) for one in cells[:_LISTED]],
-        "map": _map(data, probability),
-        "cells": _pictures(forecast, cells, asked),
+        "level": f"{100 * forecast.level:g} %",
+        "given": given,
+        "columns": _COLUMNS if given else [name for name in _COLUMNS if name != "threshold"],
+        "listed": [_listed(one, given) for one in cells[:_LISTED]],
+        "map": _map(data, cells),
+        "cells": _pictures(forecast, cells[:_DRAWN], asked),
+        "rest": [_line(one) for one in cells[_DRAWN : _DRAWN + _FOUND]],
         "of": len(cells),
     }
 
 
-def answer_page(title: str, first: Mapping[str, Any], notices: Sequence[str], facts: Mapping[str, str]) -> str:
+def answer_page(
+    title: str,
+    first: Mapping[str, Any],
+    notices: Sequence[str],
+    facts: Mapping[str, str],
+    right: Mapping[str, Any] | None = None,
+) -> str:
     """Write a page of an answer alone.
 
     Parameters
@@ -76,79 +92,77 @@ def answer_page(title: str, first: Mapping[str, Any], notices: Sequence[str], fa
     notices : sequence of str
     facts : mapping of str to str
         What was forecast, by what.
+    right : mapping, optional
+        From `simmst.reports.right.how_right`, where days were held back.
     """
-    return page("answer_page.html.j2", title=title, answer=first, notices=notices, facts=facts)
+    return page("answer_page.html.j2", title=title, answer=first, notices=notices, facts=facts, right=right)
 
 
-def _highest(data: TrafficData) -> Array:
-    return np.asarray(np.where(data.known, data.values, 0.0).max(axis=0), dtype=np.float64)
+def _first_day(forecast: Forecast) -> Forecast:
+    """Cut a longer forecast: what is said of a day is of its hours alone."""
+    parts = {name: getattr(forecast, name)[:_DAY] for name in ("times", "values", "lower", "upper")}
+    return replace(forecast, **parts, quantiles=None if forecast.quantiles is None else forecast.quantiles[:_DAY])
 
 
-def _verdict(cells: Sequence[Mapping[str, Any]], given: bool, data: TrafficData) -> str:
-    """Answer in words whether any cell will be full."""
-    likely = [one for one in cells if one["probability"] >= LIKELY]
-    perhaps = sum(PERHAPS <= one["probability"] < LIKELY for one in cells)
-    above = "above its threshold" if given else f"above every hour of the {len(data.values) // _DAY} days seen"
-    if not cells:
-        return "No cell has a threshold."
-    first = cells[0]
-    things = "cells" if len({one["service"] for one in cells}) == 1 else "cells and services"
-    which = (
-        f"likeliest {first['node']}, {first['service']}, at {first['time']:%H:%M} on {first['time']:%A} "
-        f"({100 * first['probability']:.0f} %)"
-    )
-    if likely:
-        are = "is" if len(likely) == 1 else "are"
-        words = (
-            f"Yes: {len(likely)} of {len(cells)} {things} {are} likelier than not to have an hour {above}; "
-            f"{which}. {perhaps} more may (10 to 50 %)."
-        )
-    elif perhaps:
-        words = (
-            f"Perhaps: none of {len(cells)} {things} is likelier than not to have an hour {above}, {perhaps} may "
-            f"(10 to 50 %); {which}."
-        )
-    else:
-        words = f"No: none of {len(cells)} {things} has more than 10 % in any hour to be {above}; {which}."
-    return words if given else f"{words} No threshold was given, so this is not yet an answer to “full”."
+def rounded(number: float) -> str:
+    """Four digits that count, without an exponent."""
+    if number == 0 or not np.isfinite(number):
+        return "0" if number == 0 else "–"
+    places = 3 - int(np.floor(np.log10(abs(number))))
+    text = f"{round(number, places):,.{max(places, 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _said(time: np.datetime64) -> str:
-    moment = time.astype("datetime64[m]").item()
-    return f"{moment:%A %d %B %Y, %H:%M}"
+def _span(first: np.datetime64, last: np.datetime64) -> str:
+    """Say which hours: the last one is the hour that begins then."""
+    start, stop = (one.astype("datetime64[m]").item() for one in (first, last))
+    if start.date() == stop.date():
+        return f"{start:%A %d %B %Y}, hours from {start:%H:%M} to {stop:%H:%M}"
+    return f"{start:%A %d %B %Y}, {start:%H:%M}, to {stop:%A %d %B}, {stop:%H:%M}"
 
 
 def _total(one: Total, data: TrafficData) -> dict[str, str]:
     unit = data.unit_of(one.service)
     unit = "" if unit in ("unknown", "simulated") else f" {unit}"
 
-    def figure(ends: tuple[float, float, float]) -> str:
-        value, low, high = (f"{x:,.0f}" if ends[0] >= 1000 else f"{x:.3g}" for x in ends)
-        return f"{value}{unit} ({low} to {high})"
-
+    value, low, high = (rounded(x) for x in one.day)
+    busy, least, most = (rounded(x) for x in one.busiest)
     return {
         "service": one.service,
-        "day": figure(one.day),
+        "of": "mean over cells and hours" if one.averaged else "",
+        "day": f"{value}{unit}",
+        "day_ends": f"{low} to {high}",
         "hour": f"{one.hour.astype('datetime64[m]').item():%H:%M}",
-        "busiest": figure(one.busiest),
-        "how": "mean over cells" if one.averaged else "all cells",
+        "busiest": f"{busy}{unit}",
+        "busiest_ends": f"{least} to {most}",
     }
 
 
 def _listed(one: Mapping[str, Any], given: bool) -> list[str]:
     figures = ("forecast", "upper", *(["threshold"] if given else []), "highest_seen")
     return [
-        one["node"], one["service"], f"{100 * one['probability']:.0f} %", f"{one['time']:%a %H:%M}",
-        *(f"{one[name]:.4g}" for name in figures),
+        one["node"], one["service"], chance(one["probability"]), f"{one['time']:%a %H:%M}",
+        *(rounded(one[name]) for name in figures),
     ]  # fmt: skip
 
 
-def _map(data: TrafficData, probability: Array) -> dict[str, Any] | None:
-    if data.coordinates is None or len(data.node_ids) > _MAPPED:
+def _line(one: Mapping[str, Any]) -> str:
+    """Say of a cell that is not drawn what its picture would show."""
+    return (
+        f"{one['node']} · {one['service']}: {chance(one['probability'])} at {one['time']:%H:%M}, "
+        f"{rounded(one['forecast'])} (up to {rounded(one['upper'])})"
+    )
+
+
+def _map(data: TrafficData, cells: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    if data.coordinates is None or len(data.node_ids) > _MAPPED or not cells:
         return None
-    asked = ~np.isnan(probability)
-    likeliest = np.where(asked, probability, -1.0).max(axis=1)
-    return cell_map(data.coordinates, data.node_ids, likeliest)
+    likeliest: dict[str, float] = {}
+    for one in cells:  # likeliest first
+        likeliest.setdefault(one["node"], one["probability"])
+    asked = [i for i, name in enumerate(data.node_ids) if name in likeliest]
+    names = [data.node_ids[i] for i in asked]
+    return cell_map(data.coordinates[asked], names, np.array([likeliest[name] for name in names]))
 
 
 def _pictures(forecast: Forecast, cells: Sequence[Mapping[str, Any]], limits: Array) -> list[dict[str, Any]]:
@@ -157,18 +171,18 @@ def _pictures(forecast: Forecast, cells: Sequence[Mapping[str, Any]], limits: Ar
     past = np.where(data.known[-_PAST:], data.values[-_PAST:], np.nan).astype(np.float64)
     nodes = {name: i for i, name in enumerate(data.node_ids)}
     out = []
-    for one in cells[:_DRAWN]:
+    for one in cells:
         n, s = nodes[one["node"]], data.services.index(one["service"])
-        ends = forecast.lower[:_DAY, n, s], forecast.upper[:_DAY, n, s]
+        ends = forecast.lower[:, n, s], forecast.upper[:, n, s]
         out.append(
             {
                 "name": f"{one['node']} · {one['service']}",
-                "title": f"{one['node']} {one['service']}: {_PAST} hours and the next {_DAY}",
+                "title": f"{one['node']} {one['service']}: {len(past)} hours and the next {len(forecast.times)}",
                 "unit": hourly_units(data, one["service"]),
-                "peak": f"{forecast.values[:_DAY, n, s].max():.4g}",
-                "probability": f"{100 * one['probability']:.0f} %",
+                "peak": rounded(float(forecast.values[:, n, s].max())),
+                "probability": chance(one["probability"]),
                 "mark": mark(one["probability"]),
-                "picture": cell_picture(past[:, n, s], forecast.values[:_DAY, n, s], ends, float(limits[n, s])),
+                "picture": cell_picture(past[:, n, s], forecast.values[:, n, s], ends, float(limits[n, s])),
             }
         )
     return out

@@ -91,11 +91,11 @@ def _pictures(result: Backtest, shown: Sequence[str]) -> list[str]:
     level = data.values.mean(axis=(0, 2))
     node = int(np.argsort(level, kind="stable")[len(level) // 2])
     times = data.times[origins[:, None] + np.arange(step)].ravel()
-    known = np.ones(result.actual.shape[:2] + result.actual.shape[3:], bool)
+    known = np.ones(result.actual.shape, bool)
     known = known if result.recorded is None else result.recorded
     figures = []
     for s, service in enumerate(data.services):
-        lines = {"truth": np.where(known[:, :step, s], result.actual[:, :step, node, s], np.nan).ravel()}
+        lines = {"truth": np.where(known[:, :step, node, s], result.actual[:, :step, node, s], np.nan).ravel()}
         lines |= {name: result.forecasts[name][:, :step, node, s].ravel() for name in shown}
         title = f"{service}: node {data.node_ids[node]}"
         figures.append(forecast_figure(title, hourly_units(data, service), times, lines))

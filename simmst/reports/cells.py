@@ -13,6 +13,7 @@ _WIDTH, _HEIGHT, _MAP, _EDGE = 220.0, 64.0, 480.0, 16.0
 #: From which probability on a cell's mark is that of "perhaps", and of "likely".
 PERHAPS, LIKELY = 0.1, 0.5
 _RADII = {"likely": 7.0, "perhaps": 5.0, "unlikely": 2.5}
+_WORDS = {"likely": "50 % and more", "perhaps": "10 to 50 %", "unlikely": "less"}
 
 
 def cell_picture(past: Array, forecast: Array, ends: tuple[Array, Array], limit: float) -> dict[str, Any]:
@@ -55,6 +56,13 @@ def _points(x: Array, y: Array) -> str:
     return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
 
 
+def chance(probability: float) -> str:
+    """Say a probability in whole per cent, and never that something is certain."""
+    if probability < 0.005:
+        return "below 1 %"
+    return "above 99 %" if probability > 0.995 else f"{100 * probability:.0f} %"
+
+
 def mark(probability: float) -> str:
     """Say in a word how likely: the class of a mark on the map, which differs in shape as well as in colour."""
     return "likely" if probability >= LIKELY else "perhaps" if probability >= PERHAPS else "unlikely"
@@ -85,8 +93,12 @@ def cell_map(coordinates: Array, names: Sequence[str], probability: Array) -> di
             "x": f"{xy[i, 0]:.1f}",
             "y": f"{xy[i, 1]:.1f}",
             "radius": _RADII[kind],
-            "words": f"{names[i]}: {100 * max(float(probability[i]), 0.0):.0f} %",
+            "words": f"{names[i]}: {chance(float(probability[i]))}",
         }
         for i in np.argsort(probability, kind="stable")  # the likeliest on top
     ]
-    return {"width": _MAP, "height": f"{float(xy[:, 1].max()) + _EDGE:.0f}", "dots": dots}
+    legend = [
+        {"kind": kind, "radius": radius, "words": _WORDS[kind], "count": sum(dot["kind"] == kind for dot in dots)}
+        for kind, radius in _RADII.items()
+    ]
+    return {"width": _MAP, "height": f"{float(xy[:, 1].max()) + _EDGE:.0f}", "dots": dots, "legend": legend}

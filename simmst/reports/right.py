@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 
+from simmst.forecasting.choice import AND, GROUPS, Choice
 from simmst.reports.svg import MODEL, MUTED, RIDGE, inline_svg
 
 _EVEN = 0.5
@@ -40,6 +42,38 @@ def sentences(days: str, intervals: Mapping[str, Any], reliability: Mapping[str,
             f"({100 * said:.0f} % on average), {100 * came:.0f} % were."
         )
     return out
+
+
+def beside(choice: Choice | None, horizon: int) -> list[str]:
+    """Say how what forecasts did on the held-back days, beside the best row that stood alone.
+
+    Parameters
+    ----------
+    choice : Choice or None
+        Its first row is the network; means of it with another are no simple rows.
+    horizon : int
+        Hours that were forecast.
+    """
+    if choice is None or not choice.origins:
+        return []
+    hours = np.array([min(GROUPS[name].stop, horizon) - GROUPS[name].start for name in choice.groups])
+    over = (choice.errors * hours).sum(axis=2) / hours.sum()  # [R, S]; NaN where a group has none
+    taken = (np.take_along_axis(choice.errors, choice.taken[None], axis=0)[0] * hours).sum(axis=1) / hours.sum()
+    simple = [r for r, name in enumerate(choice.rows) if r and choice.rows[0] not in name.split(AND)]
+    said = []
+    for s, service in enumerate(choice.services):
+        least = min(simple, key=lambda r: np.nan_to_num(over[r, s], nan=np.inf))
+        if not np.isfinite(over[least, s]) or not np.isfinite(taken[s]) or over[least, s] == 0:
+            continue
+        share = taken[s] / over[least, s] - 1
+        where = "that of" if share == 0 else f"{100 * abs(share):.0f} % {'below' if share < 0 else 'above'}"
+        said.append(f"{service} {where} “{choice.rows[least]}”")
+    if not said:
+        return []
+    return [
+        f"Mean absolute error beside the best simple row there: {', '.join(said)}; a little too good, for these "
+        "days chose what forecasts."
+    ]
 
 
 def how_right(days: str, intervals: Mapping[str, Any], reliability: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from simmst.evaluation.benchmark import Benchmark
 from simmst.evaluation.compare import COMPARED, Comparison, Row, as_records, horizons, lowest, services
-from simmst.evaluation.target import PRIOR_NOTICE
+from simmst.evaluation.target import PRIOR_NOTICE, prior_has_seen
 from simmst.io.atomic import atomically
 from simmst.io.versions import versions
 from simmst.traffic.hourly_units import hourly_units
@@ -70,7 +70,7 @@ class Table:
             f"{self.settings['budget']}, seeds {self.settings['seeds']} (figures: mean ± standard deviation).",
         ]
         notes += [*_own_histories(self.rows), *_only_started(self.rows)]
-        if any(row.cells[0].cell.kind != "real" for row in self.rows):
+        if any(row.cells[0].cell.kind != "real" for row in self.rows) and prior_has_seen(b.target.data):
             notes.append(PRIOR_NOTICE)
         for scarce in sorted({row.cells[0].cell.days or 0 for row in self.rows} - {0}):
             notes.append(

@@ -77,8 +77,12 @@ def world_weights(
 
     Parameters
     ----------
-    network, real, bank, seed, share
-        As in `world_problem`.
+    network : PretrainedNet
+        As all that is not named here, as in `world_problem`.
+    real : RealWindows
+    bank : Bank
+    seed : int
+    share : float
     by : str
         "world" or "sample": what has a weight of its own.
     iterations : int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -238,6 +238,7 @@ def _begin(folder: Path, config: CollectionConfig, prior: Prior, path_gain: Path
         if other:
             changes = ", ".join(f"{name} {before.get(name)!r} is now {record[name]!r}" for name in other)
             raise ConfigError(f"{folder}: holds another collection ({changes}); name another folder")
+        _check_parts(folder, record)
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -250,6 +251,22 @@ def _begin(folder: Path, config: CollectionConfig, prior: Prior, path_gain: Path
     if path_gain is not None:
         save_path_gain(path_gain, folder / _GAIN)
     _write(folder / _CONFIG, json.dumps(record, indent=2) + "\n")  # last: with it, the folder is a collection
+
+
+def _check_parts(folder: Path, record: Mapping[str, Any]) -> None:
+    """Refuse what is not as it was recorded: worlds to come would be of another prior than the others."""
+    if (folder / _WORLDS).is_symlink():
+        raise ConfigError(f"{folder / _WORLDS}: is a link, which is not followed; name another folder")
+    path = folder / _PRIOR
+    try:
+        prior = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+    gain = folder / _GAIN
+    same_gain = record["path_gain_sha256"] is None or _digest(load_path_gain(gain)) == record["path_gain_sha256"]
+    for same, changed in ((prior == record["prior_sha256"], path), (same_gain, gain)):
+        if not same:
+            raise ConfigError(f"{changed}: has been changed since the collection was begun; name another folder")
 
 
 def _write(path: Path, text: str) -> None:

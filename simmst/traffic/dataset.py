@@ -96,10 +96,15 @@ class TrafficData:
         return filled
 
     @property
+    def unrecorded(self) -> NDArray[np.bool_]:
+        """Values that were filled, bool `[T, N, S]`: those of gaps, at all nodes, and `missing` ones."""
+        in_gap = self.filled[:, None]
+        return np.broadcast_to(in_gap, self.values.shape) if self.missing is None else self.missing | in_gap
+
+    @property
     def known(self) -> NDArray[np.bool_]:
         """Values that were recorded, bool `[T, N, S]`: those in no gap and not `missing`."""
-        known = np.broadcast_to(~self.filled[:, None], self.values.shape)
-        return known.copy() if self.missing is None else known & ~self.missing
+        return ~self.unrecorded
 
     def unit_of(self, service: str) -> str:
         """Return the unit of one service's values."""

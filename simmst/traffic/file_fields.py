@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -25,18 +26,16 @@ def fields_of(keys: dict[str, NDArray[Any]]) -> dict[str, Any]:
     if values.ndim != 3 or values.dtype.kind not in "fiu":
         raise DataError(f"values: must be numbers [T, N, S], not {values.dtype} of shape {values.shape}")
     try:
-        start = np.datetime64(str(keys["start"]), "m")
+        start = _time(keys["start"])
         step = int(keys["step_minutes"])
         if step != keys["step_minutes"]:
             raise ValueError
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise DataError("start, step_minutes: must be one local time and one whole number") from None
     try:
-        gaps = tuple(
-            Gap(str(service), np.datetime64(str(first), "m"), np.datetime64(str(stop), "m"))
-            for service, first, stop in keys.get("gaps", ())
-        )
-    except (ValueError, TypeError):
+        rows = keys.get("gaps", ())
+        gaps = tuple(Gap(str(service), _time(first), _time(stop)) for service, first, stop in rows)
+    except (ValueError, TypeError, OverflowError):
         raise DataError("gaps: must be rows of service, start and stop") from None
     services = tuple(str(name) for name in np.atleast_1d(keys["services"]))
     units = str(keys.get("units", "unknown"))
@@ -62,6 +61,14 @@ def fields_of(keys: dict[str, NDArray[Any]]) -> dict[str, Any]:
         "missing": keys.get("missing"),
         "averaged": tuple(str(name) for name in np.atleast_1d(keys.get("averaged", ()))),
     }
+
+
+def _time(written: object) -> np.datetime64:
+    """Read a time with a year of four digits: of longer ones NumPy makes another year, and says nothing."""
+    text = str(written)
+    if not re.match(r"\d{4}(?!\d)", text):
+        raise ValueError
+    return np.datetime64(text, "m")
 
 
 def _split_units(services: tuple[str, ...]) -> tuple[tuple[str, ...], str]:

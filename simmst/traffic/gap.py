@@ -1,8 +1,11 @@
 """A gap: when a service was not recorded."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 
 class Gap(NamedTuple):
@@ -11,3 +14,8 @@ class Gap(NamedTuple):
     service: str
     start: np.datetime64
     stop: np.datetime64
+
+
+def each_node(filled: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Give steps filled of all nodes `[T, S]`, or of each `[T, N, S]`, an axis of nodes: `[T, 1 or N, S]`."""
+    return filled[:, None] if filled.ndim == 2 else filled

@@ -16,7 +16,8 @@ IntArray = NDArray[np.int64]
 class GraphWindows:
     """Every node at once: sample `i` is origin `i`.
 
-    Its batches have `history [B, L, N, S]`, `target [B, H, N, S]` and `node [B, N]`.
+    Its batches have `history [B, L, N, S]`, `target [B, H, N, S]` and `node [B, N]`. The target of a node whose
+    window is not kept is NaN.
 
     Parameters
     ----------
@@ -33,15 +34,21 @@ class GraphWindows:
     def batch(self, index: IntArray) -> WindowBatch:
         """Cut the windows with these numbers, int `[B]`."""
         w = self.windows
-        origin = w.origins[np.asarray(index)]
+        place = np.asarray(index)
+        origin = w.origins[place]
         past = w.before(origin)
         future = origin[:, None] + np.arange(w.horizon)
         nodes = np.arange(w.scaled.shape[1])
+        target = w.scaled[future]
+        if w.kept is not None:
+            number = place[:, None] * len(nodes) + nodes  # [B, N]
+            found = w.kept[np.minimum(np.searchsorted(w.kept, number), len(w.kept) - 1)]
+            target = np.where((found == number)[:, None, :, None], target, np.float32(np.nan))
         return WindowBatch(
             history=w.scaled[past],
             history_marks=w.marks[past],
             future_marks=w.marks[future],
-            target=w.scaled[future],
+            target=target,
             node=np.broadcast_to(nodes, (len(origin), len(nodes))),
             origin=origin,
         )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.errors import DataError
+from simmst.traffic.gap import each_node
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -49,30 +50,37 @@ class NodeScaler:
         ----------
         values : float array `[T, N, S]`
             Traffic of the training part; cut it before the call, so that nothing later leaks in.
-        filled : bool array `[T, S]`, optional
-            Steps that were not recorded: they are left out.
+        filled : bool array `[T, S]` or `[T, N, S]`, optional
+            Steps that were not recorded, of all nodes or of each: they are left out. A node with fewer than two
+            recorded steps has what is usual of the others: their median, in the unit of their mean.
 
         Raises
         ------
         DataError
-            If there are fewer than two recorded steps.
+            If no node has two recorded steps of a service.
         """
         if values.ndim != 3 or len(values) < 2:
             raise DataError(f"values: two or more steps [T, N, S] are needed for a scale, not {values.shape}")
         used: NDArray[np.bool_] | bool = True  # of [T, N, S]
+        new = np.zeros(values.shape[1:], dtype=bool)  # nodes that nothing is known of
         if filled is not None and filled.any():
-            if (~filled).sum(axis=0).min() < 2:
+            used = np.broadcast_to(~each_node(filled), values.shape)
+            new = used.sum(axis=0) < 2
+            if new.all(axis=0).any():
                 raise DataError(
                     "values: a service has fewer than two recorded steps in the training part; choose other "
                     "services or a file with other days"
                 )
-            used = np.broadcast_to(~filled[:, None], values.shape)
-        level = values.mean(axis=0, dtype=np.float64, where=used)
-        usual = np.where(level > 0, level, level.mean(axis=0))
+            used = used | new
+        level = np.where(new, 0.0, values.mean(axis=0, dtype=np.float64, where=used))
+        usual = np.where(level > 0, level, level.mean(axis=0, where=~new))
         unit = np.where(usual > 0, UNIT * usual, 1.0)
         logs = _relative_logs(values, unit)
         mean, spread = logs.mean(axis=0, where=used), logs.std(axis=0, where=used)
-        return cls(mean, np.where(level > 0, np.maximum(spread, _LEAST_SCALE), 1.0), unit)
+        scale = np.where(level > 0, np.maximum(spread, _LEAST_SCALE), 1.0)
+        for fitted in (mean, scale) if new.any() else ():
+            fitted[new] = np.broadcast_to(np.nanmedian(np.where(new, np.nan, fitted), axis=0), new.shape)[new]
+        return cls(mean, scale, unit)
 
     def transform(self, values: NDArray[np.floating]) -> FloatArray:
         """Scale traffic `[..., N, S]` to z-scores of the same shape."""

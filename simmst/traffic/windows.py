@@ -115,7 +115,7 @@ def needed_steps(lookback: int, season: int | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class WindowDataset:
-    """Windows of real traffic, cut when asked for: sample `i` is origin `i // N` and node `i % N`.
+    """Windows of real traffic, cut when asked for: window `i` is origin `i // N` and node `i % N`.
 
     Parameters
     ----------
@@ -131,6 +131,8 @@ class WindowDataset:
         Steps of history L and of target H.
     season : int, optional
         Where a history reaches back before the data, the first `season` steps stand repeated, values and marks.
+    kept : int64 array, optional
+        Numbers of the windows that are samples, ascending; None for all.
     """
 
     scaled: FloatArray
@@ -140,6 +142,7 @@ class WindowDataset:
     lookback: int
     horizon: int
     season: int | None = None
+    kept: IntArray | None = None
 
     @classmethod
     def cut(
@@ -208,8 +211,8 @@ class WindowDataset:
         )
 
     def __len__(self) -> int:
-        """Return the number of windows, `O * N`."""
-        return len(self.origins) * len(self.patches)
+        """Return the number of windows, `O * N` or those kept."""
+        return len(self.origins) * len(self.patches) if self.kept is None else len(self.kept)
 
     def before(self, origin: IntArray) -> IntArray:
         """Steps of the history of each origin: `[B, L]` from `[B]`."""
@@ -218,7 +221,8 @@ class WindowDataset:
 
     def batch(self, index: IntArray) -> WindowBatch:
         """Cut the windows with these numbers, int `[B]`."""
-        place, node = np.divmod(np.asarray(index), len(self.patches))
+        number = np.asarray(index) if self.kept is None else self.kept[np.asarray(index)]
+        place, node = np.divmod(number, len(self.patches))
         origin = self.origins[place]
         past = self.before(origin)
         future = origin[:, None] + np.arange(self.horizon)

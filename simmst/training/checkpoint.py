@@ -1,11 +1,14 @@
-"""Checkpoints: tensors in one safetensors file with a JSON note in its header, written atomically."""
+"""Checkpoints: tensors in one safetensors file with a JSON note and a digest in its header, written atomically."""
 
+import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -14,7 +17,7 @@ from simmst.errors import ConfigError, DataError
 from simmst.io.atomic import atomic_file
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 
-_NOTE = "simmst"
+_NOTE, _DIGEST = "simmst", "sha256"
 # Not every size of a network is a side of a tensor; none that it has is larger than this if no side is.
 _ALWAYS_FINE = 1000
 
@@ -34,8 +37,9 @@ def save_checkpoint(path: str | os.PathLike[str], tensors: dict[str, Tensor], no
     if not target.parent.is_dir():
         raise DataError(f"checkpoint: the folder {target.parent} does not exist")
     ready = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    text = json.dumps(note)
     with atomic_file(target) as stream:
-        stream.write(save(ready, metadata={_NOTE: json.dumps(note)}))
+        stream.write(save(ready, metadata={_NOTE: text, _DIGEST: tensors_digest(ready, text)}))
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -44,18 +48,22 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], di
     Raises
     ------
     DataError
-        Where the file is missing or is no checkpoint.
+        Where the file is missing or is no checkpoint, or a bit of it is not as it was written. Files of before
+        hold no digest and are read without that.
     """
     if not Path(path).is_file():
         raise DataError(f"checkpoint {path} does not exist")
     try:
         with safe_open(path, framework="pt") as file:
-            note = (file.metadata() or {}).get(_NOTE)
+            about = file.metadata() or {}
+            note, digest = about.get(_NOTE), about.get(_DIGEST)
             tensors = {key: file.get_tensor(key) for key in file.keys()}
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise DataError(f"checkpoint {path} is not a readable safetensors file: {str(error)[:200]}") from error
     if note is None:
         raise DataError(f"checkpoint {path} was not written by simmst: its header holds no note")
+    if digest is not None and digest != tensors_digest(tensors, note):
+        raise DataError(f"checkpoint {path} is damaged: its numbers are not those that were written")
     try:
         content = json.loads(note)
     except (ValueError, RecursionError):
@@ -65,16 +73,34 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], di
     return tensors, content
 
 
+def tensors_digest(tensors: Mapping[str, Tensor], note: str = "") -> str:
+    """SHA-256, in hex, of tensors under their names, and of a text."""
+    digest = hashlib.sha256(note.encode())
+    for name in sorted(tensors):
+        one = tensors[name].detach().cpu().contiguous()
+        digest.update(f"\0{name}\0{one.dtype}\0{tuple(one.shape)}\0".encode())
+        digest.update(one.reshape(-1).view(torch.uint8).numpy().tobytes() if one.numel() else b"")
+    return digest.hexdigest()
+
+
 def save_model(path: str | os.PathLike[str], model: SimMSTNet, note: dict[str, Any] | None = None) -> None:
     """Write a network with its configuration, and a note of the caller's (scaling, services, metrics)."""
     save_checkpoint(path, model.state_dict(), {"model": asdict(model.config), "note": note or {}})
 
 
 def load_model(path: str | os.PathLike[str]) -> tuple[SimMSTNet, dict[str, Any]]:
-    """Read what `save_model` wrote: the network, in evaluation mode, and the note."""
+    """Read what `save_model` wrote: the network, in evaluation mode, and the note.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, of another version, or holds weights that are not finite.
+    """
     tensors, note = load_checkpoint(path)
     if "model" not in note:
         raise DataError(f"checkpoint {path} holds no model; is it a training checkpoint?")
+    if not all(bool(torch.isfinite(one).all()) for one in tensors.values() if one.is_floating_point()):
+        raise DataError(f"checkpoint {path} is damaged: it holds weights that are not finite")
     try:
         config = SimMSTNetConfig(**_of_today(note["model"]))
         _check_sizes(config, tensors)

@@ -21,7 +21,12 @@ def task_errors(forecast: Tensor, target: Tensor, error: ErrorName = "mae") -> T
 
     Axes between the first and the last are averaged too: with the nodes of a graph, `[B, H, N, S]`.
     "huber" is quadratic up to an error of 1 (one standard deviation of the scaled traffic), then linear.
+    Where the target is NaN there is none: it counts for nothing, and a task without any target has the error 0.
     """
+    lost = torch.isnan(target)
+    any_lost = bool(lost.any())
+    if any_lost:  # before the error is taken: a gradient through NaN is NaN, whatever it is multiplied by
+        target = torch.where(lost, forecast.detach(), target)
     if error == "mae":
         each = (forecast - target).abs()
     elif error == "mse":
@@ -30,6 +35,8 @@ def task_errors(forecast: Tensor, target: Tensor, error: ErrorName = "mae") -> T
         each = torch.nn.functional.huber_loss(forecast, target, reduction="none")
     else:
         raise ConfigError(f"error must be one of {', '.join(get_args(ErrorName))}, got {error!r}")
+    if any_lost:
+        return each.flatten(1, -2).sum(dim=1) / (~lost).flatten(1, -2).sum(dim=1).clamp(min=1)
     return each.flatten(1, -2).mean(dim=1)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from simmst.simulator.windows import SimulatedWindows
+from simmst.traffic.gap import each_node
 from simmst.traffic.scaling import UNIT, NodeScaler
 from simmst.traffic.windows import WindowBatch, WindowSource
 
@@ -46,8 +47,8 @@ class RealScales:
     def of(
         cls, scaler: NodeScaler, training: npt.NDArray[np.floating], filled: npt.NDArray[np.bool_]
     ) -> RealScales:
-        """Take the scaler's, and the mean of training traffic `[T, N, S]` but for filled steps `[T, S]`."""
-        used = np.broadcast_to(~filled[:, None], training.shape)
+        """Take the scaler's, and the mean of training traffic `[T, N, S]` but for what was filled `[T, N, S]`."""
+        used = np.broadcast_to(~each_node(filled), training.shape)
         mean = training.mean(axis=(0, 1), dtype=np.float64, where=used)
         unit = np.where(mean > 0, mean, 1.0) / scaler.unit
         return cls(np.stack([scaler.mean, scaler.scale, unit]).astype(np.float32))

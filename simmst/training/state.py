@@ -18,6 +18,8 @@ from simmst.training.config import EpochRecord, TrainerConfig
 
 #: Settings that say where a run computes, and not what: they may differ when it is resumed.
 _PLACE = ("device", "compile")
+#: What binds a checkpoint to the run directory that it is of; files of before do not say.
+_RUN = "run"
 
 
 @dataclass
@@ -54,9 +56,13 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 def fingerprint(
-    config: TrainerConfig, model: nn.Module, windows: tuple[int, int], weights: NDArray[np.float32] | None
+    config: TrainerConfig,
+    model: nn.Module,
+    windows: tuple[int, int],
+    weights: NDArray[np.float32] | None,
+    run: str = "",
 ) -> dict[str, Any]:
-    """Return what must agree for a resumed run to be the same run; `windows` counts both parts."""
+    """Return what must agree for a resumed run to be the same run; `windows` counts both parts, `run` names it."""
     shapes = [tuple(p.shape) for p in model.parameters()]
     # settings that no shape shows, where the network keeps them
     network = [part.config for part in model.modules() if isinstance(part, SimMSTNet)]
@@ -67,6 +73,7 @@ def fingerprint(
     return (
         settings
         | scale
+        | ({_RUN: run} if run else {})
         | {
             "windows": windows[0],
             "validation windows": windows[1],
@@ -109,7 +116,8 @@ def load_state(
     tensors, note = load_checkpoint(path)
     theirs = note.get("run")
     theirs = theirs if isinstance(theirs, dict) else {}
-    changed = [f"{key} {theirs.get(key)!r} -> {mine!r}" for key, mine in run.items() if theirs.get(key) != mine]
+    known = {key: mine for key, mine in run.items() if key in theirs or key != _RUN}
+    changed = [f"{key} {theirs.get(key)!r} -> {mine!r}" for key, mine in known.items() if theirs.get(key) != mine]
     if changed:
         raise ConfigError(f"checkpoint {path} is of another run ({'; '.join(changed)}): resume with its settings")
     try:

@@ -57,6 +57,7 @@ class Trainer:
         sample_weights: NDArray[np.floating] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        run: str = "",
         callback: Callback | None = None,
         show_progress: bool = True,
     ) -> TrainingResult:
@@ -75,6 +76,8 @@ class Trainer:
             Written after each epoch and on Ctrl-C (which waits for the end of the step).
         resume : bool
             Continue from `checkpoint` if it exists.
+        run : str
+            What the checkpoint belongs to; one that says otherwise is refused.
         callback : callable, optional
             Called after each step and at the end of each epoch, in the first process.
         show_progress : bool
@@ -89,7 +92,7 @@ class Trainer:
             raise ConfigError("resume=True needs the path of a checkpoint")
         weights = _scaled(sample_weights, len(train))
         with frozen_draws(self.device, self.config.seed), DeferredInterrupt() as interrupt, ExitStack() as stack:
-            job = _Job(self.config, self.device, model, train, validation, weights, interrupt)
+            job = _Job(self.config, self.device, model, train, validation, weights, interrupt, run)
             if job.processes.rank == 0:
                 if show_progress:
                     job.watchers.append(stack.enter_context(ProgressBar()))
@@ -133,11 +136,12 @@ class _Job:
         validation: WindowSource,
         weights: NDArray[np.float32] | None,
         interrupt: DeferredInterrupt,
+        run: str,
     ) -> None:
         if not len(validation):
             raise ConfigError("there are no validation windows to choose the epoch by")
         self.config, self.device, self.model, self.interrupt = config, device, model.to(device), interrupt
-        self.train, self.validation, self.weights = train, validation, weights
+        self.train, self.validation, self.weights, self.run = train, validation, weights, run
         self.rule = WEIGHTINGS[config.weighting]()
         self.processes, self.watchers = Processes(device), list[Callback]()
         self.processes.copy_from_first(model.state_dict().values())
@@ -245,7 +249,7 @@ class _Job:
 
     def _fingerprint(self) -> dict[str, Any]:
         windows = len(self.train), len(self.validation)
-        return fingerprint(self.config, self.model, windows, self.weights)
+        return fingerprint(self.config, self.model, windows, self.weights, self.run)
 
 
 def cosine(share: float) -> float:

@@ -26,7 +26,8 @@ FROM_FOLDER = '{"dir_info": %s, "url": "file://%s"}'
 )  # fmt: skip
 def test_it_finds_the_package_where_it_was_installed_from(monkeypatch, tmp_path, origin, command):
     text = origin and origin.replace("{folder}", str(tmp_path))
-    monkeypatch.setattr("importlib.metadata.distribution", lambda name: SimpleNamespace(read_text=lambda file: text))
+    found = SimpleNamespace(read_text=lambda file: text)
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: found)
     assert _install.install_command("rt") == command.replace("{folder}", str(tmp_path))
 
 

@@ -68,3 +68,22 @@ def test_killed_at_fifty_random_moments(unbroken: tuple[dict[str, bytes], float]
         moments = [f"time:{draw.uniform(0.02, 0.9) * unbroken[1]:.3f}" for _ in range(4)]
         kills += killed(tmp_path / f"{runs}", *moments)[0]
         assert same(tmp_path / f"{runs}", unbroken[0]), moments
+
+
+def killed_updates(folder: Path, first: int, last: int) -> int:
+    """Kill updates before and after these renames; return how many were."""
+    program = PROGRAM.with_name("killed_updates.py")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, str(program), str(folder), str(first), str(last)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=1200, check=False)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+def test_an_update_that_is_killed_in_the_middle_goes_on(tmp_path: Path) -> None:
+    assert killed_updates(tmp_path, 2, 2) == 2
+
+
+@pytest.mark.slow
+def test_an_update_killed_at_every_write_leaves_the_old_or_the_new(tmp_path: Path) -> None:
+    assert killed_updates(tmp_path, 1, 12) >= 10

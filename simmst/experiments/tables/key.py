@@ -54,6 +54,8 @@ def data_digest(data: TrafficData) -> str:
     if data.coordinates is not None:
         found.update(np.ascontiguousarray(data.coordinates).data)
     found.update(np.packbits(data.filled).data)
+    if data.missing is not None:
+        found.update(np.packbits(data.missing).data)
     names = [str(data.start), data.step_minutes, data.services, data.node_ids, data.units, data.values.shape]
     found.update(json.dumps(names).encode())
     return found.hexdigest()

@@ -70,7 +70,7 @@ class Training:
         self.recipe, self.benchmark, self.folder, self.watch = recipe, benchmark, folder, watch
         self.simulated = simulated
         data, parts = benchmark.data, benchmark.protocol
-        known = data.values[parts.train.steps], data.filled[parts.train.steps]
+        known = data.values[parts.train.steps], data.unrecorded[parts.train.steps]
         self.scaler = NodeScaler.fit(*known)
         b = benchmark
         self.reader = RawReader(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ PRIORS: Mapping[str, Callable[[], Prior]] = {"informed": informed_prior, "litera
 
 # A prior written in full has some 10,000.
 _MOST_LETTERS = 1_000_000
+_LARGEST = sys.float_info.max  # a whole number may be larger, and has no float
 
 
 class _Loader(yaml.SafeLoader):
@@ -32,6 +34,14 @@ class _Loader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases are not read")
         return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Take each key once: of two the last would count, and nobody would know."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for at, key in enumerate(keys):
+            if key in keys[:at]:
+                raise ConfigError(f"line {node.value[at][0].start_mark.line + 1}: {short(key)} is given twice")
+        return super().construct_mapping(node, deep)
 
 
 def save_prior(prior: Prior, path: str | os.PathLike[str]) -> None:
@@ -85,10 +95,13 @@ def load_prior(path: str | os.PathLike[str]) -> Prior:
         raise ConfigError(f"{path}: {len(text):,} letters; a prior has no more than {_MOST_LETTERS:,}")
     try:
         content = yaml.load(text, _Loader)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         raise ConfigError(f"{path}: not YAML" + (f", line {place.line + 1}" if place else "")) from None
-    except (ValueError, TypeError, LookupError, RecursionError) as error:  # a date or number that is none
+    except (ValueError, TypeError, LookupError, RecursionError, OverflowError, AttributeError) as error:
+        # a date or number that is none
         raise ConfigError(f"{path}: not YAML: {str(error)[:200]}") from None
     try:
         part = _mapping(content, "the file", {"base", "mixture", "city", "service"})
@@ -169,7 +182,7 @@ def _mapping(content: Any, where: str, known: set[str]) -> dict[str, Any]:
 
 def _numbers(values: Any, where: str, count: int | None = None) -> list[float]:
     numbers = isinstance(values, list) and all(
-        isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x) for x in values
+        isinstance(x, (int, float)) and not isinstance(x, bool) and abs(x) <= _LARGEST for x in values
     )
     if not numbers or (count is not None and len(values) != count) or not values:
         raise ConfigError(f"{where}: must be {count or 'one or more'} finite numbers, not {short(values)}")

@@ -87,7 +87,9 @@ def complete(
     raw, step, services = grid.raw, grid.step, grid.services
     bad = f"{found.negative} negative and {found.non_finite} infinite or NaN values"
     lacking = _lacking(raw, services, bad)
-    kept = lacking <= max_missing
+    begun = _begun(raw, step, max_missing)
+    new = (lacking > max_missing) & (begun > 0)
+    kept = (lacking <= max_missing) | new
     if not kept.any():
         best = int(lacking.argmin())
         raise DataError(
@@ -97,7 +99,10 @@ def complete(
     if not kept.all():
         raw = raw[:, kept]
     holes = np.isnan(raw)
-    gap = holes.mean(axis=1) > gap_share
+    before = np.arange(len(raw))[:, None] < np.where(new, begun, 0)[kept]  # [T, N]: where there was no node yet
+    late = int(new.sum())
+    lacks = (holes & ~before[:, :, None]).sum(axis=1) if late else holes.sum(axis=1)
+    gap = lacks / np.maximum((~before).sum(axis=1), 1)[:, None] > gap_share
     within = np.flatnonzero(~gap.all(axis=1))
     part = slice(within[0], within[-1] + 1) if len(within) else slice(0, len(raw))
     often = gap[part].mean(axis=0)
@@ -124,13 +129,14 @@ def complete(
         missing=single[part] if single[part].any() else None,
         averaged=tuple(mean),
     )
+    if late:
+        single = single & ~before[:, :, None]
     by_node = single[part].sum(axis=(0, 2))
     most = np.argsort(-by_node, kind="stable")[:5]
     found = replace(
         found,
-        left_out=tuple(
-            (name, share) for name, share in zip(grid.nodes, lacking.tolist(), strict=True) if share > max_missing
-        ),
+        left_out=tuple((grid.nodes[n], float(lacking[n])) for n in np.flatnonzero(~kept)),
+        new=tuple((grid.nodes[n], grid.start + begun[n] * np.timedelta64(step, "m")) for n in np.flatnonzero(new)),
         cut=len(raw) - len(data.values),
         gap_steps=int(gap[part].sum()),
         filled=int(by_node.sum()),
@@ -156,6 +162,25 @@ def _lacking(raw: NDArray[np.float32], services: tuple[str, ...], bad: str) -> N
         # Of what lacks, not 1 less what is there: a share that is exactly the limit stays it, 1 / 20 is 0.05.
         lacking.append((~known[usual, :, s]).mean(axis=0))
     return np.asarray(np.max(lacking, axis=0))
+
+
+def _begun(raw: NDArray[np.float32], step: int, max_missing: float) -> NDArray[np.int64]:
+    """Step at which each node begins, of nodes that begin a day or more late and are there since, else 0, `[N]`.
+
+    They have a day or more, and lack no more than `max_missing` of it of any service, of the steps at which at
+    least half of the nodes have a value.
+    """
+    known = ~np.isnan(raw)
+    usual = known.mean(axis=1) >= 0.5  # [T, S]
+    begun = np.zeros(raw.shape[1], dtype=np.int64)
+    day = 1440 // step
+    first = known.any(axis=2).argmax(axis=0)
+    for n in np.flatnonzero((first >= day) & (first <= len(raw) - day)):
+        since, counted = known[first[n] :, n], usual[first[n] :]
+        lacking = (~since & counted).sum(axis=0) / np.maximum(counted.sum(axis=0), 1)
+        if lacking.max() <= max_missing and since.any(axis=0).all():
+            begun[n] = first[n]
+    return begun
 
 
 def _gaps(gap: NDArray[np.bool_], services: tuple[str, ...], start: np.datetime64, step: int) -> tuple[Gap, ...]:

@@ -29,12 +29,14 @@ class TableReport:
         Values below 0, and infinite or NaN ones; they were taken as missing.
     left_out : tuple of tuple of str, float
         Nodes left out, and the share of their values that is missing (of the service that lacks most).
+    new : tuple of tuple of str, datetime64
+        Nodes kept that begin a day or more late, and when; what came before is marked as missing.
     cut : int
         Steps left out at the ends, because they were gaps of every service.
     gap_steps : int
         Steps of a service that are a gap.
     filled : int
-        Missing values outside the gaps; they were filled, and the file does not declare them.
+        Missing values outside the gaps; they were filled, and the file marks them as missing.
     filled_nodes : tuple of tuple of str, int
         The nodes with most of these, and how many.
     summed : int
@@ -54,6 +56,7 @@ class TableReport:
     negative: int
     non_finite: int
     left_out: tuple[tuple[str, float], ...] = ()
+    new: tuple[tuple[str, np.datetime64], ...] = ()
     cut: int = 0
     gap_steps: int = 0
     filled: int = 0
@@ -115,6 +118,11 @@ def sentences(
             f"left out: {len(found.left_out)} nodes that lack more than {max_missing:.3g} of their values: "
             + few([f"{name} ({share:.1%})" for name, share in found.left_out])
         )
+    if found.new:
+        yield (
+            f"new: {len(found.new)} nodes begin a day or more after the file; they are kept, and what came before "
+            f"is marked as missing: {few([f'{name} from {begin}' for name, begin in found.new])}"
+        )
     if found.cut:
         yield f"left out: {found.cut} steps at the ends, which more than {gap_share:.3g} of the nodes lack"
     if data.gaps:
@@ -127,7 +135,7 @@ def sentences(
         most = ", ".join(f"{name} ({count})" for name, count in found.filled_nodes)
         yield (
             f"filled: {found.filled} single values ({share:.2%}) outside gaps, by the same time of the days "
-            f"before; the file does not declare them; most in {most}"
+            f"before; the file marks them as missing; most in {most}"
         )
     else:
         yield "no value outside gaps was missing"

@@ -74,3 +74,12 @@ def test_without_the_extra_the_command_says_what_to_install():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr == f"simmst: error: typer is missing; install by: {install_command('simmst')}\n"
+
+
+def test_without_the_extra_doctor_says_what_is_missing():
+    names = "typer", "rich", "click", "torch", "packaging"
+    code = f"import sys; sys.modules.update(dict.fromkeys({names!r})); sys.argv = ['simmst', 'doctor']; "
+    code += "import runpy; runpy.run_module('simmst', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert not done.stderr
+    assert "torch is missing" in done.stdout and "(base): " in done.stdout and "missing: " in done.stdout

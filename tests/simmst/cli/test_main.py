@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import typer
 
 from simmst.cli import _console
 from simmst.cli import main as cli
@@ -159,21 +160,35 @@ def test_a_run_from_a_file_ends_with_a_table_and_the_place_of_its_report(simmst,
     assert_one_clear_line(simmst("run", "--resume", "here"), "city.npz", "has changed")
 
 
-def test_ctrl_c_says_how_to_go_on(simmst, monkeypatch):
-    """Exit code 130 as of any interrupted program, and one line with the command."""
+@pytest.mark.parametrize(("sent", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stop_says_how_to_go_on(simmst, monkeypatch, sent, expected):
+    """Exit codes as of any program that was stopped so, and one line with the command."""
 
     def press(self, stage, done, total, note):
         if stage == "train":
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(sent)
+
+    kept = signal.getsignal(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
         patch.setattr(_console.Bars, "watch", press)
         code, _, err = simmst("run", "--preset", "smoke", "--out", "my run")
-    assert code == 130
+    assert code == expected and signal.getsignal(signal.SIGTERM) is kept
     assert err == "stopped; go on with: simmst run --resume 'my run'\n"
     code, out, err = simmst("run", "--resume", "my run")
     assert code == 0 and "error" not in err
     assert "my run/report.html" in out
+
+
+def test_sigterm_ends_a_command_in_the_background_too():
+    """A shell lets its background commands ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(typer.Exit) as caught, _console.stoppable("again"):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert caught.value.exit_code == 143
 
 
 def test_a_disk_that_fills_up_is_one_clear_line(simmst, monkeypatch):

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from simmst.cli import main as cli
@@ -95,4 +96,18 @@ def test_a_threshold_lists_the_nodes_by_risk(simmst):
         ("--report page.pdf", "--report page.pdf: must end in .html"),
     ):
         code, _, err = simmst(f"forecast --data city.npz --out g.csv {line}")
+        assert code == 2 and words in err and not Path("g.csv").exists(), err
+
+
+def test_quantiles_are_columns_beside_those_of_before(simmst):
+    write("city.npz", 24 * 8)
+    code, _, err = simmst("forecast --data city.npz --out f.parquet --quantiles 0.05,0.5,0.975")
+    assert code == 0, err
+    table = pl.read_parquet("f.parquet")
+    assert table.columns == ["time", "node", "service", "forecast", "lower", "upper", "q5", "q50", "q97.5"]
+    np.testing.assert_allclose(table["q5"], table["lower"], rtol=1e-5)
+    np.testing.assert_allclose(table["q50"], table["forecast"], rtol=1e-5)
+    assert (table["q97.5"] > table["upper"]).all()
+    for given, words in (("0.1,1", "between 0 and 1"), ("a", "between 0 and 1"), ("0.1,0.10", "twice")):
+        code, _, err = simmst(f"forecast --data city.npz --out g.csv --quantiles {given}")
         assert code == 2 and words in err and not Path("g.csv").exists(), err

@@ -65,7 +65,7 @@ def test_less_than_half_is_a_loud_notice_that_names_the_services_and_the_mend(tm
     (notice,) = origin_notices(prepared(many, tmp_path))
     assert notice.startswith("GAPS LEAVE LESS THAN HALF. training days, 6 h:") and "test days, 6 h:" in notice
     assert "validation" not in notice
-    assert "They are gaps of net. A gap counts for all nodes of a service" in notice
+    assert "They are gaps of net. A declared gap counts for all nodes of a service" in notice
     assert "leave out the nodes that were down" in notice and "run without them (services call)" in notice
 
 
@@ -102,4 +102,4 @@ def test_a_run_says_so_at_once_beside_the_table_and_in_its_files(tmp_path):
     }  # fmt: skip
     page = (out / "report.html").read_text()
     assert words in page and "20 of 96 forecast origins" in page and "205 of 211 forecast origins" in page
-    assert "The truth is broken where its hours are declared gaps." in page
+    assert "The truth is broken where it was not recorded." in page

@@ -1,6 +1,7 @@
 """A run directory."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -72,6 +73,18 @@ def test_arrays_of_a_stage_come_back_and_a_stage_without_end_has_none(tmp_path):
     kept = run.load_arrays("weights")
     assert kept is not None
     np.testing.assert_array_equal(kept["weights"], [0, 1, 2])
+
+
+def test_arrays_of_another_run_or_of_no_run_are_not_taken(tmp_path):
+    run, other = (
+        RunDirectory.create(tmp_path / name, CONFIG.model_copy(update={"seed": seed}))
+        for name, seed in (("run", 1), ("other", 2))
+    )
+    other.save_arrays("forecast", {"forecast": np.arange(3.0)})
+    shutil.copy(other.stage("forecast.npz"), run.stage("forecast.npz"))
+    assert run.load_arrays("forecast") is None and other.load_arrays("forecast") is not None
+    np.savez(run.stage("forecast.npz"), forecast=np.arange(3.0))
+    assert run.load_arrays("forecast") is None
 
 
 def test_a_damaged_stage_is_named(tmp_path):

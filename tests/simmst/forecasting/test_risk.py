@@ -84,6 +84,18 @@ def test_a_list_by_risk_names_the_likeliest_hour():
     assert first["highest_seen"] == data.values[:, node, 0].max()
 
 
+def test_of_a_forecasts_quantile_the_rest_is_above():
+    data = city(20)
+    found = sm.Profile().fit(data).predict(data)
+    for level in (0.02, 0.3, 0.5, 0.9, 0.99):
+        at = found.quantile(level)
+        said = np.stack([exceedance(found.quantiles[h], at[h]) for h in range(len(at))])
+        np.testing.assert_allclose(said[at > 0], 1 - level, rtol=1e-4)
+    for level in (0.0, 1.0, float("nan")):
+        with pytest.raises(SimmstError, match="between 0 and 1"):
+            found.quantile(level)
+
+
 @pytest.mark.parametrize("forecaster", [sm.Ridge, sm.Profile])
 def test_every_forecaster_with_intervals_gives_probabilities(forecaster):
     data = city(24)

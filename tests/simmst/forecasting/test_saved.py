@@ -1,5 +1,6 @@
 """Forecasts for a user: from a run directory, on newer data, with intervals that cover what they say."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 import torch
 
 from simmst.errors import SimmstError
-from simmst.forecasting.from_run import forecast_file
+from simmst.forecasting.from_run import forecast_file, forecast_traffic, load_run
 from simmst.forecasting.output import write_forecast
+from simmst.forecasting.pretrained import Pretrained
 from simmst.forecasting.saved import CHECKPOINT, SERVING, Serving
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 from simmst.traffic.dataset import TrafficData
@@ -89,7 +91,30 @@ def test_order_of_nodes_and_services_and_further_ones_do_not_matter(run, tmp_pat
     more = np.concatenate([other.values, other.values[:, :1]], axis=1)
     other = replace(other, values=more, node_ids=(*other.node_ids, "new"), coordinates=None)
     usual = forecast_file(run, saved(data, tmp_path)).values
-    np.testing.assert_array_equal(forecast_file(run, saved(other, tmp_path)).values, usual)
+    np.testing.assert_array_equal(forecast_file(run, saved(other, tmp_path)).values[:, :NODES], usual)
+
+
+def test_a_node_that_the_run_does_not_have_is_forecast_beside_it_and_marked(run, tmp_path):
+    data = traffic(24 * 10)
+    values = np.concatenate([data.values[:, :1] * 7, data.values], axis=1)
+    missing = np.zeros(values.shape, dtype=bool)
+    missing[: 24 * 7, 0] = True  # born three days ago
+    more = replace(data, values=values, node_ids=("new", *data.node_ids), coordinates=None, missing=missing)
+    usual = forecast_file(run, saved(replace(data, coordinates=None), tmp_path), level=0.8)
+    found = forecast_file(run, saved(more, tmp_path), level=0.8)
+    assert found.history.node_ids == (*data.node_ids, "new")
+    assert found.made_by == (*["run"] * NODES, "pretrained")
+    for name in ("values", "lower", "upper", "quantiles"):
+        np.testing.assert_array_equal(getattr(found, name)[:, :NODES], getattr(usual, name))
+    alone = Pretrained().predict(more.select(nodes=["new"]), HORIZON, 0.8)
+    np.testing.assert_allclose(found.values[:, NODES:], alone.values, rtol=1e-5)
+    wide = (found.upper - found.lower)[:, NODES] / found.values[:, NODES]
+    narrow = Pretrained().predict(replace(more, missing=None).select(nodes=["new"]), HORIZON, 0.8)
+    assert wide.mean() > ((narrow.upper - narrow.lower) / narrow.values)[:, 0].mean()
+    assert any("1 nodes of the file are not among the 4" in one and "(new)" in one for one in found.notices)
+    table = found.to_polars()
+    assert table.filter(pl.col("by") == "pretrained")["node"].unique().to_list() == ["new"]
+    assert "by" not in usual.to_polars().columns
 
 
 def test_finer_steps_are_summed_to_hours(run, tmp_path):
@@ -201,3 +226,34 @@ def test_a_network_forecasts_the_same_from_its_directory_twice(run, tmp_path):
     file = saved(traffic(48), tmp_path)
     torch.rand(3)
     np.testing.assert_array_equal(forecast_file(run, file).values, forecast_file(run, file).values)
+
+
+def copied(run: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(run, folder / "copy"))
+
+
+@pytest.mark.parametrize("horizon", [HORIZON, HORIZON - 1])
+def test_the_serving_file_of_another_run_is_refused_in_a_line(run, tmp_path, horizon):
+    """Of the same sizes it would forecast with the scales of another city."""
+    folder, data = copied(run, tmp_path), traffic(24 * 14, seed=5)
+    windows = WindowDataset.cut(data, NodeScaler.fit(data.values), LOOKBACK, horizon, 24 * 10)
+    other = SimMSTNet(SimMSTNetConfig.small(2, LOOKBACK, horizon), 1)
+    Serving.of(data, NodeScaler.fit(data.values), windows, other, windows).save(folder / SERVING)
+    with pytest.raises(SimmstError, match=r"serving\.npz: is of another run.*resume") as caught:
+        forecast_file(folder, saved(traffic(48), tmp_path))
+    assert ("horizon 5 in place of 6" in str(caught.value)) == (horizon != HORIZON)
+
+
+def test_a_serving_file_of_before_names_no_network_and_is_read(run, tmp_path):
+    folder = copied(run, tmp_path)
+    replace(Serving.load(folder / SERVING), network="").save(folder / SERVING)
+    file = saved(traffic(48), tmp_path)
+    np.testing.assert_array_equal(forecast_file(folder, file).values, forecast_file(run, file).values)
+
+
+def test_a_forecast_that_is_not_finite_is_none(run, tmp_path):
+    model, kept = load_run(run)
+    with torch.no_grad():
+        next(iter(model.parameters())).fill_(float("nan"))
+    with pytest.raises(SimmstError, match="not finite"):
+        forecast_traffic(model, kept, traffic(48), HORIZON)

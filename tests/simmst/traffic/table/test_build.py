@@ -196,6 +196,30 @@ class TestWhatIsMissing:
         kept, report = read(table.filter(~dead), max_missing=0.5)
         assert "03" in kept.node_ids and report.filled == 46 and report.filled_nodes == (("03", 46),)
 
+    def test_a_node_that_begins_late_is_kept_and_its_past_is_unknown(self):
+        table = long_table(hours=96, nodes=[f"{n:02}" for n in range(12)])
+        early = pl.col("when") < np.datetime64("2024-03-13T00:00")
+        data, report = read(table.filter(~(early & pl.col("cell").is_in(["03", "07"]))))
+        assert len(data.node_ids) == 12 and not report.left_out and not data.gaps and report.filled == 0
+        assert report.new == tuple((name, np.datetime64("2024-03-13T00:00")) for name in ("03", "07"))
+        assert any(line.startswith("new: 2 nodes begin") for line in report.sentences)
+        expected = np.zeros(data.values.shape, dtype=bool)
+        expected[:48, [3, 7]] = True
+        assert np.array_equal(data.missing, expected)
+        known = read(table)[0].values
+        assert np.array_equal(data.values[data.known], known[data.known])
+
+    def test_a_new_node_with_holes_of_its_own_or_less_than_a_day_is_left_out(self):
+        table = long_table(hours=96, nodes=[f"{n:02}" for n in range(12)])
+        one = pl.col("cell") == "03"
+        short = table.filter(~(one & (pl.col("when") < np.datetime64("2024-03-14T01:00"))))
+        odd = table.filter(
+            ~(one & ((pl.col("when") < np.datetime64("2024-03-13T00:00")) | (pl.col("when").dt.hour() == 7)))
+        )
+        for part in (short, odd.filter(~(one & (pl.col("when").dt.hour() == 8)))):
+            _, report = read(part)
+            assert [name for name, _ in report.left_out] == ["03"] and not report.new
+
     @pytest.mark.parametrize(("missing", "limit"), [(1, 0.05), (3, 0.15), (7, 0.35), (5, 0.25)])
     def test_a_node_that_lacks_exactly_the_share_is_kept(self, missing, limit):
         # `missing` of 20 hours; in floating point 1 - 19 / 20 is more than 0.05, and 1 / 20 is not.

@@ -1,0 +1,1 @@
+"""How the directory of a finished run takes in newer days."""

@@ -1,0 +1,1 @@
+"""A small HTTP service of forecasts; it needs the extra `serve`."""
