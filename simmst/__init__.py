@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from simmst.experiments.load import load
     from simmst.experiments.network import Network
     from simmst.experiments.sim_mst import SimMSTNet
+    from simmst.forecasting.adapted import Adapted
     from simmst.forecasting.closed_form import Naive, Ridge
     from simmst.forecasting.forecast import Forecast
     from simmst.forecasting.forecaster import Forecaster
@@ -31,12 +32,13 @@ _HOMES = {
     "read_pm": "traffic.pm.read",
     "Forecast": "forecasting.forecast", "Forecaster": "forecasting.forecaster",
     "Naive": "forecasting.closed_form", "Ridge": "forecasting.closed_form",
-    "pretrained": "forecasting.pretrained", "Selected": "forecasting.selected",
+    "Adapted": "forecasting.adapted", "pretrained": "forecasting.pretrained", "Selected": "forecasting.selected",
     "Autoregression": "forecasting.simple", "Blend": "forecasting.simple", "Profile": "forecasting.simple",
     "Network": "experiments.network", "SimMSTNet": "experiments.sim_mst", "load": "experiments.load",
     "Backtest": "evaluation.backtest", "backtest": "evaluation.backtest", "write_backtest": "reports.backtest",
 }  # fmt: skip
 __all__ = [
+    "Adapted",
     "Autoregression",
     "Backtest",
     "Blend",

@@ -25,6 +25,13 @@ def run(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="New run directory; default: runs/<time>.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this directory.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="simmstnet: train it; pretrained: the pretrained network, as it is and adapted, and simple rows. "
+            "Default: the first where the file has the days for it."
+        ),
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="laptop (minutes; the default) or smoke (seconds).")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn.")] = None,
     horizon: Annotated[int | None, typer.Option(help="Hours to forecast.")] = None,
@@ -35,7 +42,8 @@ def run(
 ) -> None:
     """Simulate, re-weight and train, evaluate on real traffic, and write a run directory with a report.
 
-    A file that is too short to train on gets the pretrained network and simple rows, chosen on held-back days.
+    A file that is too short to train on gets the pretrained network, as it is and adapted, and simple rows, chosen
+    on held-back days.
     """
     # torch and pydantic take a second to import: not for --help or a mistyped option.
     from simmst.experiments.config import RunConfig
@@ -43,11 +51,11 @@ def run(
     from simmst.experiments.origin_counts import count_origins, origin_notices
     from simmst.experiments.run import run as run_job
     from simmst.experiments.rundir import RunDirectory
-    from simmst.experiments.short_run import run_short, too_short
+    from simmst.experiments.short_run import by_pretrained, run_short
     from simmst.experiments.target import file_digest
     from simmst.traffic.hourly_units import hourly_units
 
-    chosen: dict[str, Any] = {"seed": seed, "horizon": horizon, "lookback": lookback}
+    chosen: dict[str, Any] = {"seed": seed, "model": model, "horizon": horizon, "lookback": lookback}
     if services is not None:
         chosen["services"] = tuple(name.strip() for name in services.split(","))
     chosen = {name: value for name, value in chosen.items() if value is not None}
@@ -57,14 +65,14 @@ def run(
                 "--resume: takes the settings of the run it goes on with; leave out all other options"
             )
         directory, config = RunDirectory.open(resume)
-        job = None if too_short(config) else Job.prepare(config)
+        job = None if by_pretrained(config) else Job.prepare(config)
     else:
         name = os.environ.get("SIMMST_DATA", "") if data is None else data
         if name:
             path = Path(name).absolute()
             chosen |= {"data": str(path), "data_sha256": file_digest(path)}
         config = RunConfig.of_preset(preset or "laptop", **chosen)
-        job = None if too_short(config) else Job.prepare(config)
+        job = None if by_pretrained(config) else Job.prepare(config)
         directory = RunDirectory.create(out or Path("runs") / f"{datetime.now():%Y-%m-%d-%H%M%S}", config)
     console = Console()
     if job is None:

@@ -23,6 +23,7 @@ def evaluate(
     protocol: Protocol,
     forecast: Values,
     filled: npt.NDArray[np.bool_],
+    others: Mapping[str, Values] | None = None,
 ) -> Mapping[int, Mapping[str, Any]]:
     """Score all rows at each of `table_horizons`.
 
@@ -36,6 +37,8 @@ def evaluate(
         Of the network, from every step of the test part; steps past its end are not scored.
     filled : bool array [T, S] or [T, N, S]
         Steps that were not recorded, of all nodes or of each; no row is scored there.
+    others : mapping of str to array [O, H, N, S], optional
+        More rows, like `forecast`.
 
     Returns
     -------
@@ -47,6 +50,7 @@ def evaluate(
         origins = protocol.test.origins(horizon)
         actual, kept = truth(values, origins, horizon), counted(filled, origins, horizon)
         rows = dict(baseline_forecasts(values, protocol, horizon, filled))
+        rows |= {name: other[: len(origins), :horizon] for name, other in (others or {}).items()}
         rows[OURS] = forecast[: len(origins), :horizon]
         result[horizon] = {name: scores(row, actual, services, kept) for name, row in rows.items()}
     return result

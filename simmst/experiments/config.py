@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from simmst.errors import ConfigError, short
 
 #: Raised with every change after which an older program could not read the file, or would read it wrongly.
-FORMAT = 3
+FORMAT = 4
+# Format 3 says no model, which is what the length of the file decides.
+_OLDEST = 3
 #: What a reader must know before the figures of the preset "smoke".
 SMOKE = "Preset “smoke”: a check that the program works, with far too little training to forecast well."
 Count = Field(ge=1)
@@ -104,6 +106,9 @@ class RunConfig(_Frozen):
     services : tuple of str or None
         Tasks, in order; None for all of the file.
     seed : int
+    model : str or None
+        "simmstnet": train it; "pretrained": the pretrained network, as it is and adapted, beside simple rows;
+        None: the first where the file has the days to train on, else the second.
     horizon, lookback : int
         Forecast steps H and history steps L, in hours. Attention sees the last 48 of them at most.
     validation_windows : int
@@ -116,6 +121,7 @@ class RunConfig(_Frozen):
     data_sha256: str | None = None
     services: tuple[str, ...] | None = Field(default=None, min_length=1, strict=False)
     seed: int = Field(default=0, ge=0)
+    model: Literal["simmstnet", "pretrained"] | None = None
     horizon: int = Field(default=24, ge=1, le=168)
     lookback: int = Field(default=168, ge=1, le=LONGEST_LOOKBACK)
     target: TargetConfig
@@ -164,10 +170,10 @@ class RunConfig(_Frozen):
                 f"{path}: written by a newer version (format {short(version)}, this program knows {FORMAT}); "
                 "update it"
             )
-        if version < FORMAT:
+        if version < _OLDEST:
             raise ConfigError(
-                f"{path}: written by an older program (format {short(version)}, this one knows {FORMAT}), whose "
-                "network was another: it cannot go on here; begin a new run"
+                f"{path}: written by an older program (format {short(version)}, this one knows {_OLDEST} and "
+                f"{FORMAT}), whose network was another: it cannot go on here; begin a new run"
             )
         config = cls._checked(content, f"{path}: ")
         if config.data is not None and not (Path(config.data).is_absolute() and config.data_sha256):

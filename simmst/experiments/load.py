@@ -9,6 +9,7 @@ from simmst.errors import DataError
 from simmst.experiments.network import Network
 from simmst.experiments.short_run import SELECTED
 from simmst.experiments.sim_mst import SimMSTNet
+from simmst.forecasting.adapted import Adapted
 from simmst.forecasting.closed_form import Naive, Ridge
 from simmst.forecasting.folder import NOTE, read_note
 from simmst.forecasting.forecaster import Forecaster
@@ -38,7 +39,7 @@ def load(folder: str | PathLike[str]) -> Forecaster:
     if not (path / NOTE).is_file():
         return SimMSTNet.load(path)
     kinds: dict[str, type[Naive | Ridge | Network | Pretrained | Row]] = {
-        "naive": Naive, "ridge": Ridge, "network": Network, "pretrained": Pretrained,
+        "naive": Naive, "ridge": Ridge, "network": Network, "pretrained": Pretrained, "adapted": Adapted,
         **{row.name: row for row in (Autoregression, Blend, LastWeek, Profile, Yesterday)},
     }  # fmt: skip
     kind = read_note(path)["kind"]

@@ -22,8 +22,10 @@ from simmst.experiments.rundir import RunDirectory, note_versions
 from simmst.forecasting.from_run import forecast_traffic
 from simmst.forecasting.held_back import HeldBack
 from simmst.forecasting.network import forecast_windows, network_forecast
+from simmst.forecasting.pretrained import Pretrained, known_hours
 from simmst.forecasting.saved import CHECKPOINT, SERVING, Serving
 from simmst.models.simmstnet import SimMSTNet
+from simmst.pretraining.reading import MEDIAN
 from simmst.reweighting.diagnostics import effective_sample_size
 from simmst.traffic.windows import WindowSource
 from simmst.training.checkpoint import save_model
@@ -100,7 +102,8 @@ def _stages(job: Job, directory: RunDirectory, watch: Watch) -> Mapping[str, Any
     with _timed(directory, "evaluate"):
         forecast = _test_forecast(job, directory, network, watch)
         data = job.target.data
-        horizons = evaluate(data.values, data.services, job.protocol, forecast, data.unrecorded)
+        beside = {Pretrained.name: _pretrained_forecast(job, directory, watch)}
+        horizons = evaluate(data.values, data.services, job.protocol, forecast, data.unrecorded, beside)
         held = _held_back(job, serving, forecast)
     metrics = {
         "target": {"name": job.target.name, "synthetic": job.config.data is None, "shape": data.values.shape},
@@ -173,6 +176,22 @@ def _test_forecast(job: Job, directory: RunDirectory, model: SimMSTNet, watch: W
         directory.save_arrays("forecast", {"forecast": forecast})
         return forecast
     return kept["forecast"]
+
+
+def _pretrained_forecast(job: Job, directory: RunDirectory, watch: Watch) -> npt.NDArray[np.float32]:
+    """Forecast from every step of the test days by the pretrained network, from all that lies before it."""
+    kept = directory.load_arrays("pretrained")
+    if kept is not None:
+        return kept["forecast"]
+    network, data = Pretrained(), job.target.data
+    known, origins, found = known_hours(data), job.protocol.test.origins(1), []
+    for done, at in enumerate(origins.tolist()):
+        quantiles = network.quantiles(data.values[:at], known[:at], data.start_hour + at, job.config.horizon)
+        found.append(quantiles[..., MEDIAN])
+        watch("evaluate", done + 1, len(origins), "the pretrained network")
+    forecast = np.stack(found)
+    directory.save_arrays("pretrained", {"forecast": forecast})
+    return forecast
 
 
 def _held_back(job: Job, serving: Serving, forecast: npt.NDArray[np.floating]) -> HeldBack:

@@ -1,4 +1,4 @@
-"""A run on a file that is too short to train on: pretrained network and simple rows, chosen on held-back days."""
+"""A run without training Sim-MSTNet: the pretrained network, as it is and adapted, and simple rows."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Any
 
 import torch
 
-from simmst.errors import DataError
+from simmst.errors import ConfigError, DataError
 from simmst.evaluation.coverage import coverage
 from simmst.evaluation.reliability import reliability
 from simmst.evaluation.target import Target
 from simmst.experiments.config import RunConfig
 from simmst.experiments.rundir import RunDirectory, note_versions
 from simmst.experiments.target import load_target
+from simmst.forecasting.adapted import Adapted
 from simmst.forecasting.selected import FEWEST_DAYS, Selected
 from simmst.io.versions import versions
+from simmst.pretraining.adapt import Steps
 from simmst.reports.answer import answer
 from simmst.reports.right import beside, how_right, sentences
 from simmst.reports.selected import render
@@ -29,31 +31,40 @@ from simmst.traffic.split import Protocol
 SELECTED = "selected"
 
 
-def too_short(config: RunConfig) -> bool:
-    """Whether a run's file has too few days to train, validate and test; a synthetic city is as long as told.
+def by_pretrained(config: RunConfig) -> bool:
+    """Whether a run is one of the pretrained network: because it is told so, or for want of days to train on.
 
     Raises
     ------
     SimmstError
-        If the file cannot be used, or has less than a day.
+        If the file cannot be used, has less than a day, or is too short for the model that is asked for.
     """
-    if config.data is None:
-        return False
+    if config.data is None:  # a synthetic city is as long as told
+        return config.model == "pretrained"
     target = load_target(config)
-    if not _days(target):
+    days = _days(target)
+    if not days:
         raise DataError(f"data {config.data}: {len(target.data.values)} hours; a day of history is needed")
-    return not _fits(_days(target), config.horizon)
+    if config.model is not None:
+        if config.model == "simmstnet" and not _fits(days, config.horizon):
+            raise ConfigError(
+                f"model simmstnet: {target.name} has {days} whole days, {_needed(days, config.horizon)} are "
+                "needed to train it; give more days, or model pretrained"
+            )
+        return config.model == "pretrained"
+    return not _fits(days, config.horizon)
 
 
 def run_short(config: RunConfig, directory: RunDirectory) -> Mapping[str, Any]:
-    """Fit `Selected` on a file, and write it, its table and a report into the directory; it takes seconds.
+    """Fit `Selected` on a file, and write it, its table and a report into the directory.
 
-    Called again after an interruption it begins anew; a finished run is only read.
+    It takes seconds, and from a week of history on, where the network is adapted too, about a minute. Called again
+    after an interruption it begins anew; a finished run is only read.
 
     Parameters
     ----------
     config : RunConfig
-        Its `data`, `services` and `horizon` are read.
+        Its `data`, `services`, `horizon` and `seed` are read; the preset `smoke` adapts by two steps.
     directory : RunDirectory
 
     Returns
@@ -72,7 +83,7 @@ def run_short(config: RunConfig, directory: RunDirectory) -> Mapping[str, Any]:
         torch.set_num_threads(1)
         changed = note_versions(directory)
         target = load_target(config)
-        selected = Selected(horizon=config.horizon).fit(target.data)
+        selected = Selected(others=_adapted(config, _days(target)), horizon=config.horizon).fit(target.data)
         assert selected.choice is not None
         folder = directory.path / SELECTED
         if folder.exists():  # begun, and stopped before the end
@@ -80,7 +91,7 @@ def run_short(config: RunConfig, directory: RunDirectory) -> Mapping[str, Any]:
         selected.save(folder)
         hours, nodes, services = target.data.values.shape
         metrics = {
-            "target": {"name": target.name, "synthetic": False, "shape": [hours, nodes, services]},
+            "target": {"name": target.name, "synthetic": config.data is None, "shape": [hours, nodes, services]},
             "notices": [_notice(target, config.horizon), *target.notices, *changed],
             "forecast_by": selected.said(),
             "held_back": {"forecasts": selected.choice.origins, "errors": selected.choice.frame().to_dicts()},
@@ -93,6 +104,15 @@ def run_short(config: RunConfig, directory: RunDirectory) -> Mapping[str, Any]:
         directory.write("report.html", page)
         directory.write_json("metrics.json", metrics)
         return metrics
+
+
+def _adapted(config: RunConfig, days: int) -> tuple[Adapted, ...]:
+    """The adapted network, where there are days to choose it by."""
+    if days < FEWEST_DAYS:
+        return ()
+    if config.preset == "smoke":
+        return (Adapted(seed=config.seed, worlds=4, steps=Steps(2, 8)),)
+    return (Adapted(seed=config.seed),)
 
 
 def _judged(selected: Selected) -> dict[str, Any]:
@@ -123,13 +143,24 @@ def _fits(days: int, horizon: int) -> bool:
     return Protocol.fits(days, 24, horizon)
 
 
+def _needed(days: int, horizon: int) -> int:
+    return next(more for more in count(days) if _fits(more, horizon))
+
+
 def _notice(target: Target, horizon: int) -> str:
     days = _days(target)
-    needed = next(more for more in count(days) if _fits(more, horizon))
-    chosen = "" if days >= FEWEST_DAYS else f" Fewer than {FEWEST_DAYS} whole days choose nothing among the rows."
+    chosen = (
+        "The pretrained network, as it is and adapted, and simple rows forecast, by held-back days."
+        if days >= FEWEST_DAYS
+        else "Nothing was trained: the pretrained network and simple rows forecast. "
+        f"Fewer than {FEWEST_DAYS} whole days choose nothing among the rows."
+    )
+    enough = f"{target.name} has {days} whole days"
+    if _fits(days, horizon):
+        return f"{enough}. Sim-MSTNet was not trained. {chosen}"
     return (
-        f"{target.name} has {days} whole days; {needed} are needed to train on, validate and test a horizon of "
-        f"{horizon} hours. Nothing was trained: the pretrained network and simple rows forecast.{chosen}"
+        f"{enough}; {_needed(days, horizon)} are needed to train on, validate and test a horizon of "
+        f"{horizon} hours. Sim-MSTNet was not trained. {chosen}"
     )
 
 

@@ -63,8 +63,8 @@ class Choice:
 
         In each service and group the row with the lowest error is taken in place of the usual one if it is better
         by a paired t-test over days (one-sided, 5 %). Where, in a service, what was taken has a higher error over
-        all leads than one row alone, that row is taken for all of them: so what is taken is never worse than any
-        row, over the leads of a service on these days.
+        all leads than one row alone, that row is taken in the groups in which it is the better one: so what is
+        taken is never worse than any row, over the leads of a service on these days.
 
         Parameters
         ----------
@@ -89,7 +89,9 @@ class Choice:
         hours = np.array([min(GROUPS[name].stop, horizon) - GROUPS[name].start for name in groups])
         alone = (low * hours).sum(axis=2)  # [R, S]
         mixed = (np.take_along_axis(low, taken[None], axis=0)[0] * hours).sum(axis=1)
-        taken = np.where((mixed > alone.min(axis=0))[:, None], alone.argmin(axis=0)[:, None], taken)
+        one = np.broadcast_to(alone.argmin(axis=0)[:, None], taken.shape)
+        lower = np.take_along_axis(low, one[None], axis=0)[0] < np.take_along_axis(low, taken[None], axis=0)[0]
+        taken = np.where((mixed > alone.min(axis=0))[:, None] & lower, one, taken)
         return cls(tuple(rows), tuple(services), groups, means, taken, len(errors))
 
     @classmethod

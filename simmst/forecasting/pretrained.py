@@ -97,19 +97,19 @@ class Pretrained(Forecaster):
     def save(self, folder: str | PathLike[str]) -> None:
         """See `Forecaster.save`."""
         path = new_folder(folder)
-        save_weights(path / _WEIGHTS, self.network, self.made)
+        save_weights(path / WEIGHTS, self.network, self.made)
         write_folder(path, {"kind": self.name}, self.calibration.as_arrays())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         _, arrays = read_folder(folder, cls.name)
-        made = cls(folder / _WEIGHTS)
+        made = cls(folder / WEIGHTS)
         made.calibration = Calibration.from_arrays(arrays)
         return made
 
 
-_WEIGHTS = "pretrained.safetensors"
+WEIGHTS = "pretrained.safetensors"
 
 
 def pretrained(weights: str | PathLike[str] | None = None) -> Pretrained:

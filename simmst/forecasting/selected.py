@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmst.errors import ConfigError, DataError
+from simmst.forecasting.adapted import Adapted
 from simmst.forecasting.calibration import Calibration, Quantiles, judged
 from simmst.forecasting.choice import AND, GROUPS, Choice, errors_by_group
 from simmst.forecasting.closed_form import Ridge
@@ -177,10 +178,14 @@ class Selected(Forecaster):
         return self.network.quantiles(data.values, known, data.start_hour + len(data.values), horizon)
 
     def _with_means(self, quantiles: Quantiles, rows: Mapping[str, Array]) -> dict[str, Array]:
-        """Add the network and its means with the two rows whose errors are least like its own."""
-        name, median = self.network.name, quantiles[..., MEDIAN].astype(np.float64)
-        means = {f"{name}{AND}{one}": (median + rows[one]) / 2 for one in _AVERAGED if one in rows}
-        return {name: median, **rows, **means}
+        """Add the network, and its means and those of an adapted one with rows whose errors are unlike theirs."""
+        every = {self.network.name: quantiles[..., MEDIAN].astype(np.float64), **rows}
+        networks = [name for name in (self.network.name, Adapted.name) if name in every]
+        means = {
+            f"{name}{AND}{one}": (every[name] + every[one]) / 2
+            for name in networks for one in _AVERAGED if one in every
+        }  # fmt: skip
+        return every | means
 
     def _beside_truth(
         self, data: TrafficData, known: Flags, origins: NDArray[np.int64], found: Sequence[Quantiles]
@@ -269,7 +274,7 @@ def _rows() -> tuple[Row, ...]:
 
 
 def _learnt(one: Forecaster, data: TrafficData, known: Flags) -> Forecaster:
-    if isinstance(one, Row):
+    if isinstance(one, Row | Adapted):
         one.learn(data, known)  # without intervals, which are those of the whole
         return one
     return one.fit(data)
@@ -279,6 +284,9 @@ def _medians(one: Forecaster, data: TrafficData, known: Flags, horizon: int) -> 
     """Forecast `[H, N, S]` by a fitted row; NaN beyond its horizon, and for nodes that it does not know."""
     if isinstance(one, Row):
         return one.medians(data, known, horizon)
+    if isinstance(one, Adapted):
+        hour = data.start_hour + len(data.values)
+        return one.quantiles(data.values, known, hour, horizon)[..., MEDIAN].astype(np.float64)
     made = one.predict(data)
     out = np.full((horizon, *data.values.shape[1:]), np.nan)
     place = {name: i for i, name in enumerate(data.node_ids)}

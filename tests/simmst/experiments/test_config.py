@@ -49,7 +49,7 @@ def test_an_unknown_preset_names_the_known_ones():
         ("{", "cannot be read as JSON"),
         ("[1]", "is no configuration of a run"),
         ("{}", "is no configuration of a run"),
-        (json.dumps({"format": FORMAT - 1}), f"older program .format {FORMAT - 1}.*begin a new run"),
+        (json.dumps({"format": FORMAT - 2}), f"older program .format {FORMAT - 2}.*begin a new run"),
         (json.dumps({"format": FORMAT + 1}), f"newer version .format {FORMAT + 1}, this program knows {FORMAT}"),
         (json.dumps({"format": FORMAT, "preset": "smoke"}), "target: Field required.*more"),
     ],
@@ -61,3 +61,13 @@ def test_a_file_that_is_no_configuration_is_refused_in_one_line(text, words, tmp
         RunConfig.read(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_of_the_format_before_says_no_model(tmp_path):
+    content = RunConfig.of_preset("smoke").model_dump(mode="json")
+    del content["model"]
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(content | {"format": 3}))
+    assert RunConfig.read(path).model is None
+    with pytest.raises(ConfigError, match="model"):
+        RunConfig.of_preset("smoke", model="best")

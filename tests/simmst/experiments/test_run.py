@@ -51,7 +51,8 @@ def test_the_metrics_hold_every_row_at_every_horizon(unbroken):
     metrics = unbroken.read_json("metrics.json")
     assert list(metrics["horizons"]) == ["1", "6"]
     for rows in metrics["horizons"].values():
-        assert list(rows) == ["last value", "same hour yesterday", "same hour last week", "ridge", OURS]
+        simple = ["last value", "same hour yesterday", "same hour last week", "ridge"]
+        assert list(rows) == [*simple, "pretrained", OURS]
         assert list(rows[OURS]["tasks"]) == ["call", "internet"]
     assert metrics["target"]["synthetic"] is True
     assert "synthetic city" in metrics["notices"][0]
