@@ -17,7 +17,9 @@ from simmst.errors import ConfigError, DataError
 from simmst.io.atomic import atomic_file
 from simmst.models.simmstnet import SimMSTNet, SimMSTNetConfig
 
-_NOTE, _DIGEST = "simmst", "sha256"
+# One entry holds note and digest: several are written in a random order, and no two files would be alike.
+_CHECKED = "simmst-checked"
+_NOTE, _DIGEST = "simmst", "sha256"  # as files of before have them
 # Not every size of a network is a side of a tensor; none that it has is larger than this if no side is.
 _ALWAYS_FINE = 1000
 
@@ -39,7 +41,8 @@ def save_checkpoint(path: str | os.PathLike[str], tensors: dict[str, Tensor], no
     ready = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     text = json.dumps(note)
     with atomic_file(target) as stream:
-        stream.write(save(ready, metadata={_NOTE: text, _DIGEST: tensors_digest(ready, text)}))
+        checked = json.dumps({"note": text, "sha256": tensors_digest(ready, text)})
+        stream.write(save(ready, metadata={_CHECKED: checked}))
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -56,7 +59,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], di
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
-            note, digest = about.get(_NOTE), about.get(_DIGEST)
+            note, digest = _noted(about)
             tensors = {key: file.get_tensor(key) for key in file.keys()}
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise DataError(f"checkpoint {path} is not a readable safetensors file: {str(error)[:200]}") from error
@@ -71,6 +74,16 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], di
     if not isinstance(content, dict):
         raise DataError(f"checkpoint {path} is damaged: its note is no JSON mapping")
     return tensors, content
+
+
+def _noted(about: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Note and digest of a header."""
+    if _CHECKED not in about:
+        return about.get(_NOTE), about.get(_DIGEST)
+    found = json.loads(about[_CHECKED])
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in ("note", "sha256")):
+        raise ValueError("its header is damaged")
+    return found["note"], found["sha256"]
 
 
 def tensors_digest(tensors: Mapping[str, Tensor], note: str = "") -> str:

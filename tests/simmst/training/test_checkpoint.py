@@ -45,7 +45,8 @@ def test_a_file_of_before_loads_without_a_digest_but_not_with_weights_that_are_n
     save_model(path, model)
     content = path.read_bytes()
     header = json.loads(content[8 : 8 + struct.unpack("<Q", content[:8])[0]])
-    about, tensors = {"simmst": header["__metadata__"]["simmst"]}, load_file(path)
+    about = {"simmst": json.loads(header["__metadata__"]["simmst-checked"])["note"]}
+    tensors = load_file(path)
     save_file(tensors, path, about)
     assert tensors_digest(load_model(path)[0].state_dict()) == tensors_digest(model.state_dict())
     next(iter(tensors.values())).view(-1)[0] = float("nan")
